@@ -14,6 +14,8 @@ SOCKET_PATH_LIMIT = 107
 #: The longest name that is put below the run folder.
 LONGEST_SOCKET_NAME = "/postgres/.s.PGSQL.5432"
 NOBODY_ID = 65534
+#: As root: where a copy of the database's programs lies that every account may run, one per version.
+PROGRAMS_ROOT = Path("/var/cache/modelyard")
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -29,16 +31,6 @@ def home() -> Path:
     """The one folder that holds all state: `MODELYARD_HOME`, or `var` in the repository. Not created here."""
     configured = os.environ.get("MODELYARD_HOME", "").strip()
     return Path(configured).expanduser().resolve() if configured else REPOSITORY / "var"
-
-
-def cache_dir() -> Path:
-    """Folder for what can be built again and is shared by all checkouts: `MODELYARD_CACHE` or the system's place."""
-    configured = os.environ.get("MODELYARD_CACHE", "").strip()
-    if configured:
-        return Path(configured).expanduser().resolve()
-    if os.geteuid() == 0:
-        return Path("/var/cache/modelyard")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelyard"
 
 
 def database_account() -> Account | None:

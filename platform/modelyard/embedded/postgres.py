@@ -124,8 +124,10 @@ class Postgres:
             script += [
                 f"SELECT 'CREATE ROLE {name}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') \\gexec",
                 f"ALTER ROLE {name} LOGIN NOSUPERUSER {rights} PASSWORD '{password}';",
-                f"SELECT 'CREATE DATABASE {name} OWNER {name}' "
-                f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec",
+                (
+                    f"SELECT 'CREATE DATABASE {name} OWNER {name}' "
+                    f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec"
+                ),
                 f"REVOKE ALL ON DATABASE {name} FROM PUBLIC;",
             ]
         self._run(
@@ -241,7 +243,15 @@ class Postgres:
         if as_account and self.account is not None:
             credentials = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
         done = subprocess.run(
-            command, cwd="/", input=input, env=env, text=True, capture_output=True, timeout=120, **credentials
+            command,
+            check=False,
+            cwd="/",
+            input=input,
+            env=env,
+            text=True,
+            capture_output=True,
+            timeout=120,
+            **credentials,
         )
         if done.returncode != 0:
             raise EmbeddedError(f"{what}: {done.stderr.strip() or done.stdout.strip()}")
@@ -292,16 +302,15 @@ def data_folder(home: Path) -> Path:
 def _copy_programs(package: Path, account: paths.Account) -> Path:
     """Copy the server once per version to the cache, all of it or nothing; the folder that holds the copy."""
     version = _distribution_version(package)
-    target = paths.cache_dir() / f"postgresql-{version}"
-    if target.is_dir() and paths.blocking_folder(target, account) is None:
+    target = paths.PROGRAMS_ROOT / f"postgresql-{version}"
+    if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.parent == Path("/var/cache/modelyard"):
-        target.parent.chmod(0o755)
+    target.parent.chmod(0o755)
     if (blocked := paths.blocking_folder(target.parent, account)) is not None:
         raise EmbeddedError(
             f"{blocked} cannot be entered by the database's account (uid {account.uid}).",
-            "Set MODELYARD_CACHE to a folder that every account may enter, such as /var/cache/modelyard.",
+            f"Open it (chmod o+x {blocked}), or start the portal as an ordinary user.",
         )
     with open(target.parent / ".postgresql.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

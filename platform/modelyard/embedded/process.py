@@ -51,7 +51,7 @@ def start(launch: Launch, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=bind_to_parent,
+        preexec_fn=bind_to_parent,  # noqa: PLW1509 - it takes no lock, so threads of ours cannot block it
         **credentials,
     )
 
