@@ -97,6 +97,7 @@ def walk(folder: Path, *, limits: Limits | None = None, is_allowed: Callable[[Pa
     log = DefectLog()
     rules = PathRules(limits, log)
     members: list[Member] = []
+    spellings: dict[str, str] = {}
     total = 0
     pending = [""]
     while pending:
@@ -116,6 +117,8 @@ def walk(folder: Path, *, limits: Limits | None = None, is_allowed: Callable[[Pa
                 path = rules.accept_file(relative)
                 if path is None:
                     continue
+                if path != relative:
+                    spellings[path] = relative
                 total += facts.st_size
                 members.append(Member(path, facts.st_size))
                 if len(members) > limits.members:
@@ -127,4 +130,4 @@ def walk(folder: Path, *, limits: Limits | None = None, is_allowed: Callable[[Pa
     if not members:
         raise BadInput("archive.no_members")
     members.sort(key=lambda member: member.path)
-    return Staged(resolved, members, log.defects, dict(log.counts))
+    return Staged(resolved, members, log.defects, dict(log.counts), spellings)

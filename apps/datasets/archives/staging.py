@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from apps.datasets.archives.limits import Limits
 from apps.datasets.archives.paths import PathRules
-from apps.datasets.defects import Defect, DefectLog, BadInput
+from apps.datasets.defects import BadInput, Defect, DefectLog
 
 CHUNK = 1 << 18
 
@@ -47,13 +47,18 @@ class Staged:
     members: list[Member]
     defects: list[Defect] = field(default_factory=list)
     defect_counts: dict[str, int] = field(default_factory=dict)
+    #: How a path is written on the disk, where that is not NFC; only folders that were not copied have any.
+    spellings: dict[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         return sum(member.size for member in self.members)
 
+    def locate(self, path: str) -> Path:
+        return self.root / self.spellings.get(path, path)
+
     def read(self, path: str) -> bytes:
-        return (self.root / path).read_bytes()
+        return self.locate(path).read_bytes()
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
@@ -74,7 +79,7 @@ class Stage:
         self._deadline = time.monotonic() + limits.seconds
         self._made: set[str] = set()
 
-    def __enter__(self) -> "Stage":
+    def __enter__(self) -> Self:
         self.root.mkdir(mode=0o700, parents=True)
         return self
 

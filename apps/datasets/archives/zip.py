@@ -5,6 +5,7 @@ descriptors are read; encryption, multi-disk files and other methods are refused
 in a streaming way: first to refuse the archive before a byte is written, then to extract.
 """
 
+import itertools
 import stat
 import struct
 import zlib
@@ -218,7 +219,7 @@ def _check_directory(stream: BinaryIO, directory: Directory, stage: Stage) -> by
     order = sorted(range(len(starts)), key=starts.__getitem__)
     if order and starts[order[0]] != 0:
         raise BadInput("archive.foreign_bytes")
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         if ends[before] > starts[after]:
             raise BadInput("archive.overlap")
     if special_modes:

@@ -1,0 +1,97 @@
+"""Work on an image's pixels, for background processes: full decoding, and small copies without metadata.
+
+Call `guard_process` first where the images are not trusted: it bounds the memory and processor time of the process.
+"""
+
+import io
+import resource
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from apps.datasets.defects import ERROR, BadInput, Defect, shown
+from apps.datasets.images.facts import ImageLimits
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+#: Everything that decoders were seen to raise on damaged data.
+DECODING_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+THUMBNAIL_QUALITY = 80
+
+
+def guard_process(memory_bytes: int, cpu_seconds: int) -> None:
+    """Bound this whole process: allocations beyond fail with MemoryError, processor time beyond ends it."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+
+
+def decode_check(source: bytes | Path, *, name: str | None = None, limits: ImageLimits | None = None) -> list[Defect]:
+    """Decode the first frame of the image completely; return what went wrong, [] for a sound image."""
+    try:
+        _decoded(source, limits or ImageLimits())
+    except BadInput as refused:
+        found = refused.defect
+        return [Defect(found.code, ERROR, name, None, found.params)]
+    return []
+
+
+def thumbnail(source: bytes | Path, size: int, *, limits: ImageLimits | None = None) -> bytes:
+    """Return an upright WebP copy that fits in `size` × `size` pixels, without any metadata.
+
+    Raises BadInput when the image cannot be decoded. Images smaller than `size` are not enlarged.
+    """
+    image = _decoded(source, limits or ImageLimits(), near=size)
+    try:
+        upright = ImageOps.exif_transpose(image)
+        shown_image = _displayable(upright)
+        shown_image.thumbnail((size, size), Image.Resampling.BOX, reducing_gap=2.0)
+        bare = Image.frombytes(shown_image.mode, shown_image.size, shown_image.tobytes())
+        target = io.BytesIO()
+        bare.save(target, "WEBP", quality=THUMBNAIL_QUALITY, method=2)
+    except DECODING_ERRORS as error:
+        raise BadInput("image.undecodable", detail=shown(error)) from None
+    return target.getvalue()
+
+
+def _decoded(source: bytes | Path, limits: ImageLimits, near: int | None = None) -> Image.Image:
+    """Open and decode; `near` lets JPEGs be decoded at a reduced size not below it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+            if image.width * image.height > limits.pixels:
+                raise BadInput("image.pixels", width=image.width, height=image.height, limit=limits.pixels)
+            if near is not None and image.format == "JPEG":
+                image.draft(None, (2 * near, 2 * near))
+            image.load()
+        except UnidentifiedImageError:
+            raise BadInput("image.not_image") from None
+        except DECODING_ERRORS as error:
+            raise BadInput("image.undecodable", detail=shown(error)) from None
+    return image
+
+
+def _displayable(image: Image.Image) -> Image.Image:
+    """Convert to RGB, or RGBA where there is transparency; 16-bit greys are scaled rather than clipped."""
+    if image.mode.startswith(("I", "F")):
+        low, high = image.getextrema()
+        reach = 65535 if image.mode.startswith("I;16") or high > 255 else 255
+        return image.convert("F").point(lambda value: value * (255 / reach)).convert("L").convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        return image.convert("RGBA")
+    return image.convert("RGB")
