@@ -323,3 +323,14 @@ WORDINGS: dict[str, Wording] = {
         _("Results on images that were trained on look better than they are: keep it in one split."),
     ),
 }
+
+#: Why a set was taken for what it was taken for (`Analysis.reason`).
+REASONS: dict[str, str | Promise] = {
+    "yolo.description": _("A YAML file describes it."),
+    "yolo.labels_folder": _("There are images and a folder of label texts."),
+    "yolo.labels_beside": _("Texts with rows of numbers lie beside the images."),
+    "coco.document": _("A JSON file lists images and annotations."),
+    "pascal_voc.document": _("XML files annotate the images."),
+    "images.only": _("There are images without labels."),
+    "set.nothing": _("Nothing was recognised."),
+}

@@ -1,0 +1,242 @@
+"""Analysing a staged set before anything is stored: its format, classes, splits, sizes, duplicates and defects.
+
+One pass: every image is read once, for its digest and its header. The caller may take the parsed items as they come
+(`on_item`), so that a set that is to be published needs no second pass. Nothing here needs Django's settings.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.datasets.archives import Staged
+from apps.datasets.archives.staging import Progress
+from apps.datasets.defects import ERROR, LISTED, WARNING, BadInput, Defect, DefectLog
+from apps.datasets.formats.model import ParsedItem
+from apps.datasets.formats.yolo import YoloLimits, YoloSet, detect
+from apps.datasets.formats.yolo.layout import Guess, Tree
+from apps.datasets.images import ImageLimits
+
+PREVIEW = 12
+PREVIEW_BOXES = 100
+DUPLICATES_LISTED = 100
+SURE = 0.5
+NO_SPLIT = ""
+
+OnItem = Callable[[ParsedItem], None]
+
+
+@dataclass(slots=True)
+class SplitCount:
+    images: int = 0
+    labelled: int = 0
+    boxes: int = 0
+
+
+@dataclass(slots=True)
+class Analysis:
+    """What a set holds. `ok` says that it can be stored; warnings are listed beside it.
+
+    `splits` maps a split, "" for none, to its counts; `classes` lists id, name, boxes and the images it occurs in;
+    `duplicates` lists groups of paths with identical content, `leaks` counts the images of such groups that lie in
+    another split than the group's first.
+    """
+
+    format: str = "unknown"
+    confidence: float = 0.0
+    reason: str = "set.nothing"
+    task: str | None = None
+    classes: list[dict[str, Any]] = field(default_factory=list)
+    images: int = 0
+    labelled: int = 0
+    background: int = 0
+    unlabelled: int = 0
+    boxes: int = 0
+    splits: dict[str, SplitCount] = field(default_factory=dict)
+    files: int = 0
+    bytes: int = 0
+    image_bytes: int = 0
+    width: tuple[int, int] | None = None
+    height: tuple[int, int] | None = None
+    image_formats: dict[str, int] = field(default_factory=dict)
+    duplicates: list[list[str]] = field(default_factory=list)
+    duplicate_images: int = 0
+    leaks: int = 0
+    preview: list[dict[str, Any]] = field(default_factory=list)
+    errors: int = 0
+    warnings: int = 0
+    defect_counts: dict[str, int] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.errors == 0 and self.images > 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The analysis as JSON-serialisable values."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["ok"] = self.ok
+        values["splits"] = {
+            name: {"images": count.images, "labelled": count.labelled, "boxes": count.boxes}
+            for name, count in self.splits.items()
+        }
+        values["width"] = None if self.width is None else list(self.width)
+        values["height"] = None if self.height is None else list(self.height)
+        values["defects"] = [defect.as_dict() for defect in self.defects]
+        return values
+
+
+def analyse(
+    staged: Staged,
+    *,
+    lenient: bool = False,
+    limits: YoloLimits | None = None,
+    image_limits: ImageLimits | None = None,
+    progress: Progress | None = None,
+    on_item: OnItem | None = None,
+) -> Analysis:
+    """Analyse the set. Defects never raise: a set that is refused as a whole has that as its one last error."""
+    log = DefectLog(lenient=lenient, listed=LISTED)
+    log.extend(staged.defects)
+    # The stage lists its first findings only; the rest of its counts are added so that the totals are true.
+    for code, count in staged.defect_counts.items():
+        more = count - sum(defect.code == code for defect in staged.defects)
+        log.counts[code] += more
+        log.warnings += more
+    analysis = Analysis(files=len(staged.members), bytes=staged.size)
+    tree = Tree(staged)
+    try:
+        guess = guess_format(tree)
+        analysis.format, analysis.confidence, analysis.reason = guess.format, guess.confidence, guess.reason
+        if not tree.images:
+            raise BadInput("set.no_images")
+        if guess.format not in ("yolo", "images"):
+            raise BadInput("set.format_unknown", format=guess.format)
+        _Pass(analysis, log, progress, on_item).run(YoloSet(tree, log, limits=limits, image_limits=image_limits))
+    except BadInput as refused:
+        found = refused.defect
+        log.add(found.code, ERROR, found.path, found.line, **found.params)
+    analysis.errors, analysis.warnings = log.errors, log.warnings
+    analysis.defect_counts = dict(log.counts.most_common())
+    analysis.defects = log.defects
+    return analysis
+
+
+def guess_format(tree: Tree) -> Guess:
+    """Tell the format by names and a look into one file of each kind."""
+    guess = detect(tree)
+    if guess.confidence >= SURE:
+        return guess
+    for path in tree.ending_with(".json")[:5]:
+        head = _head(tree, path)
+        if b'"images"' in head and (b'"annotations"' in head or b'"categories"' in head or b'"file_name"' in head):
+            return Guess("coco", 0.8, "coco.document")
+    for path in tree.ending_with(".xml")[:5]:
+        if b"<annotation" in _head(tree, path):
+            return Guess("pascal_voc", 0.8, "pascal_voc.document")
+    if tree.images:
+        return Guess("images", 0.5, "images.only")
+    return Guess("unknown", 0.0, "set.nothing")
+
+
+def _head(tree: Tree, path: str) -> bytes:
+    with tree.staged.locate(path).open("rb") as stream:
+        return stream.read(65536)
+
+
+class _Pass:
+    """The one pass over a set's items, counting."""
+
+    def __init__(self, analysis: Analysis, log: DefectLog, progress: Progress | None, on_item: OnItem | None) -> None:
+        self.analysis = analysis
+        self.log = log
+        self.progress = progress
+        self.on_item = on_item
+        self.class_boxes: Counter[int] = Counter()
+        self.class_images: Counter[int] = Counter()
+        self.formats: Counter[str] = Counter()
+        self.first: dict[str, tuple[str, str | None]] = {}
+        self.groups: dict[str, list[str]] = {}
+        self.done = self.done_bytes = 0
+
+    def run(self, parsed: YoloSet) -> None:
+        self.total = len(parsed.tree.images)
+        try:
+            for item in parsed.items(self._tick):
+                self._count(item)
+                if self.on_item is not None:
+                    self.on_item(item)
+        finally:
+            self._finish(parsed)
+
+    def _tick(self, size: int) -> None:
+        self.done += 1
+        self.done_bytes += size
+        if self.progress is not None:
+            self.progress(self.done, self.total, self.done_bytes)
+
+    def _count(self, item: ParsedItem) -> None:
+        analysis, facts = self.analysis, item.facts
+        split = analysis.splits.setdefault(item.split or NO_SPLIT, SplitCount())
+        analysis.images += 1
+        split.images += 1
+        analysis.image_bytes += item.size
+        self.formats[facts.format] += 1
+        low, high = analysis.width or (facts.width, facts.width)
+        analysis.width = min(low, facts.width), max(high, facts.width)
+        low, high = analysis.height or (facts.height, facts.height)
+        analysis.height = min(low, facts.height), max(high, facts.height)
+        if item.annotation is None:
+            analysis.unlabelled += 1
+        else:
+            boxes = item.annotation.boxes
+            analysis.labelled += 1
+            split.labelled += 1
+            analysis.background += not boxes
+            analysis.boxes += len(boxes)
+            split.boxes += len(boxes)
+            self.class_boxes.update([box[0] for box in boxes])
+            self.class_images.update(item.annotation.class_ids)
+        self._compare(item)
+        if len(analysis.preview) < PREVIEW:
+            analysis.preview.append(_preview(item))
+
+    def _compare(self, item: ParsedItem) -> None:
+        """Report an image whose bytes were seen before, as a leak where they lie in another split."""
+        path, split = self.first.setdefault(item.sha256, (item.path, item.split))
+        if path == item.path:
+            return
+        self.analysis.duplicate_images += 1
+        self.groups.setdefault(item.sha256, [path]).append(item.path)
+        if split != item.split and split is not None and item.split is not None:
+            self.analysis.leaks += 1
+            self.log.add("set.leak", WARNING, item.path, other=path, split=split)
+        else:
+            self.log.add("set.duplicate_image", WARNING, item.path, other=path)
+
+    def _finish(self, parsed: YoloSet) -> None:
+        analysis = self.analysis
+        analysis.task = parsed.task if parsed.labels else None
+        analysis.image_formats = dict(self.formats.most_common())
+        analysis.duplicates = list(self.groups.values())[:DUPLICATES_LISTED]
+        analysis.classes = [
+            {"id": number, "name": name, "boxes": self.class_boxes[number], "images": self.class_images[number]}
+            for number, name in enumerate(parsed.classes)
+        ]
+        if analysis.boxes:
+            for found in analysis.classes:
+                if not found["boxes"]:
+                    self.log.add("yolo.class_unused", WARNING, parsed.description.path, name=found["name"])
+
+
+def _preview(item: ParsedItem) -> dict[str, Any]:
+    boxes = item.annotation.boxes if item.annotation is not None else ()
+    return {
+        "path": item.path,
+        "split": item.split,
+        "width": item.facts.width,
+        "height": item.facts.height,
+        "sha256": item.sha256,
+        "labelled": item.annotation is not None,
+        "objects": [{"class": box.class_id, "bbox": list(box[1:])} for box in boxes[:PREVIEW_BOXES]],
+    }
