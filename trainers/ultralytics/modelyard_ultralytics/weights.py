@@ -1,0 +1,88 @@
+"""Weights files (`best`, `last`, what a training begins with): loading them safely and writing them small."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelyard_trainer import Failure
+from modelyard_trainer.dataset import DatasetClass
+
+# Keys of the library's record of a training that name folders of the machine it ran on.
+PLACES = ("model", "data", "project", "name", "save_dir", "cfg", "resume", "pretrained", "source")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A loaded weights file: the network in evaluation mode, its classes, and the picture size it was trained at."""
+
+    network: Any
+    classes: tuple[DatasetClass, ...]
+    imgsz: int
+
+
+def load_weights(path: Path, folder: Path) -> Weights:
+    """Loads a weights file without running any code from it; `folder` may get a link to it.
+
+    Raises Failure `bad_data` when the file is no weights file of a detection model.
+    """
+    from ultralytics.nn.tasks import DetectionModel, load_checkpoint
+
+    link = folder / "given-weights.pt"  # the library refuses other endings
+    if path.suffix != ".pt":
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
+        path = link
+    try:
+        network, record = load_checkpoint(path)
+    except Exception as error:
+        raise Failure(
+            "bad_data",
+            f"the weights cannot be read: {error}",
+            hint="Choose a checkpoint that this trainer wrote, or an Ultralytics detection model (.pt).",
+        ) from error
+    if not isinstance(network, DetectionModel):
+        raise Failure("bad_data", f"the weights are of a {type(network).__name__}, not of a detection model")
+    # Resume checkpoints hold no network, so `record` is a finished file or one of the library's own.
+    ids = (record.get("modelyard") or {}).get("class_ids") or sorted(network.names)
+    names = [network.names[number] for number in sorted(network.names)]
+    classes = tuple(DatasetClass(id, name) for id, name in zip(ids, names, strict=True))
+    return Weights(network, classes, int((record.get("train_args") or {}).get("imgsz") or 640))
+
+
+def write_weights(source: Path, target: Path, *, model: str, classes: Sequence[DatasetClass]) -> None:
+    """Writes the library's checkpoint `source` as `target`: half precision, without the optimizer or machine paths."""
+    from ultralytics.utils.patches import torch_load
+    from ultralytics.utils.torch_utils import strip_optimizer
+
+    arguments: Mapping[str, Any] = torch_load(source, map_location="cpu")["train_args"]
+    strip_optimizer(
+        source,
+        str(target),
+        updates={
+            "git": None,
+            "train_results": None,
+            "train_args": {key: value for key, value in arguments.items() if key not in PLACES},
+            "modelyard": {"model": model, "class_ids": [entry.id for entry in classes]},
+        },
+    )
+    if not os.path.isfile(target):
+        raise RuntimeError(f"{source} is not a checkpoint of the library")
+
+
+def check_fit(network: Any, weights: Weights, model: str) -> int:
+    """How many tensors of `weights` fit the new `network`; raises Failure `bad_config` for another architecture."""
+    wanted = network.state_dict()
+    fitting = sum(
+        name in wanted and wanted[name].shape == value.shape for name, value in weights.network.state_dict().items()
+    )
+    # The detection head depends on the number of classes, everything else must be the same.
+    if fitting < 0.8 * len(wanted):
+        raise Failure(
+            "bad_config",
+            f"the weights to begin with are of another model than {model}: {fitting} of {len(wanted)} tensors fit",
+            hint="Choose the model that the weights were trained with.",
+            params={"fitting": fitting, "tensors": len(wanted), "model": model},
+        )
+    return fitting
