@@ -1,0 +1,61 @@
+/** Figures and times in words; the same words as apps/core/templatetags/ui.py. */
+import { fill, gettext, language, ngettext } from "./i18n.js";
+
+/** A measured value with so many significant digits. @param {number|null|undefined} value @param {number} [digits] */
+export function figure(value, digits = 4) {
+  if (value === null || value === undefined) return "–";
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(Math.max(0, digits - 2));
+  return String(Number(value.toPrecision(digits)));
+}
+
+/** A count with the language's grouping. @param {number} value */
+export function count(value) {
+  return new Intl.NumberFormat(language()).format(value);
+}
+
+/** A size in bytes with binary units. @param {number} value */
+export function bytes(value) {
+  if (Math.abs(value) < 1024) return fill(ngettext("%(size)s byte", "%(size)s bytes", value), { size: value });
+  let size = value;
+  let unit = "";
+  for (unit of ["KiB", "MiB", "GiB", "TiB"]) {
+    size /= 1024;
+    if (Math.abs(size) < 1024) break;
+  }
+  return `${size.toFixed(Math.abs(size) >= 100 ? 0 : 1)}\u00a0${unit}`;
+}
+
+/** Seconds as the two largest units. @param {number} seconds */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const days = Math.floor(whole / 86400);
+  const hours = Math.floor((whole % 86400) / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  if (days) return fill(gettext("%(days)s d %(hours)s h"), { days, hours });
+  if (hours) return fill(gettext("%(hours)s h %(minutes)s min"), { hours, minutes });
+  if (minutes) return fill(gettext("%(minutes)s min %(seconds)s s"), { minutes, seconds: whole % 60 });
+  return fill(gettext("%(seconds)s s"), { seconds: whole });
+}
+
+/** How long ago. @param {number} seconds negative: still to come */
+export function ago(seconds) {
+  const ahead = seconds < 0;
+  const size = Math.abs(seconds);
+  if (size < 45) return ahead ? gettext("in a moment") : gettext("just now");
+  const [value, one, many] =
+    size < 45 * 60
+      ? [size / 60, ...(ahead ? ["in %(count)s minute", "in %(count)s minutes"] : ["%(count)s minute ago", "%(count)s minutes ago"])]
+      : size < 22 * 3600
+        ? [size / 3600, ...(ahead ? ["in %(count)s hour", "in %(count)s hours"] : ["%(count)s hour ago", "%(count)s hours ago"])]
+        : [size / 86400, ...(ahead ? ["in %(count)s day", "in %(count)s days"] : ["%(count)s day ago", "%(count)s days ago"])];
+  const whole = Math.max(1, Math.round(value));
+  return fill(ngettext(one, many, whole), { count: whole });
+}
+
+/** Hours, minutes and seconds of a moment. @param {number} time Unix seconds */
+export function clock(time) {
+  return new Date(time * 1000).toLocaleTimeString(language(), { hour12: false });
+}
