@@ -1,0 +1,1 @@
+"""People: users, their profiles, sessions and refresh tokens."""

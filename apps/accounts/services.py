@@ -1,0 +1,79 @@
+"""Writes on people."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from apps.accounts import actions
+from apps.accounts.models import User
+from apps.core import auditing
+from apps.core.auditing import Personal
+from apps.core.errors import Conflict, Forbidden, Invalid
+from apps.core.identity import Actor
+from apps.core.operations import operation
+
+PROFILE_FIELDS = ("name", "language", "time_zone", "theme")
+
+
+@operation("accounts.user_create")
+def user_create(
+    *,
+    actor: Actor,
+    email: str,
+    password: str,
+    name: str | None = None,
+    is_staff: bool = False,
+    is_superuser: bool = False,
+    language: str = "en",
+) -> User:
+    """A person whose address counts as verified. For commands and platform administrators only."""
+    if not (actor.is_system or actor.is_platform_admin):
+        raise Forbidden(_("Only platform administrators create people."))
+    email = email.strip().lower()
+    if User.objects.filter(email=email).exists():
+        raise Conflict(_("This address is taken."), code="email_taken")
+    extra: dict[str, Any] = {"name": name} if name else {}
+    user = User(email=email, is_staff=is_staff, is_superuser=is_superuser, language=language, **extra)
+    try:
+        validate_password(password, user)
+        user.clean_fields(exclude=["password"])
+    except ValidationError as error:
+        fields = error.message_dict if hasattr(error, "error_dict") else {"password": error.messages}
+        raise Invalid(_("The input is not valid."), fields=fields) from error
+    user.set_password(password)
+    user.save()
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    auditing.record(
+        actor, actions.USER_CREATED, user, name=Personal(user.name, user.pk), after={"email": Personal(email, user.pk)}
+    )
+    return user
+
+
+@operation("accounts.profile_update", permission="accounts.change_user", on="user")
+def profile_update(*, actor: Actor, user: User, **fields: Any) -> User:
+    """Changes one's own name, language, time zone or theme."""
+    unknown = set(fields) - set(PROFILE_FIELDS)
+    if unknown:
+        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    user = User.objects.select_for_update().get(pk=user.pk)
+    changes = user.change(**fields)
+    try:
+        user.clean_fields(exclude=["password", "email"])
+    except ValidationError as error:
+        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+    personal = {
+        key: tuple(Personal(value, user.pk) if key == "name" else value for value in pair)
+        for key, pair in changes.items()
+    }
+    auditing.record(
+        actor,
+        actions.PROFILE_CHANGED,
+        user,
+        organization_id=actor.organization_id,
+        name=Personal(user.name, user.pk),
+        changes=personal,  # type: ignore[arg-type]
+    )
+    return user

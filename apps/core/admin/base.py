@@ -1,0 +1,110 @@
+"""Admin classes. Django asks `user.has_perm`, which the policy answers; the rows come from the same rule."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Field, Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from unfold.admin import ModelAdmin, TabularInline
+
+from apps.core.errors import DomainError
+
+
+def _visible(model: type[Model], request: HttpRequest) -> QuerySet[Any]:
+    rows = model._default_manager.all()
+    return rows.visible(request.actor) if hasattr(rows, "visible") else rows
+
+
+class PolicyAdmin(ModelAdmin):
+    """Editable: `save_operation` and `delete_operation` call the app's services; nothing is saved around them."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    compressed_fields = True
+    warn_unsaved_form = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = _visible(self.model, request)
+        ordering = self.get_ordering(request)
+        return rows.order_by(*ordering) if ordering else rows
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs.setdefault("queryset", _visible(db_field.remote_field.model, request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs.setdefault("queryset", _visible(db_field.remote_field.model, request))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def get_field_queryset(self, db: str | None, db_field: Field, request: HttpRequest) -> QuerySet[Any]:  # type: ignore[type-arg]
+        return _visible(db_field.remote_field.model, request)  # type: ignore[union-attr, arg-type]
+
+    def save_operation(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> Any:
+        """Calls the service that creates or changes the object, and returns the saved object."""
+        raise NotImplementedError(f"{type(self).__name__} is editable but names no operation.")
+
+    def delete_operation(self, request: HttpRequest, obj: Any) -> None:
+        """Calls the service that removes the object."""
+        raise NotImplementedError(f"{type(self).__name__} allows deletion but names no operation.")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        saved = self.save_operation(request, obj, form, change)
+        if saved is not None and saved.pk != obj.pk:
+            obj.pk = saved.pk
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.delete_operation(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for obj in queryset:
+            self.delete_operation(request, obj)
+
+    def log_addition(self, *args: Any, **kwargs: Any) -> None:
+        """The audit log holds what happened; Django's own admin log stays empty."""
+
+    log_change = log_addition
+    log_deletion = log_addition
+    log_deletions = log_addition
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DomainError as error:
+            messages.error(request, " ".join(filter(None, [str(error.message), str(error.hint)])))
+            return HttpResponseRedirect(request.get_full_path())
+
+
+class ReadOnlyAdmin(PolicyAdmin):
+    """Rows that nothing but the product itself writes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class PolicyInline(TabularInline):
+    """Rows shown under their parent, read-only; the parent's page has the actions."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True

@@ -1,0 +1,43 @@
+"""Request ids, and domain errors turned into pages."""
+
+import re
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from apps.core.entities.ids import uuid7
+from apps.core.errors import DomainError
+
+REQUEST_ID = re.compile(r"^[A-Za-z0-9_.-]{8,64}$")
+
+
+class RequestContextMiddleware:
+    """Takes `X-Request-ID` when it is well-formed, makes one otherwise, and returns it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        request.request_id = given if REQUEST_ID.match(given) else uuid7().hex
+        response = self.get_response(request)
+        response["X-Request-ID"] = request.request_id
+        return response
+
+
+class DomainErrorMiddleware:
+    """Draws a page for a domain error that a portal view let through; REST has its own handler."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, DomainError):
+            return None
+        status = exception.status
+        template = f"{status}.html" if status in {403, 404} else "400.html"
+        return render(request, template, {"error": exception}, status=status)

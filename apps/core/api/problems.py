@@ -1,0 +1,91 @@
+"""Errors of the REST edge as `application/problem+json` (RFC 9457) with `code`, `hint` and `errors`."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.http import Http404, JsonResponse
+from django.utils.translation import gettext as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from apps.core.errors import DomainError
+
+log = logging.getLogger(__name__)
+CONTENT_TYPE = "application/problem+json"
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: Any,
+    *,
+    hint: Any = "",
+    errors: dict[str, list[Any]] | None = None,
+    params: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The body of an error answer."""
+    body: dict[str, Any] = {"type": "about:blank", "status": status, "code": code, "detail": str(detail)}
+    body["hint"] = str(hint)
+    body["errors"] = {name: [str(message) for message in messages] for name, messages in (errors or {}).items()}
+    if params:
+        body["params"] = params
+    return body
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's hook. What it does not know becomes Django's own 500."""
+    body: dict[str, Any] | None = None
+    headers: dict[str, str] = {}
+    if isinstance(error, DomainError):
+        body = problem(
+            error.status, error.code, error.message, hint=error.hint, errors=error.fields, params=error.params
+        )
+    elif isinstance(error, exceptions.ValidationError):
+        body = problem(400, "invalid", _("The input is not valid."), errors=_flatten(error.detail))
+    elif isinstance(error, ModelValidationError):
+        messages = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+        body = problem(400, "invalid", _("The input is not valid."), errors=messages)
+    elif isinstance(error, Http404):
+        body = problem(404, "not_found", _("There is nothing here that you can see."))
+    elif isinstance(error, PermissionDenied):
+        body = problem(403, "forbidden", _("You may not do this."))
+    elif isinstance(error, RequestDataTooBig):
+        body = problem(413, "too_large", _("The request is too large."))
+    elif isinstance(error, exceptions.APIException):
+        code = error.get_codes() if isinstance(error.get_codes(), str) else error.default_code
+        body = problem(error.status_code, str(code), error.detail)
+        if getattr(error, "auth_header", None):
+            headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
+        if getattr(error, "wait", None):
+            headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
+    if body is None:
+        return None
+    if body["status"] == 401:
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    set_rollback()
+    return Response(body, status=body["status"], content_type=CONTENT_TYPE, headers=headers)
+
+
+def problem_response(status: int, code: str, detail: Any) -> JsonResponse:
+    """For the places under `/api/` that DRF does not reach (unknown path, crash)."""
+    return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
+
+
+def _flatten(detail: Any, prefix: str = "") -> dict[str, list[Any]]:
+    """Nested error details as `{"items.0.name": [...]}`."""
+    if isinstance(detail, dict):
+        found: dict[str, list[Any]] = {}
+        for key, value in detail.items():
+            found.update(_flatten(value, f"{prefix}.{key}" if prefix else str(key)))
+        return found
+    if isinstance(detail, list) and any(isinstance(item, dict | list) for item in detail):
+        found = {}
+        for number, value in enumerate(detail):
+            if value:
+                found.update(_flatten(value, f"{prefix}.{number}" if prefix else str(number)))
+        return found
+    messages = detail if isinstance(detail, list) else [detail]
+    return {prefix or "detail": messages}

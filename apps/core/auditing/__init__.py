@@ -1,0 +1,20 @@
+"""The door to the audit log. Services call `record`; the app `audit` registers the sink that stores it.
+
+Every action code is registered with a label and a sentence in the reader's language; personal values are wrapped in
+`Personal` so that the sink can store them under a key that erasure destroys.
+"""
+
+from apps.core.auditing.actions import Action, action_of, actions, register_action
+from apps.core.auditing.records import AuditRecord, Personal, collect, record, register_sink
+
+__all__ = [
+    "Action",
+    "AuditRecord",
+    "Personal",
+    "action_of",
+    "actions",
+    "collect",
+    "record",
+    "register_action",
+    "register_sink",
+]

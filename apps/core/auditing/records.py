@@ -1,0 +1,125 @@
+"""Collecting audit records while an operation runs, and handing them to the sink before it commits."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+from django.utils import timezone
+
+from apps.core.auditing.actions import action_of
+from apps.core.entities.ids import uuid7
+from apps.core.identity import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """A value about a person (an address, a name): stored as ciphertext under that person's key."""
+
+    value: str
+    subject_id: UUID
+
+
+@dataclass(slots=True)
+class AuditRecord:
+    """One event as it happened. It refers to its object by label, id and name, never by a foreign key."""
+
+    actor: Actor
+    action: str
+    entity_type: str
+    entity_id: str
+    entity_name: str | Personal
+    organization_id: UUID | None
+    project_id: UUID | None
+    before: dict[str, Any]
+    after: dict[str, Any]
+    params: dict[str, Any]
+    id: UUID = field(default_factory=uuid7)
+    parent_id: UUID | None = None
+    time: datetime = field(default_factory=timezone.now)
+
+
+@dataclass(slots=True)
+class _Scope:
+    operation: str
+    own: list[AuditRecord] = field(default_factory=list)
+    inner: list[AuditRecord] = field(default_factory=list)
+
+
+_scope: ContextVar[_Scope | None] = ContextVar("audit_scope", default=None)
+_sink: Callable[[list[AuditRecord]], None] | None = None
+
+
+def register_sink(sink: Callable[[list[AuditRecord]], None]) -> None:
+    """`sink(records)` stores them in the running transaction; parents come before children."""
+    global _sink
+    _sink = sink
+
+
+def record(
+    actor: Actor,
+    action: str,
+    target: Model | None,
+    *,
+    organization_id: UUID | None = None,
+    project_id: UUID | None = None,
+    name: str | Personal | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    changes: Mapping[str, tuple[Any, Any]] | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> None:
+    """Notes one event for the running operation.
+
+    Organization and project are taken from the target's `organization_id` and `project_id` where it has them.
+    `changes`, as `Entity.change` returns them, fills before and after. Raises outside an operation and for an action
+    that is not registered.
+    """
+    scope = _scope.get()
+    if scope is None:
+        raise RuntimeError(f"The audit event {action} was recorded outside an operation.")
+    action_of(action)
+    before, after = dict(before or {}), dict(after or {})
+    for key, (old, new) in (changes or {}).items():
+        before[key], after[key] = old, new
+    scope.own.append(
+        AuditRecord(
+            actor=actor,
+            action=action,
+            entity_type=target._meta.label_lower if target is not None else "",
+            entity_id=str(target.pk) if target is not None else "",
+            entity_name=name if name is not None else str(target) if target is not None else "",
+            organization_id=organization_id or getattr(target, "organization_id", None),
+            project_id=project_id or getattr(target, "project_id", None),
+            before=before,
+            after=after,
+            params=dict(params or {}),
+        )
+    )
+
+
+@contextmanager
+def collect(operation: str) -> Iterator[None]:
+    """Opens the scope of an operation; at its end checks for exactly one event and passes it on."""
+    outer = _scope.get()
+    scope = _Scope(operation)
+    token = _scope.set(scope)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+    if len(scope.own) != 1:
+        raise RuntimeError(f"{operation} wrote {len(scope.own)} audit events; an operation writes exactly one.")
+    event = scope.own[0]
+    for child in scope.inner:
+        child.parent_id = child.parent_id or event.id
+    if outer is not None:
+        outer.inner.extend([event, *scope.inner])
+        return
+    if _sink is None:
+        raise RuntimeError("No audit sink is registered; is the app `audit` installed?")
+    _sink([event, *scope.inner])

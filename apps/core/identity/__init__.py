@@ -1,0 +1,6 @@
+"""Who acts: the frozen actor that every door makes once and hands down."""
+
+from apps.core.identity.actor import Actor, Via, register_membership_source
+from apps.core.identity.roles import Role
+
+__all__ = ["Actor", "Role", "Via", "register_membership_source"]

@@ -1,0 +1,17 @@
+"""What every page of the portal is drawn with."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+THEMES = ("system", "light", "dark")
+
+
+def portal(request: HttpRequest) -> dict[str, Any]:
+    theme = request.COOKIES.get("theme", "system")
+    return {
+        "actor": getattr(request, "actor", None),
+        "theme": theme if theme in THEMES else "system",
+        "languages": settings.LANGUAGES,
+    }

@@ -1,0 +1,39 @@
+"""Gives every request its actor."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
+
+from apps.core.identity.actor import Actor, Via
+
+CHOSEN_ORGANIZATION = "organization_id"
+
+
+def actor_for(request: HttpRequest) -> Actor:
+    """The actor of a session request; anonymous when nobody is signed in."""
+    context = {
+        "request_id": getattr(request, "request_id", ""),
+        "ip": request.META.get("REMOTE_ADDR"),
+        "user_agent": request.META.get("HTTP_USER_AGENT", ""),
+    }
+    user = request.user
+    if not user.is_authenticated:
+        return Actor.anonymous(**context)
+    chosen = request.session.get(CHOSEN_ORGANIZATION)
+    return Actor.of(user, organization_id=UUID(chosen) if chosen else None, via=Via.SESSION, **context)
+
+
+class ActorMiddleware:
+    """Sets `request.actor`, made on first use so that health checks and static pages cost no query."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.actor = SimpleLazyObject(lambda: actor_for(request))
+        # The admin asks `request.user.has_perm` before any view of ours runs.
+        if request.path.startswith("/admin/") and request.user.is_authenticated:
+            request.actor = actor_for(request)
+        return self.get_response(request)

@@ -1,0 +1,3 @@
+from apps.core.outbox.models import OutboxMessage
+
+__all__ = ["OutboxMessage"]

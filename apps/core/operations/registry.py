@@ -1,0 +1,80 @@
+"""Registry and decorators of operations."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import transaction
+
+from apps.core import auditing, policy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is known of a service function: the tests' matrix and the docs are generated from it."""
+
+    name: str
+    permission: str | None
+    on: str | None
+    audited: bool
+    function: Callable[..., Any]
+
+
+_operations: dict[str, Operation] = {}
+
+
+def all_operations() -> list[Operation]:
+    return [_operations[name] for name in sorted(_operations)]
+
+
+def operation(
+    name: str, *, permission: str | None = None, on: str | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Makes a service function an operation named `<app>.<function>`.
+
+    Without `permission` the function must authorise by itself (sign-up, one's own profile); such operations are
+    listed apart by the tests. Raises the policy's errors before the function runs.
+    """
+    if (permission is None) != (on is None):
+        raise ValueError("`permission` and `on` go together.")
+
+    def declare(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            actor = kwargs.get("actor")
+            if args or not hasattr(actor, "memberships"):
+                raise TypeError(f"{name} takes keyword arguments only, and an actor among them.")
+            with transaction.atomic(), auditing.collect(name):
+                if permission is not None and on is not None:
+                    policy.require(actor, permission, kwargs[on])  # type: ignore[arg-type]
+                return function(*args, **kwargs)
+
+        _register(Operation(name, permission, on, True, run))
+        return run
+
+    return declare
+
+
+def ingest(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Makes a function a machine's write: one transaction, a token checked by the caller, no audit event."""
+
+    def declare(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            with transaction.atomic():
+                return function(*args, **kwargs)
+
+        _register(Operation(name, None, None, False, run))
+        return run
+
+    return declare
+
+
+def _register(found: Operation) -> None:
+    if found.name in _operations:
+        raise ValueError(f"There is an operation {found.name} already.")
+    _operations[found.name] = found

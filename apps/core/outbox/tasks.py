@@ -1,0 +1,9 @@
+from celery import shared_task
+
+from apps.core.outbox import services
+
+
+@shared_task(name="core.outbox_deliver", ignore_result=True)
+def outbox_deliver() -> int:
+    """One pass over the messages that are due."""
+    return services.deliver_waiting()

@@ -1,0 +1,38 @@
+"""One rule per permission: a function `actor → Q` that lists filter with and single objects are asked with.
+
+    @rule("projects.change_project", on="projects.Project", needs=_("owner of the project"))
+    def change_project(actor: Actor) -> Q: …
+
+`Model.objects.permitted(actor, permission)` filters, `require(actor, permission, obj)` asks the same queryset about
+one row, `who(permission, obj)` lists the people. Creation asks the container: `add_dataset` is a rule on the project.
+"""
+
+from apps.core.policy.querysets import PermittedQuerySet
+from apps.core.policy.rules import (
+    NOBODY,
+    Rule,
+    allows,
+    condition,
+    names,
+    register_candidates,
+    require,
+    rule,
+    rule_of,
+    through,
+    who,
+)
+
+__all__ = [
+    "NOBODY",
+    "PermittedQuerySet",
+    "Rule",
+    "allows",
+    "condition",
+    "names",
+    "register_candidates",
+    "require",
+    "rule",
+    "rule_of",
+    "through",
+    "who",
+]

@@ -1,0 +1,119 @@
+"""The registry of rules and the three questions asked of it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from apps.core.errors import Forbidden, NotAuthenticated, NotFound
+from apps.core.identity import Actor
+
+Condition = Callable[[Actor], Q]
+
+# Matches no row; Django recognises it and asks the database nothing.
+NOBODY = Q(pk__in=())
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`permission` on rows of the model `on`; `needs` names, for people, the role that would allow it."""
+
+    permission: str
+    on: str
+    condition: Condition
+    needs: Any
+
+    @property
+    def model(self) -> type[Model]:
+        return apps.get_model(self.on)
+
+
+_rules: dict[str, Rule] = {}
+_candidates: Callable[[Model], Iterable[Any]] | None = None
+
+
+def rule(permission: str, *, on: str, needs: Any = "") -> Callable[[Condition], Condition]:
+    """Declares the rule of a permission, once. The function may use own columns, `Exists` and `__in` only."""
+
+    def declare(condition: Condition) -> Condition:
+        if permission in _rules:
+            raise ValueError(f"The permission {permission} has a rule already.")
+        _rules[permission] = Rule(permission, on, condition, needs)
+        return condition
+
+    return declare
+
+
+def names() -> list[str]:
+    """Every permission that has a rule."""
+    return sorted(_rules)
+
+
+def rule_of(permission: str) -> Rule:
+    try:
+        return _rules[permission]
+    except KeyError:
+        raise LookupError(f"No rule is declared for the permission {permission!r}.") from None
+
+
+def condition(actor: Actor, permission: str) -> Q:
+    """The `Q` of the rows on which the actor holds the permission."""
+    found = rule_of(permission)
+    if actor.scopes is not None and permission not in actor.scopes:
+        return NOBODY
+    if actor.is_system or actor.is_platform_admin:
+        return Q()
+    if not actor.is_authenticated:
+        return NOBODY
+    return found.condition(actor)
+
+
+def allows(actor: Actor, permission: str, obj: Model) -> bool:
+    """Whether the actor holds the permission on this row, asked of the database."""
+    return _rows(permission, obj).filter(condition(actor, permission)).exists()
+
+
+def require(actor: Actor, permission: str, obj: Model) -> None:
+    """Raises `NotFound` when the object is hidden, `Forbidden` when it may be seen but this may not be done."""
+    if allows(actor, permission, obj):
+        return
+    if not actor.is_authenticated and not actor.is_system:
+        raise NotAuthenticated(_("Sign in first."))
+    view = f"{obj._meta.app_label}.view_{obj._meta.model_name}"
+    if permission == view or view not in _rules or not allows(actor, view, obj):
+        raise NotFound()
+    needs = rule_of(permission).needs
+    raise Forbidden(
+        _("You may see this, but not do this with it."),
+        hint=_("Needed: %(role)s.") % {"role": needs} if needs else "",
+        params={"permission": permission, "needs": str(needs)},
+    )
+
+
+def register_candidates(source: Callable[[Model], Iterable[Any]]) -> None:
+    """`source(obj)` yields the users who could hold any permission on the object; `organizations` registers it."""
+    global _candidates
+    _candidates = source
+
+
+def who(permission: str, obj: Model) -> list[Any]:
+    """The people who hold the permission on this object. Costs a question per candidate: for pages, not for lists."""
+    if _candidates is None:
+        return []
+    return [user for user in _candidates(obj) if allows(Actor.of(user), permission, obj)]
+
+
+def through(path: str, actor: Actor, permission: str) -> Q:
+    """Composes a parent's rule into a child's: rows whose `path` leads to a row with this permission."""
+    parents = rule_of(permission).model._default_manager.filter(condition(actor, permission))
+    return Q(**{f"{path}__in": parents})
+
+
+def _rows(permission: str, obj: Model) -> QuerySet[Any]:
+    model = rule_of(permission).model
+    if not isinstance(obj, model):
+        raise TypeError(f"{permission} is asked of a {model.__name__}, not of a {type(obj).__name__}.")
+    return model._default_manager.filter(pk=obj.pk)

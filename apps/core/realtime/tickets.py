@@ -1,0 +1,40 @@
+"""One-time tickets: how a program that cannot set headers opens a socket."""
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.cache import cache
+
+from apps.core.identity import Actor, Via
+
+PREFIX = "ws-ticket:"
+
+
+def issue(actor: Actor) -> str:
+    """A ticket that stands for the actor once, within `WS_TICKET_LIFETIME_SECONDS`."""
+    assert actor.user is not None
+    ticket = secrets.token_urlsafe(32)
+    content = {
+        "user_id": str(actor.user_id),
+        "organization_id": str(actor.organization_id) if actor.organization_id else None,
+        "narrow": actor.via != Via.SESSION,
+        "generation": actor.user.token_generation,
+    }
+    cache.set(PREFIX + ticket, content, timeout=settings.WS_TICKET_LIFETIME_SECONDS)
+    return ticket
+
+
+def redeem(ticket: str, **context: Any) -> Actor | None:
+    """The ticket's actor, or None when it is unknown, spent, too old, or its person's tokens were revoked."""
+    content = cache.get(PREFIX + ticket)
+    # Deleting answers whether it was there: of two at once only one gets the actor.
+    if content is None or not cache.delete(PREFIX + ticket):
+        return None
+    user = get_user_model()._default_manager.filter(pk=content["user_id"], is_active=True).first()
+    if user is None or user.token_generation != content["generation"]:
+        return None
+    organization_id = UUID(content["organization_id"]) if content["organization_id"] else None
+    return Actor.of(user, organization_id=organization_id, narrow=content["narrow"], via=Via.SOCKET, **context)

@@ -1,0 +1,9 @@
+"""Objects by key in a local folder or an S3 bucket, behind one interface.
+
+Sizes and digests are kept in the database by the callers; nothing here relies on ETags, tags or metadata.
+"""
+
+from apps.core.storage.base import ObjectNotFound, Storage, Stored
+from apps.core.storage.registry import storage
+
+__all__ = ["ObjectNotFound", "Storage", "Stored", "storage"]

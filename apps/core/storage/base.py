@@ -1,0 +1,93 @@
+"""The interface, and what both kinds share."""
+
+import hashlib
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+CHUNK = 1024 * 1024
+
+
+class ObjectNotFound(Exception):
+    """No object has this key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What `put` measured while it wrote."""
+
+    size: int
+    sha256: str
+
+
+class Storage(ABC):
+    """Keys are relative POSIX paths made by the callers from ids and digests, never from people's input."""
+
+    @abstractmethod
+    def put(self, key: str, stream: BinaryIO) -> Stored:
+        """Writes the stream under the key, all or nothing; an existing object is replaced."""
+
+    @abstractmethod
+    def open(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The object's bytes in chunks. Raises `ObjectNotFound` before the first chunk."""
+
+    @abstractmethod
+    def size(self, key: str) -> int | None:
+        """Size in bytes, None when there is no such object."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Removes the object; an absent one is no error."""
+
+    @abstractmethod
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Keys under a prefix, in no promised order."""
+
+    def local_path(self, key: str) -> Path | None:
+        """Where the object lies when it is a file of this machine, else None."""
+        return None
+
+    def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int = 300) -> str | None:
+        """A direct link for browsers where the store can give one; None means that the portal streams it."""
+        return None
+
+    def read(self, key: str) -> bytes:
+        return b"".join(self.open(key))
+
+    @abstractmethod
+    def move(self, source: str, target: str) -> None:
+        """Renames an object; an existing target is replaced. Raises `ObjectNotFound`."""
+
+    def probe(self) -> None:
+        """Writes, reads and removes a small object; raises what went wrong."""
+        key = "probe/modelyard"
+        content = b"modelyard"
+        self.put(key, io.BytesIO(content))
+        if self.read(key) != content:
+            raise OSError("the store returned other bytes than were written")
+        self.delete(key)
+
+
+class Measured:
+    """Wraps a stream; counts and digests what is read through it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._stream.read(size)
+        self._digest.update(part)
+        self.size += len(part)
+        return part
+
+    def readable(self) -> bool:
+        return True
+
+    @property
+    def stored(self) -> Stored:
+        return Stored(self.size, self._digest.hexdigest())

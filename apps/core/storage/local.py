@@ -1,0 +1,86 @@
+"""Objects as files under one folder."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from apps.core.storage.base import CHUNK, Measured, ObjectNotFound, Storage, Stored
+
+
+class LocalStorage(Storage):
+    """A key is a path under `root`. Writing goes to a temporary file first, so a reader never sees half an object."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, key: str, stream: BinaryIO) -> Stored:
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        source = Measured(stream)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".incoming-")
+        try:
+            with os.fdopen(descriptor, "wb") as target:
+                while chunk := source.read(CHUNK):
+                    target.write(chunk)
+                target.flush()
+                os.fsync(target.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return source.stored
+
+    def open(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        try:
+            file = self._path(key).open("rb")
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise ObjectNotFound(key) from error
+        return self._chunks(file, offset, length)
+
+    def size(self, key: str) -> int | None:
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def delete(self, key: str) -> None:
+        self._path(key).unlink(missing_ok=True)
+
+    def move(self, source: str, target: str) -> None:
+        path = self._path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.replace(self._path(source), path)
+        except FileNotFoundError as error:
+            raise ObjectNotFound(source) from error
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        base = self._path(prefix) if prefix else self.root
+        for folder, _folders, files in os.walk(base):
+            for name in files:
+                if not name.startswith(".incoming-"):
+                    yield str((Path(folder) / name).relative_to(self.root))
+
+    def local_path(self, key: str) -> Path | None:
+        return self._path(key)
+
+    def _path(self, key: str) -> Path:
+        path = (self.root / key).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise ValueError(f"The key {key!r} leaves the store.")
+        return path
+
+    @staticmethod
+    def _chunks(file: BinaryIO, offset: int, length: int | None) -> Iterator[bytes]:
+        with file:
+            file.seek(offset)
+            left = length
+            while left is None or left > 0:
+                chunk = file.read(CHUNK if left is None else min(CHUNK, left))
+                if not chunk:
+                    return
+                if left is not None:
+                    left -= len(chunk)
+                yield chunk

@@ -1,0 +1,72 @@
+"""What goes over the wire for accounts, tokens and organizations."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.accounts.models import Theme, User
+from apps.core.identity import Role
+from apps.organizations.models import PLAIN, JoinPolicy, Membership, Organization
+
+
+class SignUpSerializer(serializers.Serializer[Any]):
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
+    company = serializers.CharField(max_length=120, validators=[PLAIN])
+    division = serializers.CharField(max_length=120, required=False, default="", allow_blank=True, validators=[PLAIN])
+
+
+class KeySerializer(serializers.Serializer[Any]):
+    key = serializers.CharField(max_length=300)
+
+
+class TokenRequestSerializer(serializers.Serializer[Any]):
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
+    organization_id = serializers.UUIDField(
+        required=False, allow_null=True, help_text="The organization that the token is for; the first by default."
+    )
+
+
+class RefreshSerializer(serializers.Serializer[Any]):
+    refresh = serializers.CharField(max_length=200)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token ends.")
+    organization_id = serializers.UUIDField(allow_null=True)
+    role = serializers.ChoiceField(choices=Role.choices, allow_null=True)
+
+
+class TicketSerializer(serializers.Serializer[Any]):
+    ticket = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds until the ticket ends; it can be used once.")
+
+
+class MembershipSerializer(serializers.ModelSerializer[Membership]):
+    organization_name = serializers.CharField(source="organization.__str__", read_only=True)
+
+    class Meta:
+        model = Membership
+        fields = ["organization_id", "organization_name", "role", "state"]
+
+
+class MeSerializer(serializers.ModelSerializer[User]):
+    memberships = MembershipSerializer(many=True, read_only=True)
+    theme = serializers.ChoiceField(choices=Theme.choices, required=False)
+
+    class Meta:
+        model = User
+        fields = ["id", "email", "name", "language", "time_zone", "theme", "memberships"]
+        read_only_fields = ["id", "email"]
+
+
+class OrganizationSerializer(serializers.ModelSerializer[Organization]):
+    join_policy = serializers.ChoiceField(choices=JoinPolicy.choices, required=False)
+
+    class Meta:
+        model = Organization
+        fields = ["id", "company", "division", "join_policy", "created_at", "version"]
+        read_only_fields = ["id", "created_at", "version"]

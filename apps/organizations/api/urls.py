@@ -1,0 +1,18 @@
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from apps.organizations.api import views
+
+router = SimpleRouter(trailing_slash=False)
+router.register("organizations", views.OrganizationViewSet, basename="organization")
+
+urlpatterns = [
+    path("auth/sign-up", views.SignUpView.as_view(), name="auth-sign-up"),
+    path("auth/verify-email", views.VerifyEmailView.as_view(), name="auth-verify-email"),
+    path("auth/token", views.TokenView.as_view(), name="auth-token"),
+    path("auth/token/refresh", views.TokenRefreshView.as_view(), name="auth-token-refresh"),
+    path("auth/token/revoke", views.TokenRevokeView.as_view(), name="auth-token-revoke"),
+    path("ws-tickets", views.TicketView.as_view(), name="ws-tickets"),
+    path("me", views.MeView.as_view(), name="me"),
+    *router.urls,
+]

@@ -1,0 +1,159 @@
+"""REST for sign-up, tokens, oneself and organizations."""
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+
+from apps.accounts.models import User
+from apps.accounts.services import profile_update
+from apps.core.api.versions import check_version, etag
+from apps.core.identity import Actor, Via
+from apps.core.realtime import tickets
+from apps.organizations import services
+from apps.organizations.api import serializers
+from apps.organizations.models import Organization
+from apps.organizations.services.sign_in import password_user
+from apps.organizations.services.sign_up import sign_up, verify_email
+
+ACCEPTED = OpenApiResponse(description="Accepted; what follows comes by mail.")
+DONE = OpenApiResponse(description="Done.")
+
+
+class AnonymousView(APIView):
+    """Open to everybody, and slowed down by address."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "sign_in"
+
+
+class SignUpView(AnonymousView):
+    @extend_schema(request=serializers.SignUpSerializer, responses={202: ACCEPTED}, operation_id="auth_sign_up")
+    def post(self, request: Request) -> Response:
+        """Sign up. The answer is the same whether the address is known or not."""
+        form = serializers.SignUpSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        sign_up(actor=request.actor, request=request._request, **form.validated_data)
+        return Response(status=status.HTTP_202_ACCEPTED)
+
+
+class VerifyEmailView(AnonymousView):
+    @extend_schema(request=serializers.KeySerializer, responses={204: DONE}, operation_id="auth_verify_email")
+    def post(self, request: Request) -> Response:
+        """Verify the address that a mailed key belongs to."""
+        form = serializers.KeySerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        verify_email(request=request._request, key=form.validated_data["key"])
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TokenView(AnonymousView):
+    @extend_schema(
+        request=serializers.TokenRequestSerializer,
+        responses=serializers.TokenPairSerializer,
+        operation_id="auth_token_issue",
+    )
+    def post(self, request: Request) -> Response:
+        """Sign in: an access and a refresh token for one of your organizations."""
+        form = serializers.TokenRequestSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        user = password_user(
+            request._request, email=form.validated_data["email"], password=form.validated_data["password"]
+        )
+        actor = Actor.of(
+            user,
+            organization_id=form.validated_data.get("organization_id"),
+            via=Via.TOKEN,
+            request_id=request.request_id,
+            ip=request.META.get("REMOTE_ADDR"),
+            user_agent=request.META.get("HTTP_USER_AGENT", ""),
+        )
+        pair = services.token_issue(actor=actor, organization_id=form.validated_data.get("organization_id"))
+        return Response(serializers.TokenPairSerializer(pair).data)
+
+
+class TokenRefreshView(AnonymousView):
+    @extend_schema(
+        request=serializers.RefreshSerializer,
+        responses=serializers.TokenPairSerializer,
+        operation_id="auth_token_refresh",
+    )
+    def post(self, request: Request) -> Response:
+        """Exchange a refresh token, once, for a new pair."""
+        form = serializers.RefreshSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        pair = services.token_refresh(
+            refresh=form.validated_data["refresh"],
+            request_id=request.request_id,
+            ip=request.META.get("REMOTE_ADDR"),
+            user_agent=request.META.get("HTTP_USER_AGENT", ""),
+        )
+        return Response(serializers.TokenPairSerializer(pair).data)
+
+
+class TokenRevokeView(APIView):
+    @extend_schema(request=serializers.RefreshSerializer, responses={204: DONE}, operation_id="auth_token_revoke")
+    def post(self, request: Request) -> Response:
+        """Sign out: the refresh token and everything made from it ends."""
+        form = serializers.RefreshSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        services.token_revoke(actor=request.actor, refresh=form.validated_data["refresh"])
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TicketView(APIView):
+    @extend_schema(request=None, responses={201: serializers.TicketSerializer}, operation_id="ws_tickets_create")
+    def post(self, request: Request) -> Response:
+        """A one-time ticket to open a WebSocket with."""
+        ticket = {"ticket": tickets.issue(request.actor), "expires_in": settings.WS_TICKET_LIFETIME_SECONDS}
+        return Response(serializers.TicketSerializer(ticket).data, status=status.HTTP_201_CREATED)
+
+
+class MeView(APIView):
+    @extend_schema(responses=serializers.MeSerializer, operation_id="me_retrieve")
+    def get(self, request: Request) -> Response:
+        """Who I am, and where I belong."""
+        user = User.objects.prefetch_related("memberships__organization").get_visible(
+            request.actor, pk=request.user.pk
+        )
+        return Response(serializers.MeSerializer(user).data)
+
+    @extend_schema(
+        request=serializers.MeSerializer, responses=serializers.MeSerializer, operation_id="me_partial_update"
+    )
+    def patch(self, request: Request) -> Response:
+        """Change one's own profile."""
+        form = serializers.MeSerializer(request.user, data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        profile_update(actor=request.actor, user=request.user, **form.validated_data)
+        return self.get(request)
+
+
+class OrganizationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Organization]):
+    """Organizations that I belong to."""
+
+    queryset = Organization.objects.none()
+    serializer_class = serializers.OrganizationSerializer
+    http_method_names = ("get", "patch", "head", "options")
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        return Organization.objects.visible(self.request.actor)
+
+    @extend_schema(request=serializers.OrganizationSerializer, responses=serializers.OrganizationSerializer)
+    def partial_update(self, request: Request, pk: str | None = None) -> Response:
+        organization = self.get_object()
+        check_version(request, organization)
+        form = self.get_serializer(organization, data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        organization = services.organization_change(
+            actor=request.actor, organization=organization, **form.validated_data
+        )
+        return Response(self.get_serializer(organization).data, headers=etag(organization))

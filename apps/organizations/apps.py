@@ -1,0 +1,25 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OrganizationsConfig(AppConfig):
+    name = "apps.organizations"
+    label = "organizations"
+    verbose_name = _("Organizations")
+
+    def ready(self) -> None:
+        from allauth.account.signals import email_confirmed, user_logged_in, user_logged_out
+        from django.contrib.auth.signals import user_login_failed
+
+        from apps.accounts.policies import register_visibility
+        from apps.core.identity import register_membership_source
+        from apps.core.policy import register_candidates
+        from apps.organizations import actions, policies, receivers, selectors  # noqa: F401
+
+        register_membership_source(selectors.active_memberships)
+        register_candidates(selectors.candidates)
+        register_visibility(policies.colleagues)
+        email_confirmed.connect(receivers.email_confirmed)
+        user_logged_in.connect(receivers.signed_in)
+        user_logged_out.connect(receivers.signed_out)
+        user_login_failed.connect(receivers.sign_in_failed)

@@ -1,0 +1,84 @@
+"""Organizations and memberships."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.entities import Entity
+from apps.core.identity import Role
+from apps.organizations.querysets import MembershipQuerySet, OrganizationQuerySet
+
+PLAIN = RegexValidator(r"^[^\x00-\x1f<>]+$", _("Control characters, < and > are not allowed."))
+
+
+class JoinPolicy(models.TextChoices):
+    """What lets a person who signs up with the company's name in."""
+
+    APPROVAL = "approval", _("An administrator or manager approves")
+    INVITATION = "invitation", _("By invitation only")
+
+
+class Organization(Entity):
+    """A company's division: the border that no data crosses."""
+
+    company = models.CharField(_("company"), max_length=120, validators=[PLAIN])
+    division = models.CharField(_("division"), max_length=120, blank=True, validators=[PLAIN])
+    join_policy = models.CharField(
+        _("joining"), max_length=20, choices=JoinPolicy.choices, default=JoinPolicy.APPROVAL
+    )
+
+    objects = OrganizationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("organization")
+        verbose_name_plural = _("organizations")
+        ordering: ClassVar[list[str]] = ["company", "division"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("company"),
+                Lower("division"),
+                name="organization_unique",
+                violation_error_message=_("This organization exists already."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.company} · {self.division}" if self.division else self.company
+
+
+class MembershipState(models.TextChoices):
+    PENDING = "pending", _("Waiting for approval")  # asked to join; no right at all
+    ACTIVE = "active", _("Active")
+    SUSPENDED = "suspended", _("Suspended")  # kept, without any right
+
+
+class Membership(Entity):
+    """One person in one organization with one role."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(_("role"), max_length=20, choices=Role.choices, default=Role.GUEST)
+    state = models.CharField(
+        _("state"), max_length=20, choices=MembershipState.choices, default=MembershipState.PENDING
+    )
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "user"],
+                name="membership_unique",
+                violation_error_message=_("This person is a member already."),
+            )
+        ]
+        indexes = [models.Index(fields=["user", "state"], name="membership_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.get_role_display()}"

@@ -1,0 +1,36 @@
+"""What allauth and Django announce, handed to the services."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from apps.core.identity import Actor
+from apps.core.identity.middleware import actor_for
+from apps.organizations import services
+
+
+def email_confirmed(request: HttpRequest, email_address: Any, **kwargs: Any) -> None:
+    user = email_address.user
+    if user.signup_company:
+        services.organization_join(actor=Actor.of(user, request_id=getattr(request, "request_id", "")), user=user)
+
+
+def signed_in(request: HttpRequest, user: Any, **kwargs: Any) -> None:
+    services.signed_in_note(
+        actor=Actor.of(
+            user,
+            request_id=getattr(request, "request_id", ""),
+            ip=request.META.get("REMOTE_ADDR"),
+            user_agent=request.META.get("HTTP_USER_AGENT", ""),
+        )
+    )
+
+
+def signed_out(request: HttpRequest, user: Any, **kwargs: Any) -> None:
+    if user is not None and user.is_authenticated:
+        services.signed_out_note(actor=Actor.of(user, request_id=getattr(request, "request_id", "")))
+
+
+def sign_in_failed(request: HttpRequest | None, **kwargs: Any) -> None:
+    actor = actor_for(request) if request is not None and hasattr(request, "user") else Actor.anonymous()
+    services.sign_in_failed_note(actor=actor)

@@ -1,0 +1,33 @@
+"""Writes on organizations, memberships and tokens."""
+
+from apps.organizations.services.memberships import (
+    membership_add,
+    membership_approve,
+    membership_change_role,
+    organization_change,
+    organization_create,
+    organization_join,
+)
+from apps.organizations.services.sign_in import (
+    sign_in_failed_note,
+    signed_in_note,
+    signed_out_note,
+    token_issue,
+    token_refresh,
+    token_revoke,
+)
+
+__all__ = [
+    "membership_add",
+    "membership_approve",
+    "membership_change_role",
+    "organization_change",
+    "organization_create",
+    "organization_join",
+    "sign_in_failed_note",
+    "signed_in_note",
+    "signed_out_note",
+    "token_issue",
+    "token_refresh",
+    "token_revoke",
+]

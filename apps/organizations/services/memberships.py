@@ -1,0 +1,152 @@
+"""Organizations and who belongs to them."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from apps.accounts.models import User
+from apps.core import auditing
+from apps.core.auditing import Personal
+from apps.core.errors import Conflict, Forbidden, Invalid
+from apps.core.identity import Actor, Role
+from apps.core.operations import operation
+from apps.organizations import actions
+from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
+
+
+@operation("organizations.organization_create")
+def organization_create(*, actor: Actor, company: str, division: str = "", admin: User) -> Organization:
+    """A new organization with its first administrator. For the platform's own use."""
+    if not (actor.is_system or actor.is_platform_admin):
+        raise Forbidden(_("Only platform administrators create organizations."))
+    if Organization.objects.filter(company__iexact=company, division__iexact=division).exists():
+        raise Conflict(_("This organization exists already."), code="organization_exists")
+    organization = _new_organization(company, division)
+    Membership.objects.create(organization=organization, user=admin, role=Role.ADMIN, state=MembershipState.ACTIVE)
+    auditing.record(
+        actor,
+        actions.ORGANIZATION_CREATED,
+        organization,
+        organization_id=organization.pk,
+        after={"admin": Personal(admin.email, admin.pk)},
+    )
+    return organization
+
+
+@operation("organizations.organization_join")
+def organization_join(*, actor: Actor, user: User) -> Membership | None:
+    """Acts on what a person asked for at sign-up, once the address is verified.
+
+    A company and division that nobody has yet becomes an organization with this person as its administrator; an
+    existing one gets a pending membership without any right. Returns None where joining is by invitation only.
+    """
+    user = User.objects.select_for_update().get(pk=user.pk)
+    company, division = user.signup_company.strip(), user.signup_division.strip()
+    if not company:
+        raise Conflict(_("Nothing was asked for."), code="nothing_requested")
+    user.change(signup_company="", signup_division="")
+    found = Organization.objects.filter(company__iexact=company, division__iexact=division).first()
+    name = Personal(user.name, user.pk)
+    if found is None:
+        organization = _new_organization(company, division)
+        membership = Membership.objects.create(
+            organization=organization, user=user, role=Role.ADMIN, state=MembershipState.ACTIVE
+        )
+        auditing.record(
+            actor, actions.ORGANIZATION_CREATED, organization, organization_id=organization.pk, after={"admin": name}
+        )
+        return membership
+    if found.join_policy == JoinPolicy.INVITATION:
+        auditing.record(actor, actions.MEMBERSHIP_REQUESTED, None, organization_id=found.pk, name=name)
+        return None
+    membership, _created = Membership.objects.get_or_create(
+        organization=found, user=user, defaults={"role": Role.ENGINEER_I}
+    )
+    auditing.record(actor, actions.MEMBERSHIP_REQUESTED, membership, name=name)
+    return membership
+
+
+@operation("organizations.organization_change", permission="organizations.change_organization", on="organization")
+def organization_change(*, actor: Actor, organization: Organization, **fields: Any) -> Organization:
+    """Changes company, division or the joining policy."""
+    unknown = set(fields) - {"company", "division", "join_policy"}
+    if unknown:
+        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    organization = Organization.objects.select_for_update().get(pk=organization.pk)
+    for name, value in fields.items():
+        setattr(organization, name, value)
+    organization.full_clean()
+    organization.refresh_from_db(fields=list(fields))
+    changes = organization.change(**fields)
+    auditing.record(
+        actor, actions.ORGANIZATION_CHANGED, organization, organization_id=organization.pk, changes=changes
+    )
+    return organization
+
+
+@operation("organizations.membership_add", permission="organizations.add_membership", on="organization")
+def membership_add(*, actor: Actor, organization: Organization, user: User, role: Role) -> Membership:
+    """Adds a person at once, with a role that the actor may grant."""
+    _check_grant(actor, organization, role)
+    membership, created = Membership.objects.get_or_create(
+        organization=organization, user=user, defaults={"role": role, "state": MembershipState.ACTIVE}
+    )
+    if not created:
+        raise Conflict(_("This person is a member already."), code="already_member")
+    auditing.record(
+        actor, actions.MEMBERSHIP_ADDED, membership, name=Personal(user.name, user.pk), after={"role": role}
+    )
+    return membership
+
+
+@operation("organizations.membership_approve", permission="organizations.change_membership", on="membership")
+def membership_approve(*, actor: Actor, membership: Membership, role: Role = Role.ENGINEER_I) -> Membership:
+    """Lets a person in who asked to join."""
+    membership = Membership.objects.select_for_update().select_related("organization", "user").get(pk=membership.pk)
+    if membership.state != MembershipState.PENDING:
+        raise Conflict(_("This membership is not waiting for approval."), code="not_pending")
+    _check_grant(actor, membership.organization, role)
+    changes = membership.change(state=MembershipState.ACTIVE, role=role)
+    auditing.record(actor, actions.MEMBERSHIP_APPROVED, membership, name=_person(membership), changes=changes)
+    return membership
+
+
+@operation("organizations.membership_change_role", permission="organizations.change_membership", on="membership")
+def membership_change_role(*, actor: Actor, membership: Membership, role: Role) -> Membership:
+    """Gives another role; the last administrator keeps theirs."""
+    membership = Membership.objects.select_for_update().select_related("organization", "user").get(pk=membership.pk)
+    _check_grant(actor, membership.organization, Role(membership.role))
+    _check_grant(actor, membership.organization, role)
+    # Every change of administrators takes this lock, so that two cannot remove each other at once.
+    Organization.objects.select_for_update().get(pk=membership.organization_id)
+    others = Membership.objects.active().filter(organization_id=membership.organization_id, role=Role.ADMIN)
+    if membership.role == Role.ADMIN and role != Role.ADMIN and not others.exclude(pk=membership.pk).exists():
+        raise Conflict(_("An organization needs an administrator."), code="last_admin")
+    changes = membership.change(role=role)
+    auditing.record(actor, actions.MEMBERSHIP_ROLE_CHANGED, membership, name=_person(membership), changes=changes)
+    return membership
+
+
+def _new_organization(company: str, division: str) -> Organization:
+    organization = Organization(company=company.strip(), division=division.strip())
+    organization.full_clean()
+    organization.save()
+    return organization
+
+
+def _check_grant(actor: Actor, organization: Organization, role: Role) -> None:
+    """Administrators grant every role, managers the ones below their own."""
+    if actor.is_system or actor.is_platform_admin:
+        return
+    own = actor.memberships.get(organization.pk, Role.GUEST)
+    if own == Role.ADMIN or (own == Role.MANAGER and role.rank < own.rank):
+        return
+    raise Forbidden(
+        _("You cannot grant or change the role %(role)s.") % {"role": role.label},
+        code="role_above_own",
+        hint=_("Needed: %(role)s.") % {"role": Role.ADMIN.label},
+    )
+
+
+def _person(membership: Membership) -> Personal:
+    return Personal(membership.user.name, membership.user_id)

@@ -1,0 +1,172 @@
+"""Tokens for programs, and notes of people's sign-ins.
+
+An access token (JWT, 15 minutes) says who and which organization was chosen; the role in it is for display, rights
+are read afresh. A refresh token is random, stored as a digest, used once; using one twice ends its whole family.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import jwt
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts import actions
+from apps.accounts.models import RefreshToken, User
+from apps.core import auditing
+from apps.core.api.authentication import ALGORITHM, AUDIENCE, ISSUER
+from apps.core.auditing import Personal
+from apps.core.entities import uuid7
+from apps.core.errors import NotAuthenticated, NotFound
+from apps.core.identity import Actor, Via
+from apps.core.operations import operation
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    access: str
+    refresh: str
+    expires_in: int
+    organization_id: UUID | None
+    role: str | None
+
+
+def password_user(request: HttpRequest, *, email: str, password: str) -> User:
+    """The person whom address and password prove. Raises the same error for every reason why not."""
+    user = authenticate(request, email=email.strip().lower(), password=password)
+    verified = user is not None and EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
+    if user is None or not verified:
+        raise NotAuthenticated(
+            _("Address or password is wrong, or the address is not verified."), code="sign_in_failed"
+        )
+    if Authenticator.objects.filter(user=user).exists():
+        raise NotAuthenticated(
+            _("This account signs in with a second factor; sign in through the portal."), code="second_factor_required"
+        )
+    return user  # type: ignore[return-value]
+
+
+@operation("organizations.token_issue")
+def token_issue(*, actor: Actor, organization_id: UUID | None = None) -> TokenPair:
+    """A token pair for the actor, who has just proven who they are, in one of their organizations."""
+    if actor.user is None:
+        raise NotAuthenticated(_("Sign in first."))
+    if organization_id is not None and organization_id not in actor.memberships:
+        raise NotFound()
+    chosen = organization_id or actor.organization_id
+    pair = _issue(actor, actor.user, chosen, family=uuid7())
+    _note(actor, actions.TOKEN_ISSUED, chosen)
+    return pair
+
+
+def token_refresh(*, refresh: str, request_id: str = "", ip: str | None = None, user_agent: str = "") -> TokenPair:
+    """A new pair for a refresh token, which is spent by it. Raises `NotAuthenticated`."""
+    refused = NotAuthenticated(_("The refresh token is not valid."), code="token_invalid")
+    token = RefreshToken.objects.select_related("user").filter(digest=_digest(refresh)).first()
+    if token is None or not token.user.is_active:
+        raise refused
+    actor = Actor.of(
+        token.user,
+        organization_id=token.organization_id,
+        via=Via.TOKEN,
+        request_id=request_id,
+        ip=ip,
+        user_agent=user_agent,
+    )
+    now = timezone.now()
+    spent = RefreshToken.objects.filter(
+        pk=token.pk, used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now
+    ).update(used_at=now)
+    if not spent:
+        if token.used_at is not None:
+            # Somebody holds a copy: neither of the two may go on.
+            _end_family(actor=actor, family=token.family)
+        raise refused
+    if token.organization_id is not None and token.organization_id not in actor.memberships:
+        raise refused
+    return _refreshed(actor=actor, organization_id=token.organization_id, family=token.family)
+
+
+@operation("organizations.token_refresh")
+def _refreshed(*, actor: Actor, organization_id: UUID | None, family: UUID) -> TokenPair:
+    assert actor.user is not None
+    _note(actor, actions.TOKEN_ISSUED, organization_id)
+    return _issue(actor, actor.user, organization_id, family=family)
+
+
+@operation("organizations.token_revoke_family")
+def _end_family(*, actor: Actor, family: UUID) -> None:
+    RefreshToken.objects.filter(family=family, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    _note(actor, actions.TOKENS_REVOKED, actor.organization_id)
+
+
+def token_revoke(*, actor: Actor, refresh: str) -> None:
+    """Ends the family of the actor's refresh token; an unknown token is no error."""
+    token = RefreshToken.objects.filter(digest=_digest(refresh), user_id=actor.user_id).first()
+    if token is not None:
+        _end_family(actor=actor, family=token.family)
+
+
+@operation("organizations.signed_in_note")
+def signed_in_note(*, actor: Actor) -> None:
+    """The sign-in itself is allauth's; this notes it."""
+    _note(actor, actions.SIGNED_IN, actor.organization_id)
+
+
+@operation("organizations.signed_out_note")
+def signed_out_note(*, actor: Actor) -> None:
+    _note(actor, actions.SIGNED_OUT, actor.organization_id)
+
+
+@operation("organizations.sign_in_failed_note")
+def sign_in_failed_note(*, actor: Actor) -> None:
+    """A failed sign-in belongs to no organization and names nobody: the address may be a mistyped password."""
+    auditing.record(actor, actions.SIGN_IN_FAILED, None)
+
+
+def _issue(actor: Actor, user: User, organization_id: UUID | None, *, family: UUID) -> TokenPair:
+    now = timezone.now()
+    lifetime = settings.ACCESS_TOKEN_LIFETIME_SECONDS
+    role = actor.memberships.get(organization_id) if organization_id else None
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": str(user.pk),
+        "jti": uuid7().hex,
+        "typ": "access",
+        "gen": user.token_generation,
+        "iat": int(now.timestamp()),
+        "nbf": int(now.timestamp()),
+        "exp": int(now.timestamp()) + lifetime,
+        "email": user.email,
+        "role": role.value if role else None,
+        "organization_id": str(organization_id) if organization_id else None,
+    }
+    refresh = f"myr_{secrets.token_urlsafe(32)}"
+    RefreshToken.objects.create(
+        user=user,
+        family=family,
+        digest=_digest(refresh),
+        organization_id=organization_id,
+        expires_at=now + timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME_SECONDS),
+    )
+    access = jwt.encode(claims, settings.SECRET_KEY, algorithm=ALGORITHM)
+    return TokenPair(access, refresh, lifetime, organization_id, claims["role"])
+
+
+def _note(actor: Actor, action: str, organization_id: UUID | None) -> None:
+    user = actor.user
+    name = Personal(user.name, user.pk) if user else ""
+    auditing.record(actor, action, user, organization_id=organization_id, name=name)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

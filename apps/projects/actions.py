@@ -1,0 +1,19 @@
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.auditing import register_action
+
+CREATED = register_action("project.created", _("Project created"), _("%(actor)s created the project %(object)s."))
+CHANGED = register_action("project.changed", _("Project changed"), _("%(actor)s changed the project %(object)s."))
+TRASHED = register_action(
+    "project.trashed", _("Project moved to the trash"), _("%(actor)s moved the project %(object)s to the trash.")
+)
+RESTORED = register_action("project.restored", _("Project restored"), _("%(actor)s restored the project %(object)s."))
+MEMBER_ADDED = register_action(
+    "project.member_added", _("Project member added"), _("%(actor)s added %(object)s to the project.")
+)
+MEMBER_CHANGED = register_action(
+    "project.member_changed", _("Project role changed"), _("%(actor)s changed the role of %(object)s in the project.")
+)
+MEMBER_REMOVED = register_action(
+    "project.member_removed", _("Project member removed"), _("%(actor)s removed %(object)s from the project.")
+)

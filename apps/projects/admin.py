@@ -1,0 +1,36 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.projects import services
+from apps.projects.models import Project, ProjectMembership
+
+
+class ProjectMembershipInline(PolicyInline):
+    model = ProjectMembership
+    fields = readonly_fields = ("user", "role", "created_at")
+
+
+@admin.register(Project)
+class ProjectAdmin(PolicyAdmin):
+    list_display = ("name", "organization", "created_by", "created_at", "deleted_at")
+    list_filter = ("organization",)
+    list_select_related = ("organization", "created_by")
+    search_fields = ("name", "description")
+    readonly_fields = ("id", "created_by", "created_at", "updated_at", "deleted_at", "version")
+    fields = ("organization", "name", "description", *readonly_fields)
+    inlines = (ProjectMembershipInline,)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "organization") if obj else self.readonly_fields
+
+    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Project:
+        fields = {name: form.cleaned_data[name] for name in ("name", "description")}
+        if change:
+            return services.project_change(actor=request.actor, project=obj, **fields)
+        return services.project_create(actor=request.actor, organization=obj.organization, **fields)
+
+    def delete_operation(self, request: HttpRequest, obj: Any) -> None:
+        services.project_trash(actor=request.actor, project=obj)

@@ -1,0 +1,119 @@
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.api.versions import check_version, etag
+from apps.core.errors import NotFound
+from apps.organizations.models import Organization
+from apps.projects import services
+from apps.projects.api.serializers import ProjectMembershipSerializer, ProjectSerializer
+from apps.projects.models import Project, ProjectMembership
+
+
+class ProjectFilter(django_filters.FilterSet):
+    search = django_filters.CharFilter(method="by_text", label="Part of the name")
+
+    class Meta:
+        model = Project
+        fields: list[str] = []
+
+    def by_text(self, rows: Any, name: str, value: str) -> Any:
+        return rows.search(value)
+
+
+class ProjectViewSet(viewsets.ModelViewSet[Project]):
+    """Projects that I may see."""
+
+    queryset = Project.objects.none()
+    serializer_class = ProjectSerializer
+    filterset_class = ProjectFilter
+    http_method_names = ("get", "post", "patch", "delete", "head", "options")
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        if self.action == "restore":
+            return Project.objects.permitted(self.request.actor, "projects.restore_project").with_counts()
+        return Project.objects.visible(self.request.actor).with_counts()
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        fields = dict(form.validated_data)
+        organization = fields.pop("organization", None) or Organization.objects.get_visible(
+            request.actor, pk=request.actor.organization_id
+        )
+        project = services.project_create(actor=request.actor, organization=organization, **fields)
+        return self._answer(project, status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        project = self.get_object()
+        check_version(request, project)
+        form = self.get_serializer(project, data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        return self._answer(services.project_change(actor=request.actor, project=project, **form.validated_data))
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Move to the trash; `restore` brings it back."""
+        services.project_trash(actor=request.actor, project=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=ProjectSerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str | None = None) -> Response:
+        """Bring a project back from the trash."""
+        return self._answer(services.project_restore(actor=request.actor, project=self.get_object()))
+
+    def _answer(self, project: Project, code: int = status.HTTP_200_OK) -> Response:
+        fresh = Project.objects.visible(self.request.actor).with_counts().get(pk=project.pk)
+        return Response(self.get_serializer(fresh).data, status=code, headers=etag(project))
+
+
+PROJECT = OpenApiParameter("project_id", str, OpenApiParameter.PATH, description="The project.")
+
+
+@extend_schema_view(
+    **{name: extend_schema(parameters=[PROJECT]) for name in ("list", "create", "partial_update", "destroy")}
+)
+class ProjectMembershipViewSet(viewsets.ModelViewSet[ProjectMembership]):
+    """Members of a project."""
+
+    queryset = ProjectMembership.objects.none()
+    serializer_class = ProjectMembershipSerializer
+    http_method_names = ("get", "post", "patch", "delete", "head", "options")
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        rows = ProjectMembership.objects.visible(self.request.actor).filter(project=self._project())
+        return rows.select_related("user", "project")
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        project = self._project()
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        membership = services.member_add(actor=request.actor, project=project, **form.validated_data)
+        return Response(self.get_serializer(membership).data, status=status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        membership = self.get_object()
+        form = self.get_serializer(membership, data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        role = form.validated_data.get("role", membership.role)
+        membership = services.member_change(actor=request.actor, membership=membership, role=role)
+        return Response(self.get_serializer(membership).data)
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        services.member_remove(actor=request.actor, membership=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _project(self) -> Project:
+        try:
+            return Project.objects.get_visible(self.request.actor, pk=self.kwargs["project_id"])
+        except ValueError as error:
+            raise NotFound() from error

@@ -1,0 +1,72 @@
+"""Rules on projects. The apps above compose theirs from these with `through("project", actor, permission)`."""
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.identity import Actor, Role
+from apps.core.policy import rule, through
+from apps.projects.models import ProjectMembership, ProjectRole
+
+
+def _managed(actor: Actor) -> Q:
+    """Projects of the organizations that the actor manages."""
+    return Q(organization_id__in=actor.organizations(Role.MANAGER))
+
+
+def _member(actor: Actor, *roles: ProjectRole, minimum: Role = Role.GUEST) -> Q:
+    """Projects in which the actor holds one of the roles, while being at least `minimum` in the organization."""
+    own = ProjectMembership.objects.filter(project_id=OuterRef("pk"), user_id=actor.user_id, role__in=roles)
+    return Q(Exists(own)) & Q(organization_id__in=actor.organizations(minimum))
+
+
+@rule("projects.view_project", on="projects.Project")
+def view_project(actor: Actor) -> Q:
+    """Members, and the organization's managers and administrators."""
+    return Q(deleted_at__isnull=True) & (_managed(actor) | _member(actor, *ProjectRole))
+
+
+@rule("projects.add_project", on="organizations.Organization", needs=_("member of the organization"))
+def add_project(actor: Actor) -> Q:
+    return Q(pk__in=actor.organizations())
+
+
+@rule("projects.change_project", on="projects.Project", needs=_("owner of the project"))
+def change_project(actor: Actor) -> Q:
+    return Q(deleted_at__isnull=True) & (_managed(actor) | _member(actor, ProjectRole.OWNER))
+
+
+@rule("projects.contribute_project", on="projects.Project", needs=_("editor of the project"))
+def contribute_project(actor: Actor) -> Q:
+    """Adding and changing what the project holds: its trainings, predictions, notes."""
+    return Q(deleted_at__isnull=True) & (_managed(actor) | _member(actor, ProjectRole.OWNER, ProjectRole.EDITOR))
+
+
+@rule("projects.delete_project", on="projects.Project", needs=_("owner of the project"))
+def delete_project(actor: Actor) -> Q:
+    return change_project(actor)
+
+
+@rule("projects.restore_project", on="projects.Project", needs=_("owner of the project"))
+def restore_project(actor: Actor) -> Q:
+    return Q(deleted_at__isnull=False) & (_managed(actor) | _member(actor, ProjectRole.OWNER))
+
+
+@rule("projects.add_projectmembership", on="projects.Project", needs=_("owner of the project"))
+def add_projectmembership(actor: Actor) -> Q:
+    return change_project(actor)
+
+
+@rule("projects.view_projectmembership", on="projects.ProjectMembership")
+def view_projectmembership(actor: Actor) -> Q:
+    return through("project", actor, "projects.view_project")
+
+
+@rule("projects.change_projectmembership", on="projects.ProjectMembership", needs=_("owner of the project"))
+def change_projectmembership(actor: Actor) -> Q:
+    return through("project", actor, "projects.change_project")
+
+
+@rule("projects.delete_projectmembership", on="projects.ProjectMembership", needs=_("owner of the project"))
+def delete_projectmembership(actor: Actor) -> Q:
+    """An owner removes anybody; everybody may leave."""
+    return through("project", actor, "projects.change_project") | Q(user_id=actor.user_id)

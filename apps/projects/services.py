@@ -1,0 +1,171 @@
+"""Writes on projects. Each authorises (the decorator), locks and checks, changes, and audits, in this order."""
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts.models import User
+from apps.core import auditing
+from apps.core.auditing import Personal
+from apps.core.errors import Conflict, Forbidden, Invalid
+from apps.core.identity import Actor, Role
+from apps.core.operations import operation
+from apps.organizations.models import Membership, Organization
+from apps.projects import actions
+from apps.projects.models import Project, ProjectMembership, ProjectRole
+
+CHANGEABLE = ("name", "description")
+
+
+@operation("projects.project_create", permission="projects.add_project", on="organization")
+def project_create(*, actor: Actor, organization: Organization, name: str, description: str = "") -> Project:
+    """A new project, owned by the actor. Guests own at most one."""
+    _check_guest_limit(actor, organization)
+    project = Project(organization=organization, name=name.strip(), description=description, created_by=actor.user)
+    project.group = Group.objects.create(name=f"project:{project.pk}")
+    project.full_clean()
+    project.save()
+    if actor.user is not None:
+        ProjectMembership.objects.create(project=project, user=actor.user, role=ProjectRole.OWNER)
+        actor.user.groups.add(project.group)
+    auditing.record(actor, actions.CREATED, project, project_id=project.pk, after={"name": project.name})
+    return project
+
+
+@operation("projects.project_change", permission="projects.change_project", on="project")
+def project_change(*, actor: Actor, project: Project, **fields: Any) -> Project:
+    """Changes name or description."""
+    _refuse_unknown(fields)
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    _check_name(project, fields.get("name", project.name))
+    changes = project.change(**fields)
+    auditing.record(actor, actions.CHANGED, project, project_id=project.pk, changes=changes)
+    return project
+
+
+@operation("projects.project_trash", permission="projects.delete_project", on="project")
+def project_trash(*, actor: Actor, project: Project) -> Project:
+    """Moves the project, with all it holds, out of sight; `project_restore` brings it back."""
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    project.change(deleted_at=timezone.now())
+    auditing.record(actor, actions.TRASHED, project, project_id=project.pk)
+    return project
+
+
+@operation("projects.project_restore", permission="projects.restore_project", on="project")
+def project_restore(*, actor: Actor, project: Project) -> Project:
+    """Brings a project back from the trash; refused while another carries its name."""
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    _check_name(project, project.name)
+    project.change(deleted_at=None)
+    auditing.record(actor, actions.RESTORED, project, project_id=project.pk)
+    return project
+
+
+@operation("projects.member_add", permission="projects.add_projectmembership", on="project")
+def member_add(*, actor: Actor, project: Project, user: User, role: ProjectRole) -> ProjectMembership:
+    """Adds a member of the same organization."""
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    if not Membership.objects.active().filter(organization_id=project.organization_id, user=user).exists():
+        raise Invalid(
+            _("This person is not a member of the organization."),
+            code="not_in_organization",
+            fields={"user": [_("This person is not a member of the organization.")]},
+        )
+    membership, created = ProjectMembership.objects.get_or_create(project=project, user=user, defaults={"role": role})
+    if not created:
+        raise Conflict(_("This person is a member of the project already."), code="already_member")
+    user.groups.add(project.group)
+    auditing.record(
+        actor,
+        actions.MEMBER_ADDED,
+        membership,
+        project_id=project.pk,
+        name=Personal(user.name, user.pk),
+        after={"role": role},
+    )
+    return membership
+
+
+@operation("projects.member_change", permission="projects.change_projectmembership", on="membership")
+def member_change(*, actor: Actor, membership: ProjectMembership, role: ProjectRole) -> ProjectMembership:
+    """Gives a member another role; the last owner keeps theirs."""
+    membership = _locked(membership)
+    if role != ProjectRole.OWNER:
+        _check_not_last_owner(membership)
+    changes = membership.change(role=role)
+    auditing.record(
+        actor,
+        actions.MEMBER_CHANGED,
+        membership,
+        project_id=membership.project_id,
+        name=_person(membership),
+        changes=changes,
+    )
+    return membership
+
+
+@operation("projects.member_remove", permission="projects.delete_projectmembership", on="membership")
+def member_remove(*, actor: Actor, membership: ProjectMembership) -> None:
+    """Takes a member out; the last owner stays."""
+    membership = _locked(membership)
+    _check_not_last_owner(membership)
+    membership.user.groups.remove(membership.project.group)
+    auditing.record(
+        actor,
+        actions.MEMBER_REMOVED,
+        membership,
+        project_id=membership.project_id,
+        name=_person(membership),
+        before={"role": membership.role},
+    )
+    membership.delete()
+
+
+def _check_guest_limit(actor: Actor, organization: Organization) -> None:
+    if actor.memberships.get(organization.pk) != Role.GUEST:
+        return
+    # The lock makes two requests at once count one after the other.
+    Membership.objects.select_for_update().get(organization=organization, user=actor.user)
+    owned = ProjectMembership.objects.owners().filter(
+        user=actor.user, project__organization=organization, project__deleted_at__isnull=True
+    )
+    if owned.exists():
+        raise Forbidden(
+            _("Guests own one project at most."),
+            code="guest_project_limit",
+            hint=_("An administrator or manager of the organization can give you another role."),
+        )
+
+
+def _check_name(project: Project, name: str) -> None:
+    same = Project.objects.filter(
+        organization_id=project.organization_id, name__iexact=name.strip(), deleted_at__isnull=True
+    )
+    if same.exclude(pk=project.pk).exists():
+        message = _("The organization has a project of this name.")
+        raise Conflict(message, code="name_taken", fields={"name": [message]})
+
+
+def _refuse_unknown(fields: dict[str, Any]) -> None:
+    unknown = set(fields) - set(CHANGEABLE)
+    if unknown:
+        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in sorted(unknown)})
+
+
+def _locked(membership: ProjectMembership) -> ProjectMembership:
+    """The membership, with its project locked so that owners are counted one after the other."""
+    Project.objects.select_for_update().get(pk=membership.project_id)
+    return ProjectMembership.objects.select_for_update().select_related("project__group").get(pk=membership.pk)
+
+
+def _check_not_last_owner(membership: ProjectMembership) -> None:
+    others = ProjectMembership.objects.owners().filter(project_id=membership.project_id).exclude(pk=membership.pk)
+    if membership.role == ProjectRole.OWNER and not others.exists():
+        raise Conflict(_("A project needs an owner."), code="last_owner", hint=_("Make somebody else an owner first."))
+
+
+def _person(membership: ProjectMembership) -> Personal:
+    return Personal(membership.user.name, membership.user_id)

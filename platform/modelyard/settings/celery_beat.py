@@ -1,0 +1,8 @@
+"""What beat starts, and how often. Every task here is one idempotent pass that may be skipped or doubled."""
+
+CELERY_BEAT_SCHEDULE = {
+    "jobs-dispatch": {"task": "jobs.dispatch", "schedule": 5.0, "options": {"expires": 5}},
+    "jobs-reconcile": {"task": "jobs.reconcile", "schedule": 3.0, "options": {"expires": 3}},
+    "core-outbox": {"task": "core.outbox_deliver", "schedule": 5.0, "options": {"expires": 5}},
+    "audit-seal": {"task": "audit.seal", "schedule": 10.0, "options": {"expires": 10}},
+}
