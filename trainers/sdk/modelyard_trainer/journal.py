@@ -52,21 +52,29 @@ class Journal:
     """Writes one journal. Threads may share it; a forked child may not.
 
     Events are gathered for at most `FLUSH_SECONDS`, so that a trainer with a thousand steps a second does not wait for
-    the disk a thousand times. A journal belongs to one attempt: one that already has lines is refused.
+    the disk a thousand times. A journal belongs to one attempt: one that already has lines is refused, unless
+    `go_on` says that its writer died and this is the successor; half a last line is then cut off.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: str | os.PathLike[str], *, go_on: bool = False):
         self.path = Path(path)
-        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._seq = 0
+        self._size = 0
         if os.fstat(self._file).st_size:
-            os.close(self._file)
-            raise JournalError(f"{self.path} already has lines: an attempt has one trainer")
+            if not go_on:
+                os.close(self._file)
+                raise JournalError(f"{self.path} already has lines: an attempt has one trainer")
+            with open(self.path, "rb") as lines:
+                for line in lines:
+                    if line.endswith(b"\n"):
+                        self._seq += 1
+                        self._size += len(line)
+            os.ftruncate(self._file, self._size)
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._lines: list[bytes] = []
-        self._size = 0
-        self._seq = 0
         self._error: OSError | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._flush_regularly, name="journal", daemon=True)

@@ -64,8 +64,7 @@ def _run(mode: str, spec_path: Path, function: Mode | None, folder: Path | None)
         try:
             if folder is not None:
                 _apply_descriptor(context, reporter, read_descriptor(folder))
-            _check_mode(context, mode, function)
-            function(context)
+            _checked_function(context, mode, function)(context)
             return _finish(context, mode)
         except JournalError:
             raise
@@ -89,11 +88,12 @@ def _apply_descriptor(context: Context, reporter: Reporter, descriptor: Descript
         raise Failure("bad_config", f"the configuration is refused: {error}", params=error.problems) from error
 
 
-def _check_mode(context: Context, mode: str, function: Mode | None) -> None:
+def _checked_function(context: Context, mode: str, function: Mode | None) -> Mode:
     if mode != context.spec.mode:
         raise Failure("bad_config", f"the command line says {mode}, the spec {context.spec.mode}")
     if function is None:
         raise Failure("mode_not_honoured", f"this trainer cannot {mode}")
+    return function
 
 
 def _finish(context: Context, mode: str) -> ExitCode:
