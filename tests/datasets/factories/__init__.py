@@ -1,0 +1,1 @@
+"""Makers of good and bad archives, images and YOLO sets; every one from its arguments alone."""
