@@ -23,9 +23,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [*FOLDERS, *(part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part and part not in FOLDERS)]
 )
 
-from modelyard.embedded import paths, process  # noqa: E402 - needs the path above
-from modelyard.embedded.postgres import Postgres  # noqa: E402
-from modelyard.embedded.valkey import Valkey  # noqa: E402
+from modelyard.embedded import paths, process
+from modelyard.embedded.postgres import Postgres
+from modelyard.embedded.valkey import Valkey
 
 PREFIX = "modelyard-tests-"
 #: A person's own settings must not leak into tests, nor tests into a person's servers.

@@ -1,0 +1,50 @@
+"""`manage.py up`: the whole portal in one command."""
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from modelyard.embedded import EmbeddedError
+from modelyard.supervisor.address import AddressInUseError
+from modelyard.supervisor.portal import AlreadyRunningError, Options, Portal, StartFailedError
+
+
+class Command(BaseCommand):
+    help = "Starts database, broker, web, workers, scheduler and MLflow, keeps them up, and stops them on Ctrl-C."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+        parser.add_argument("--port", type=int, default=0, help="port; 0 takes the last one, 8000 or any free one")
+        parser.add_argument("--no-mlflow", action="store_true", help="do not start MLflow's server")
+        parser.add_argument("--quiet", action="store_true", help="print the URL and problems only")
+
+    def handle(self, *, host: str, port: int, no_mlflow: bool, quiet: bool, **options: Any) -> None:
+        began = time.monotonic()
+
+        def say(part: str, text: str) -> None:
+            if not quiet:
+                self.stdout.write(f"  {self.style.MIGRATE_LABEL(f'{part:<10}')}{text}")
+                self.stdout.flush()
+
+        portal = Portal(settings.HOME, Options(host, port, with_mlflow=not no_mlflow), say)
+        say("home", str(settings.HOME))
+        try:
+            portal.start()
+            self.stdout.write(self.style.SUCCESS(f"Modelyard is ready at {portal.url}/"))
+            say("", f"in {time.monotonic() - began:.1f} s; logs in {portal.logs}; Ctrl-C stops everything")
+            self.stdout.flush()
+            portal.start_mlflow()
+            portal.watch()
+        except KeyboardInterrupt:
+            pass
+        except (AddressInUseError, AlreadyRunningError, EmbeddedError, StartFailedError) as error:
+            raise CommandError(str(error)) from error
+        finally:
+            say("stopping", "please wait")
+            portal.stop()
+        say("stopped", "nothing is left running")
+        sys.stdout.flush()

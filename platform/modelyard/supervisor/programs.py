@@ -1,0 +1,114 @@
+"""The processes that make up a portal, in the order in which they start; they stop in reverse."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from django.conf import settings
+
+from modelyard import embedded
+from modelyard.celery import app as celery
+from modelyard.embedded.postgres import Postgres
+from modelyard.embedded.process import Launch
+from modelyard.embedded.valkey import Valkey
+from modelyard.supervisor import address
+from modelyard.supervisor.children import Program
+
+SHARED_QUEUES = "default,io"
+THREADS = "8"
+
+
+def database(server: Postgres, say: Callable[[str], None]) -> Program:
+    return Program(
+        "postgres",
+        launch=server.launch,
+        before=lambda: server.prepare(say),
+        stop_signal=signal.SIGINT,
+        grace=30.0,
+    )
+
+
+def broker(server: Valkey) -> Program:
+    return Program("valkey", launch=server.launch, before=server.prepare)
+
+
+def web(listener: socket.socket) -> Program:
+    def run() -> None:
+        config = uvicorn.Config(
+            "modelyard.asgi:application",
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=4,
+            server_header=False,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+    return Program("web", run=run, grace=8.0)
+
+
+def worker(listener: socket.socket) -> Program:
+    """The worker of the queues that every node may serve."""
+    return Program("worker", run=lambda: _work(listener, f"portal@{settings.NODE_NAME}", SHARED_QUEUES))
+
+
+def node(listener: socket.socket) -> Program:
+    """The worker of this node: it starts and stops trainers, and reports telemetry."""
+    name = settings.NODE_NAME
+    return Program(
+        "node",
+        run=lambda: _work(listener, f"node@{name}", f"cpu.{name},gpu.{name}"),
+        environment={"MODELYARD_NODE": name},
+    )
+
+
+def _work(listener: socket.socket, name: str, queues: str) -> None:
+    listener.close()
+    os.environ["CELERY_SKIP_CHECKS"] = "1"  # `up` has run the system checks
+    celery.worker_main(
+        ["worker", "-Q", queues, "-n", name, "--pool=threads", f"--concurrency={THREADS}", "--loglevel=INFO"]
+        + ["--without-gossip", "--without-mingle"]
+    )
+
+
+def beat(listener: socket.socket) -> Program:
+    def run() -> None:
+        listener.close()
+        celery.Beat(loglevel="INFO", scheduler=settings.CELERY_BEAT_SCHEDULER, pidfile=None).run()
+
+    return Program("beat", run=run)
+
+
+def mlflow(home: Path) -> Program:
+    """MLflow's own server, on a loopback port of its own, behind the portal's sign-in.
+
+    The database's URL holds a password: it goes by the environment, not by an argument that everybody can read.
+    """
+
+    def launch() -> Launch:
+        port = address.free_port()
+        artifacts = home / "mlflow" / "artifacts"
+        artifacts.mkdir(parents=True, exist_ok=True)
+        address.write_url(settings.MLFLOW["url_file"], f"http://127.0.0.1:{port}/mlflow")
+        return Launch(
+            command=[sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1"]
+            + ["--static-prefix=/mlflow", "--serve-artifacts", f"--allowed-hosts=127.0.0.1:{port},localhost:{port}"],
+            folder=home / "mlflow",
+            environment={
+                "MLFLOW_BACKEND_STORE_URI": _mlflow_store(home),
+                "MLFLOW_ARTIFACTS_DESTINATION": str(artifacts),
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "DO_NOT_TRACK": "true",
+            },
+        )
+
+    return Program("mlflow", launch=launch)
+
+
+def _mlflow_store(home: Path) -> str:
+    return os.environ.get("MLFLOW_DATABASE_URL") or embedded.mlflow_database_url(home)
