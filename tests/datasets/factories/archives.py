@@ -20,8 +20,7 @@ def zip_of(files: Files | list[tuple[str, bytes]], *, stored: bool = False) -> b
             info = zipfile.ZipInfo("x")
             info.filename = name
             info.compress_type = archive.compression
-            with archive.open(info, "w") as member:
-                member.write(content)
+            archive.writestr(info, content)
     return target.getvalue()
 
 
@@ -66,9 +65,9 @@ def raw_name_zip(name: bytes) -> bytes:
 def deflated_zeros(size: int) -> bytes:
     """`size` zero bytes, deflated without holding them."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    block = bytes(1 << 20)
-    parts = [packer.compress(block) for _ in range(size >> 20)]
-    return b"".join([*parts, packer.compress(bytes(size & 0xFFFFF)), packer.flush()])
+    # After a full flush the packer starts anew, so that one packed block can stand as often as one likes.
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return block * (size >> 20) + packer.compress(bytes(size & 0xFFFFF)) + packer.flush()
 
 
 def empty_members_zip(count: int, *, declared: int | None = None) -> bytes:
