@@ -78,6 +78,12 @@ def is_at(request: HttpRequest | None, href: str) -> bool:
     return path == href or path.startswith(href.rstrip("/") + "/")
 
 
+@register.filter
+def allows(capabilities: Mapping[str, bool] | None, action: str) -> bool:
+    """Whether the capabilities of a job, or of anything else that states its own, hold this action."""
+    return bool((capabilities or {}).get(action))
+
+
 # States
 
 

@@ -1,0 +1,24 @@
+/** Bars: one value per class, split or state. */
+import { figure } from "../format.js";
+import { el } from "../dom.js";
+import { axisStyle, baseOption, mount } from "./theme.js";
+
+/**
+ * Horizontal bars in the order given; the longest names are cut by the chart, never wrapped.
+ * @param {HTMLElement} element
+ * @param {{name: string, value: number}[]} values
+ * @param {{unit?: string, max?: number}} [options]
+ */
+export function bars(element, values, { unit = "", max } = {}) {
+  return mount(element, (chart, colors) => {
+    const style = axisStyle(colors);
+    chart.setOption({
+      ...baseOption(colors),
+      grid: { left: 8, right: 48, top: 8, bottom: 8, containLabel: true },
+      xAxis: { ...style, type: "value", max, axisLabel: { ...style.axisLabel, formatter: (value) => figure(value, 3) } },
+      yAxis: { ...style, type: "category", inverse: true, data: values.map((item) => item.name), splitLine: { show: false }, axisTick: { show: false }, axisLabel: { ...style.axisLabel, color: colors.ink, width: 140, overflow: "truncate" } },
+      tooltip: { ...baseOption(colors).tooltip, trigger: "item", formatter: (item) => el("div", { class: "chart-tip px-2", text: `${item.name}: ${figure(item.value)}${unit && ` ${unit}`}` }) },
+      series: [{ type: "bar", barMaxWidth: 18, data: values.map((item) => item.value), itemStyle: { color: colors.series[0], borderRadius: [0, 2, 2, 0] }, label: { show: true, position: "right", color: colors.soft, formatter: (item) => figure(item.value, 3) } }],
+    });
+  });
+}
