@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard_trainer.environments import BuildError, Cancelled, ensure
+from modelyard_trainer.exit_codes import FAILURE_EXITS, ExitCode
 from modelyard_trainer.journal import Journal, JournalError
 from modelyard_trainer.launcher.folder import AttemptFolder, UnsafePath, boot_id, inside
 from modelyard_trainer.launcher.inputs import InputError, Inputs
@@ -363,8 +364,9 @@ class Session:
 
     def _ending_of(self, status: int, reason: str | None, params: dict[str, Any], *, forced: bool) -> Ending:
         killed = -status if status < 0 else None
-        if status == 0:
-            return Ending(exit_code=0)
+        if reason is None and (status == ExitCode.DONE or status in FAILURE_EXITS.values()):
+            # Whichever of result and stop came first has won.
+            return Ending(exit_code=status)
         if reason is None and self.stop.reason:
             reason = self.stop.reason
         elif reason is None and killed == signal.SIGKILL and not forced and cgroup_kills() > self._kills_before:
