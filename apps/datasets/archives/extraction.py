@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from apps.datasets.archives import tar, zip
+from apps.datasets.archives import tar_reader, zip_reader
 from apps.datasets.archives.limits import Limits
 from apps.datasets.archives.paths import PathRules
 from apps.datasets.archives.staging import Member, Progress, Stage, Staged, read_chunks
@@ -33,7 +33,7 @@ SIGNATURES = (
 def archive_kind(stream: BinaryIO) -> str:
     """Return `zip`, `tar` or `tar.gz` by content, never by name. Raises BadInput for anything else."""
     stream.seek(0)
-    head = stream.read(tar.BLOCK)
+    head = stream.read(tar_reader.BLOCK)
     stream.seek(0)
     if not head:
         raise BadInput("archive.empty_file")
@@ -47,7 +47,7 @@ def archive_kind(stream: BinaryIO) -> str:
     if head.lstrip()[:1] == b"<":
         raise BadInput("archive.not_archive", kind="HTML or XML")
     if not head.strip(b"\0"):
-        raise BadInput("archive.no_members" if len(head) == tar.BLOCK else "archive.truncated")
+        raise BadInput("archive.no_members" if len(head) == tar_reader.BLOCK else "archive.truncated")
     raise BadInput("archive.not_archive", kind="something else")
 
 
@@ -61,11 +61,11 @@ def unpack(archive: Path, root: Path, *, limits: Limits | None = None, progress:
     with archive.open("rb") as stream, Stage(root, limits, progress) as stage:
         kind = archive_kind(stream)
         if kind == "zip":
-            zip.extract(stream, stage)
+            zip_reader.extract(stream, stage)
         elif kind == "tar.gz":
-            tar.extract(tar.Gunzip(stream, limits.ratio, limits.ratio_floor), stage)
+            tar_reader.extract(tar_reader.Gunzip(stream, limits.ratio, limits.ratio_floor), stage)
         else:
-            tar.extract(stream, stage)
+            tar_reader.extract(stream, stage)
         return stage.finish()
 
 

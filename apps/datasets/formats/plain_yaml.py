@@ -36,15 +36,16 @@ def load(text: str, path: str) -> tuple[Node, dict[str, int]]:
     documents = nodes = 0
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else 1
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
                     raise BadInput("yaml.invalid", path, line, detail="more than one document")
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise BadInput("yaml.alias", path, line)
-            if getattr(event, "tag", None) not in IMPLIED_TAGS:
-                raise BadInput("yaml.tag", path, line, tag=event.tag)
+            tag = getattr(event, "tag", None)
+            if tag not in IMPLIED_TAGS:
+                raise BadInput("yaml.tag", path, line, tag=tag)
             if isinstance(event, yaml.CollectionEndEvent):
                 stack.pop()
             if not isinstance(event, yaml.NodeEvent):

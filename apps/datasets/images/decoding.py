@@ -89,9 +89,10 @@ def _decoded(source: bytes | Path, limits: ImageLimits, near: int | None = None)
 def _displayable(image: Image.Image) -> Image.Image:
     """Convert to RGB, or RGBA where there is transparency; 16-bit greys are scaled rather than clipped."""
     if image.mode.startswith(("I", "F")):
-        _, high = image.getextrema()
-        reach = 65535 if image.mode.startswith("I;16") or high > 255 else 255
-        return image.convert("F").point(lambda value: value * (255 / reach)).convert("L").convert("RGB")
+        grey = image.convert("F")
+        brightest = max(float(value) for value in grey.getextrema() if not isinstance(value, tuple))
+        reach = 65535 if image.mode.startswith("I;16") or brightest > 255 else 255
+        return grey.point(lambda value: value * (255 / reach)).convert("L").convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         return image.convert("RGBA")
     return image.convert("RGB")

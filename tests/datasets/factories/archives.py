@@ -5,6 +5,7 @@ import io
 import stat
 import struct
 import tarfile
+import warnings
 import zipfile
 import zlib
 
@@ -15,7 +16,9 @@ def zip_of(files: Files | list[tuple[str, bytes]], *, stored: bool = False) -> b
     """A ZIP of (name, content) pairs; names may occur twice."""
     target = io.BytesIO()
     pairs = files.items() if isinstance(files, dict) else files
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED) as archive:
+    method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    with warnings.catch_warnings(), zipfile.ZipFile(target, "w", method) as archive:
+        warnings.simplefilter("ignore", UserWarning)
         for name, content in pairs:
             info = zipfile.ZipInfo("x")
             info.filename = name
