@@ -24,6 +24,19 @@ class PolicyAdmin(ModelAdmin):
     compressed_fields = True
     warn_unsaved_form = True
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Django asks "anywhere" even about one row; the policy is asked about the row."""
+        return self._holds(request, "view", obj) or self.has_change_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._holds(request, "change", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._holds(request, "delete", obj)
+
+    def _holds(self, request: HttpRequest, verb: str, obj: Any) -> bool:
+        return bool(request.user.has_perm(f"{self.opts.app_label}.{verb}_{self.opts.model_name}", obj))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = _visible(self.model, request)
         ordering = self.get_ordering(request)

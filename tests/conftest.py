@@ -1,0 +1,61 @@
+"""Fixtures that every test may use. `tests/services.py` brings database and broker, `apps/core/testing` the kit."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.core.cache import caches
+from django.db import connection
+
+from apps.core.testing import Cast
+
+#: The definitions of the audit log's TRUNCATE triggers, for the test that puts them back.
+TRUNCATE_TRIGGERS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: pytest.FixtureRequest
+) -> None:
+    """Tests that really commit are cleaned up by TRUNCATE, which the audit log refuses.
+
+    In the test database only, the triggers against TRUNCATE are dropped; those against UPDATE and DELETE stay.
+    """
+    with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
+        cursor.execute(
+            "SELECT tgname, tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger "
+            "WHERE tgname IN ('audit_event_no_truncate', 'audit_seal_no_truncate') ORDER BY tgname"
+        )
+        found = cursor.fetchall()
+        for name, table, _definition in found:
+            cursor.execute(f"DROP TRIGGER {name} ON {table}")
+    if found:
+        request.config.stash[TRUNCATE_TRIGGERS] = [definition for _name, _table, definition in found]
+
+
+@pytest.fixture(autouse=True)
+def own_cache() -> Iterator[None]:
+    """Every test has its own keys in the shared cache: rate limits and tickets of others do not reach it."""
+    options = caches.settings["default"]
+    before = options.get("KEY_PREFIX", "")
+    options["KEY_PREFIX"] = caches["default"].key_prefix = f"test-{uuid4().hex}"
+    yield
+    options["KEY_PREFIX"] = caches["default"].key_prefix = before
+
+
+@pytest.fixture(scope="session")
+def sample_factories() -> None:
+    """Loads every module of `tests.factories`, whose `@sample` functions register themselves."""
+    package = importlib.import_module("tests.factories")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+@pytest.fixture
+def cast(db: None, sample_factories: None) -> Cast:
+    """The personas and samples of two organizations, made when first used."""
+    from tests.factories.cast import build  # import here: models load after Django's set-up
+
+    return Cast(build)

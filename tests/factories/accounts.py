@@ -1,0 +1,35 @@
+from typing import Any
+
+import factory
+from allauth.account.models import EmailAddress
+from factory.django import DjangoModelFactory
+
+from apps.accounts.models import User
+from apps.core.testing import Cast, sample
+
+PASSWORD = "correct horse battery"
+
+
+class UserFactory(DjangoModelFactory):
+    """A person whose address is verified and whose password is `PASSWORD`."""
+
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda number: f"person{number}@example.com")
+    name = factory.Sequence(lambda number: f"person-{number}")
+    language = "en"
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> User:
+        return model_class.objects.create_user(kwargs.pop("email"), kwargs.pop("password", PASSWORD), **kwargs)
+
+    @factory.post_generation
+    def address(user: User, create: bool, verified: Any, **kwargs: Any) -> None:  # noqa: N805 - factory-boy's form
+        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=verified is not False)
+
+
+@sample("accounts.User", "accounts.user")
+def user(cast: Cast) -> User:
+    return cast.owner.user
