@@ -281,7 +281,7 @@ def widget(field: BoundField, css: str = "") -> SafeString:
         base = "form-control"
     classes = " ".join(filter(None, (kind.attrs.get("class"), base, css, "is-invalid" if field.errors else "")))
     attributes: dict[str, Any] = {"class": classes} if classes else {}
-    if isinstance(kind, Textarea) and "rows" not in (kind.attrs or {}):
+    if isinstance(kind, Textarea) and kind.attrs.get("rows") == "10":  # Django's own, where a form says nothing
         attributes["rows"] = 4
     if "password" in getattr(kind, "input_type", "") and "autocomplete" not in kind.attrs:
         attributes["autocomplete"] = "current-password"

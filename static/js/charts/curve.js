@@ -16,7 +16,7 @@ export function curve(element, { curves, x, y, threshold }) {
     chart.setOption({
       ...baseOption(colors),
       grid: { left: 28, right: 20, top: 36, bottom: 28, containLabel: true },
-      legend: { type: "scroll", top: 2, left: 12, right: 12, icon: "path://M0 4h18v2.4H0z", itemWidth: 16, itemHeight: 3, textStyle: { color: colors.soft }, pageTextStyle: { color: colors.soft } },
+      legend: { type: "scroll", top: 2, left: 12, right: 12, itemWidth: 22, itemHeight: 8, itemStyle: { opacity: 0 }, lineStyle: { width: 2 }, textStyle: { color: colors.soft }, pageTextStyle: { color: colors.soft } },
       xAxis: { ...axis, name: x, nameGap: 26 },
       yAxis: { ...axis, name: y, nameGap: 36 },
       tooltip: { ...baseOption(colors).tooltip, trigger: "item", formatter: ({ seriesName, value }) => el("div", { class: "chart-tip px-2", text: `${seriesName}: ${x} ${figure(value[0], 3)}, ${y} ${figure(value[1], 3)}` }) },

@@ -124,7 +124,7 @@ export class LineChart {
         backgroundColor: colors.sheet,
         grid: { left: 8, right: 20, top: drawn.length ? 36 : 12, bottom: 22, containLabel: true },
         legend: {
-          type: "scroll", top: 2, left: 12, right: 12, icon: "path://M0 4h18v2.4H0z", itemWidth: 16, itemHeight: 3, itemGap: 14,
+          type: "scroll", top: 2, left: 12, right: 12, itemWidth: 22, itemHeight: 8, itemGap: 14, itemStyle: { opacity: 0 }, lineStyle: { width: 2 },
           textStyle: { color: colors.soft }, pageTextStyle: { color: colors.soft }, pageIconColor: colors.soft, inactiveColor: colors.rule,
           data: this.list.map((series) => this.#label(series)),
           selected: Object.fromEntries([...this.hidden].map((name) => [name, false])),
@@ -136,7 +136,7 @@ export class LineChart {
         },
         yAxis: {
           ...style, type: log ? "log" : "value", scale: true, min: range?.[0], max: range?.[1],
-          axisLabel: { ...style.axisLabel, formatter: (value) => figure(value, 3) },
+          axisLabel: { ...style.axisLabel, showMinLabel: !range, showMaxLabel: !range, formatter: (value) => figure(value, 3) },
         },
         dataZoom: [{ type: "inside", id: "zoom", zoomOnMouseWheel: "ctrl", moveOnMouseMove: false, filterMode: "none", ...(this.zoom || { start: 0, end: 100 }) }],
         toolbox: { itemSize: 0, right: -40, feature: { dataZoom: { yAxisIndex: "none", filterMode: "none", brushStyle: { color: fade(colors.accent, 0.15), borderColor: colors.accent } } } },

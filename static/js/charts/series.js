@@ -32,7 +32,7 @@ export function smooth(pairs, weight) {
 }
 
 /**
- * The range of y without outliers: from three times the span between the 5th and the 95th hundredth outwards. Null
+ * The range of y without outliers: what lies more than the span between the 5th and the 95th hundredth outside of these. Null
  * when nothing lies outside, or when there are too few values to tell.
  * @param {number[]} values @returns {[number, number]|null}
  */
@@ -42,8 +42,8 @@ export function clipRange(values) {
   const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
   const span = at(0.95) - at(0.05);
   if (!(span > 0)) return null;
-  const low = Math.max(sorted[0], at(0.05) - 3 * span);
-  const high = Math.min(sorted.at(-1), at(0.95) + 3 * span);
+  const low = Math.max(sorted[0], at(0.05) - span);
+  const high = Math.min(sorted.at(-1), at(0.95) + span);
   return low === sorted[0] && high === sorted.at(-1) ? null : [low, high];
 }
 
