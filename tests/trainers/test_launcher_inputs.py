@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from modelyard_trainer import Dataset
 from modelyard_trainer.launcher.folder import UnsafePath, inside
+
 from tests.trainers.launcher_support import Attempt, sha256
 
 PICTURES = {"images/a.png": b"first picture", "images/deep/b.png": b"second picture", "c.png": b"third"}
