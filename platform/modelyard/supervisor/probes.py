@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psycopg
 import pynvml
 import redis
 from celery import current_app
@@ -65,12 +67,11 @@ def probe_python() -> Iterator[Finding]:
 
 def probe_database() -> Iterator[Finding]:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW server_version")
-            version = cursor.fetchone()[0]
+        with _connect() as direct:
+            version = direct.info.parameter_status("server_version") or "unknown"
         executor = MigrationExecutor(connection)
         waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    except DatabaseError as error:
+    except (DatabaseError, psycopg.Error) as error:
         yield Finding("database", FAILURE, _first_line(error), _advice_for_server("DATABASE_URL"))
         return
     if int(version.split(".")[0]) < MINIMUM_POSTGRESQL:
@@ -91,11 +92,10 @@ def probe_database() -> Iterator[Finding]:
 def probe_clock() -> Iterator[Finding]:
     """Leases live by the database's clock, schedules by this machine's: they must agree."""
     try:
-        with connection.cursor() as cursor:
+        with _connect() as direct:
             before = time.time()
-            cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
-            there = float(cursor.fetchone()[0])
-    except DatabaseError:
+            there = direct.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
+    except psycopg.Error:
         return  # The database's own finding says it.
     drift = there - (before + time.time()) / 2
     if abs(drift) > CLOCK_TOLERANCE_SECONDS:
@@ -132,7 +132,9 @@ def probe_broker() -> Iterator[Finding]:
 
 def probe_workers() -> Iterator[Finding]:
     try:
-        answers = current_app.control.ping(timeout=1.0)
+        with current_app.connection_for_write() as channel:
+            channel.ensure_connection(max_retries=1, interval_start=0)
+            answers = current_app.control.ping(timeout=1.0, connection=channel)
     except (OperationalError, redis.RedisError, OSError):
         return  # The broker's own finding says it.
     names = sorted(name for answer in answers for name in answer)
@@ -289,6 +291,12 @@ def probe_mail() -> Iterator[Finding]:
         )
     else:
         yield Finding("mail", OK, f"{place} accepts the sign-in")
+
+
+def _connect() -> "psycopg.Connection[tuple[Any, ...]]":
+    """A connection beside the pool, which would wait and retry instead of saying what is wrong."""
+    parameters = {key: value for key, value in connection.get_connection_params().items() if key != "pool"}
+    return psycopg.connect(**{**parameters, "connect_timeout": int(TIMEOUT)})
 
 
 def _first_line(error: BaseException) -> str:
