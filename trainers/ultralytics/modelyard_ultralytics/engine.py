@@ -134,6 +134,13 @@ class Trainer(DetectionTrainer):
         network.nc, network.task = live.nc, "detect"
         return network.eval().half()
 
+    def averaged_weights(self) -> dict[str, torch.Tensor]:
+        """A copy of the averaged weights in half precision on the CPU, as the library keeps its best."""
+        return {
+            name: (value.half() if value.is_floating_point() else value).cpu().clone()
+            for name, value in self.ema.ema.state_dict().items()
+        }
+
     def final_eval(self) -> None:
         """Evaluates the best weights once more, with everything that the result shows."""
         self.session.before_final_evaluation(self)
@@ -145,14 +152,3 @@ class Trainer(DetectionTrainer):
         self.validator.collect()
         self.metrics = self.validator(model=self.best)
         self.metrics.pop("fitness", None)
-
-
-def best_weights(trainer: Trainer) -> dict[str, torch.Tensor]:
-    """A copy of the averaged weights in half precision on the CPU, as the library keeps its best."""
-    return {
-        name: (value.half() if value.is_floating_point() else value).cpu().clone()
-        for name, value in trainer.ema.ema.state_dict().items()
-    }
-
-
-__all__ = ["Trainer", "Validator", "best_weights"]

@@ -7,6 +7,7 @@ with the very numbers of one that was not.
 """
 
 import random
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -75,7 +76,12 @@ def load_state(path: Path, *, model: str, class_ids: list[int]) -> dict[str, Any
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise Failure("bad_data", f"the checkpoint to go on from cannot be read: {error}") from error
+        print(f"{path}: {error}", file=sys.stderr)
+        raise Failure(
+            "bad_data",
+            "the checkpoint to go on from cannot be read: it is damaged or no resume checkpoint",
+            hint="Weights can be given to a new training to begin with.",
+        ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise Failure(
             "bad_data",

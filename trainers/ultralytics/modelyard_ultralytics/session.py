@@ -2,15 +2,17 @@
 
 import math
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelyard_trainer import Context, Failure
 
 from modelyard_ultralytics import resuming
-from modelyard_ultralytics.engine import Trainer, best_weights
 from modelyard_ultralytics.layout import Layout
 from modelyard_ultralytics.results import class_values
 from modelyard_ultralytics.weights import Weights, check_fit, write_weights
+
+if TYPE_CHECKING:
+    from modelyard_ultralytics.engine import Trainer
 
 REPORT_SECONDS = 0.1  # between two reports of a batch
 RESUME_SECONDS = 5.0  # between two resume checkpoints at least,
@@ -86,17 +88,19 @@ class Session:
                 {"given": given[:50], "wanted": wanted[:50]},
             )
 
-    def resume(self, trainer: Trainer) -> None:
+    def resume(self, trainer: "Trainer") -> None:
         """Brings the trainer to the captured state, when there is one."""
         if self.state is None:
             return
+        if self.config["time_hours"]:
+            trainer.epochs = trainer.args.epochs = self.state["epochs"]
         closing = trainer.epochs - trainer.args.close_mosaic if trainer.args.close_mosaic else None
         resuming.apply(trainer, self.state, closing_epoch=closing)
         self.advanced = trainer.train_loader.batch_sampler
         if self.best is not None:
             trainer.write_best(self.best["weights"])
 
-    def on_pretrain_routine_end(self, trainer: Trainer) -> None:
+    def on_pretrain_routine_end(self, trainer: "Trainer") -> None:
         """Says which pictures the library left out: it only writes a line into the log."""
         for split, loader in (("train", trainer.train_loader), ("val", trainer.test_loader)):
             used = {file.rsplit("/", 1)[-1] for file in loader.dataset.im_files}
@@ -112,13 +116,13 @@ class Session:
                     {"split": split, "count": len(missing), "paths": missing[:20]},
                 )
 
-    def on_train_start(self, trainer: Trainer) -> None:
+    def on_train_start(self, trainer: "Trainer") -> None:
         self.batches = len(trainer.train_loader)
         self.epoch = trainer.start_epoch
         trainer.train_time_start -= self.elapsed_before
         self.context.listen()
 
-    def on_train_epoch_start(self, trainer: Trainer) -> None:
+    def on_train_epoch_start(self, trainer: "Trainer") -> None:
         if self.config["time_hours"]:
             trainer.start_epoch = 0  # the library divides the whole elapsed time by the epochs since then
         self.epoch, self.batch = trainer.epoch, 0
@@ -136,7 +140,7 @@ class Session:
 
     # -- batches ----------------------------------------------------------------------------------------------------
 
-    def on_train_batch_end(self, trainer: Trainer) -> None:
+    def on_train_batch_end(self, trainer: "Trainer") -> None:
         self.batch += 1
         last = self.batch >= self.batches
         now = time.monotonic()
@@ -146,7 +150,7 @@ class Session:
         if self.context.stopping and not last:
             self._stop(trainer)
 
-    def _report_batch(self, trainer: Trainer) -> None:
+    def _report_batch(self, trainer: "Trainer") -> None:
         values = {f"batch/{name}": float(value) for name, value in trainer.loss_items.items()}
         values |= {f"lr/pg{number}": group["lr"] for number, group in enumerate(trainer.optimizer.param_groups)}
         epoch = self.epoch + self.batch / self.batches
@@ -160,7 +164,7 @@ class Session:
         )
         self._check_finite(values)
 
-    def _share(self, trainer: Trainer, epoch: float) -> float:
+    def _share(self, trainer: "Trainer", epoch: float) -> float:
         hours = self.config["time_hours"]
         if hours:
             return min(1.0, (time.time() - trainer.train_time_start) / (hours * 3600))
@@ -178,11 +182,11 @@ class Session:
 
     # -- epochs -----------------------------------------------------------------------------------------------------
 
-    def on_train_epoch_end(self, trainer: Trainer) -> None:
+    def on_train_epoch_end(self, trainer: "Trainer") -> None:
         self.validating = True
         self._check_finite(self._epoch_losses(trainer))
 
-    def _epoch_losses(self, trainer: Trainer) -> dict[str, float]:
+    def _epoch_losses(self, trainer: "Trainer") -> dict[str, float]:
         """Mean losses of the epoch, with what an earlier attempt did of it."""
         own = self.batch - self._offset
         losses = {name: float(value) for name, value in (trainer.tloss or {}).items()}
@@ -197,7 +201,7 @@ class Session:
         if self.context.stopping and validator.training and trainer.epoch + 1 < trainer.epochs:
             self._stop(trainer)
 
-    def on_fit_epoch_end(self, trainer: Trainer) -> None:
+    def on_fit_epoch_end(self, trainer: "Trainer") -> None:
         losses = self._epoch_losses(trainer)
         self.validating = False
         self.epoch, self.batch, self._offset = trainer.epoch + 1, 0, 0
@@ -218,18 +222,18 @@ class Session:
             if self.context.stopping:
                 self._stop(trainer)
 
-    def _keep_best(self, trainer: Trainer, values: dict[str, float]) -> None:
+    def _keep_best(self, trainer: "Trainer", values: dict[str, float]) -> None:
         shown = {name: value for name, value in values.items() if name in NAMES.values()}
-        self.best = {"weights": best_weights(trainer), "epoch": self.epoch, "step": self.step, "metrics": shown}
+        self.best = {"weights": trainer.averaged_weights(), "epoch": self.epoch, "step": self.step, "metrics": shown}
         self.best_unreported = True
 
-    def report_best(self, trainer: Trainer) -> None:
+    def report_best(self, trainer: "Trainer") -> None:
         """Reports the best weights so far, ready to be used."""
         assert self.best is not None
         self._write_weights(trainer.best, "best", self.best["step"], self.best["epoch"], self.best["metrics"])
         self.best_unreported, self._best_reported = False, time.monotonic()
 
-    def _keep_epoch(self, trainer: Trainer) -> None:
+    def _keep_epoch(self, trainer: "Trainer") -> None:
         name = f"weights/epoch-{self.epoch:05d}.pt"
         self.context.artifact(
             name,
@@ -237,6 +241,7 @@ class Session:
             write=lambda path: write_weights(
                 trainer.last, path, model=self.context.spec.model or "", classes=self.layout.classes
             ),
+            media_type="application/octet-stream",
             title={"en": f"Weights after epoch {self.epoch}", "ko": f"{self.epoch} 에포크 가중치"},
         )
 
@@ -253,11 +258,11 @@ class Session:
             suffix=".pt",
         )
 
-    def _write_resume_in_time(self, trainer: Trainer) -> None:
+    def _write_resume_in_time(self, trainer: "Trainer") -> None:
         if time.monotonic() - self._resume_written >= max(RESUME_SECONDS, RESUME_SHARE * self._resume_cost):
             self.write_resume(trainer)
 
-    def write_resume(self, trainer: Trainer) -> None:
+    def write_resume(self, trainer: "Trainer") -> None:
         """Writes a resume checkpoint of this moment, which lies between two batches or two epochs."""
         import torch
 
@@ -267,6 +272,7 @@ class Session:
         state |= {
             "model": self.context.spec.model,
             "class_ids": [entry.id for entry in self.layout.classes],
+            "epochs": trainer.epochs,
             "elapsed": time.time() - trainer.train_time_start,
             "best": self.best,
             "partial_losses": {name.removeprefix("train/"): value for name, value in losses.items()},
@@ -276,11 +282,11 @@ class Session:
         self._resume_written = time.monotonic()
         self._resume_cost = self._resume_written - began
 
-    def write_last(self, trainer: Trainer) -> None:
+    def write_last(self, trainer: "Trainer") -> None:
         """Reports the weights as they were after the last epoch."""
         self._write_weights(trainer.last, "last", self.step, self.epoch, {})
 
-    def _stop(self, trainer: Trainer) -> None:
+    def _stop(self, trainer: "Trainer") -> None:
         if self.validating:  # the epoch is trained; only its evaluation is missing
             self.epoch, self.batch, self._offset, self.validating = trainer.epoch + 1, 0, 0, False
         self.write_resume(trainer)
@@ -291,7 +297,7 @@ class Session:
             self.report_best(trainer)
         raise Stopped
 
-    def before_final_evaluation(self, trainer: Trainer) -> None:
+    def before_final_evaluation(self, trainer: "Trainer") -> None:
         """The weights as they are at the end of the training, before the best ones are evaluated."""
         total = len(trainer.test_loader.dataset)
         self.context.report.progress("evaluating", 0, total, unit="image", fraction=TRAINING_SHARE)

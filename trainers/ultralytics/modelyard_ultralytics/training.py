@@ -111,7 +111,14 @@ def begin(context: Context, work: Path) -> str:
     name = f"cuda:0 {torch.cuda.get_device_name(0)}" if gpus else "cpu"
     context.report.started(device=name, libraries={library: version(library) for library in LIBRARIES})
     torch.set_num_threads(cpus)
-    quiet.import_library()
+    try:
+        quiet.import_library()
+    except ImportError as error:
+        raise Failure(
+            "bad_environment",
+            f"a system library is missing: {error}",
+            hint="OpenCV needs libGL.so.1: install libgl1 and libglib2.0-0.",
+        ) from error
     return "0" if gpus else "cpu"
 
 
@@ -138,6 +145,9 @@ def arguments(context: Context, layout: Layout, device: str, work: Path) -> dict
     """The library's settings for this job."""
     config = context.config
     values: dict[str, Any] = {name: config[name] for name in PASSED_ON}
+    if config["time_hours"]:
+        # Only a first guess: the library replaces it after each epoch by what fits into the time.
+        values["epochs"] = max(config["epochs"], 100)
     values.update(
         task="detect",
         mode="train",

@@ -1,6 +1,7 @@
 """Weights files (`best`, `last`, what a training begins with): loading them safely and writing them small."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +38,10 @@ def load_weights(path: Path, folder: Path) -> Weights:
     try:
         network, record = load_checkpoint(path)
     except Exception as error:
+        print(f"{path}: {error}", file=sys.stderr)
         raise Failure(
             "bad_data",
-            f"the weights cannot be read: {error}",
+            "the weights cannot be read: the file is damaged or holds more than a known network",
             hint="Choose a checkpoint that this trainer wrote, or an Ultralytics detection model (.pt).",
         ) from error
     if not isinstance(network, DetectionModel):
