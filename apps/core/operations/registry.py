@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import transaction
 
 from apps.core import auditing, policy
+from apps.core.identity import Actor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +47,7 @@ def operation(
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             actor = kwargs.get("actor")
-            if args or not hasattr(actor, "memberships"):
+            if args or not isinstance(actor, Actor):
                 raise TypeError(f"{name} takes keyword arguments only, and an actor among them.")
             with transaction.atomic(), auditing.collect(name):
                 if permission is not None and on is not None:

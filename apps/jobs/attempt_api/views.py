@@ -1,0 +1,154 @@
+"""HTTP of the attempt protocol (docs/architecture/attempt-protocol.md): plain views, no session, one token."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from apps.core.api.problems import CONTENT_TYPE, problem
+from apps.core.errors import DomainError, Invalid, NotAuthenticated, NotFound
+from apps.core.storage import ObjectNotFound, storage
+from apps.core.storage.keys import blob_key
+from apps.jobs.kinds import kind_of
+from apps.jobs.models import Attempt
+from apps.jobs.services import attempts, ingest
+
+MAX_BODY = 8 * 1024 * 1024
+AttemptView = Callable[..., HttpResponse]
+
+
+def attempt_view(*methods: str) -> Callable[[AttemptView], Any]:
+    """Authenticates the token, and answers domain errors as problem+json."""
+
+    def wrap(view: AttemptView) -> Any:
+        @csrf_exempt
+        @require_http_methods(list(methods))
+        def guarded(request: HttpRequest, pk: UUID, **kwargs: Any) -> HttpResponse:
+            try:
+                return view(request, attempts.authenticate(pk, _token(request)), **kwargs)
+            except DomainError as error:
+                body = problem(error.status, error.code, error.message, params=error.params)
+                return JsonResponse(body, status=error.status, content_type=CONTENT_TYPE)
+
+        return guarded
+
+    return wrap
+
+
+@attempt_view("POST")
+def hello(request: HttpRequest, attempt: Attempt) -> HttpResponse:
+    body = _body(request)
+    nonce = body.get("nonce")
+    if not isinstance(nonce, str) or not 8 <= len(nonce) <= 64:
+        raise Invalid("The nonce is not valid.", code="malformed")
+    answer = attempts.attempt_hello(attempt=attempt, nonce=nonce, recovering=body.get("recovering") is True)
+    return JsonResponse(answer)
+
+
+@attempt_view("POST")
+def heartbeat(request: HttpRequest, attempt: Attempt) -> HttpResponse:
+    return JsonResponse(attempts.attempt_heartbeat(attempt=attempt))
+
+
+@attempt_view("POST")
+def events(request: HttpRequest, attempt: Attempt) -> HttpResponse:
+    body = _body(request)
+    lines = body.get("events")
+    if not isinstance(lines, list):
+        raise Invalid("`events` must be a list.", code="malformed")
+    done = ingest.events_append(attempt=attempt, stream=str(body.get("stream")), lines=lines)
+    return JsonResponse({"acked": done.acked, "lease_until": done.lease_until, "commands": done.commands})
+
+
+@attempt_view("POST")
+def logs(request: HttpRequest, attempt: Attempt) -> HttpResponse:
+    content = request.read(ingest.MAX_LOG_PIECE + 1)
+    offset, asked = ingest.log_append(attempt=attempt, offset=_integer(request, "offset"), content=content)
+    return JsonResponse({"offset": offset, "commands": asked})
+
+
+@attempt_view("PUT")
+def files(request: HttpRequest, attempt: Attempt) -> HttpResponse:
+    ingest.file_store(
+        attempt=attempt,
+        kind=request.GET.get("kind", ""),
+        name=request.GET.get("name", ""),
+        sha256=request.GET.get("sha256", ""),
+        size=_integer(request, "size"),
+        stream=request,  # type: ignore[arg-type]
+    )
+    return JsonResponse({"stored": True})
+
+
+@attempt_view("GET")
+def dataset(request: HttpRequest, attempt: Attempt) -> HttpResponse:
+    lines = kind_of(attempt.job).dataset_lines
+    if lines is None:
+        raise NotFound()
+
+    def stream() -> Iterator[str]:
+        for line in lines(attempt.job):
+            yield f"{line}\n"
+
+    return StreamingHttpResponse(stream(), content_type="application/x-ndjson")
+
+
+@attempt_view("GET")
+def blob(request: HttpRequest, attempt: Attempt, sha256: str) -> HttpResponse:
+    if not kind_of(attempt.job).may_read_blob(attempt.job, sha256):
+        raise NotFound()
+    try:
+        chunks = storage().open(blob_key(attempt.job.organization_id, sha256))
+    except ObjectNotFound as error:
+        raise NotFound() from error
+    return StreamingHttpResponse(chunks, content_type="application/octet-stream")
+
+
+@attempt_view("POST")
+def end(request: HttpRequest, attempt: Attempt) -> HttpResponse:
+    body = _body(request)
+    last = body.get("last_seq")
+    state = attempts.attempt_end(
+        attempt=attempt,
+        exit_code=_optional_integer(body, "exit_code"),
+        signal=_optional_integer(body, "signal"),
+        reason=str(body.get("reason") or "")[:60],
+        params=body["params"] if isinstance(body.get("params"), dict) else {},
+        last_seq={key: int(value) for key, value in last.items()} if isinstance(last, dict) else {},
+        log_bytes=_optional_integer(body, "log_bytes") or 0,
+    )
+    return JsonResponse({"state": state})
+
+
+def _token(request: HttpRequest) -> str:
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme != "Attempt" or not token:
+        raise NotAuthenticated("The attempt's token is missing.", code="token_invalid")
+    return token
+
+
+def _body(request: HttpRequest) -> dict[str, Any]:
+    content = request.read(MAX_BODY + 1)
+    try:
+        body = json.loads(content) if len(content) <= MAX_BODY else None
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Invalid("The body must be a JSON object of at most 8 MiB.", code="malformed")
+    return body
+
+
+def _integer(request: HttpRequest, name: str) -> int:
+    value = request.GET.get(name, "")
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise Invalid(f"`{name}` must be a whole number.", code="malformed")
+    return int(value)
+
+
+def _optional_integer(body: dict[str, Any], name: str) -> int | None:
+    value = body.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None

@@ -1,0 +1,105 @@
+"""Attempts as processes of this machine: a detached launcher in a folder of its own."""
+
+import fcntl
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from django.conf import settings
+
+from apps.jobs.executors.base import Executor, Presence
+from apps.jobs.models import Attempt
+from apps.jobs.services.attempts import attempt_arm
+
+
+class SubprocessExecutor(Executor):
+    """Runs on the node's own worker. The launcher's lock on its folder is what proves that it lives."""
+
+    def launch(self, attempt: Attempt) -> None:
+        folder = self._folder(attempt)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if attempt_arm(attempt=attempt, token=self._token(folder)):
+            self._start(attempt, folder)
+
+    def poll(self, attempt: Attempt) -> Presence:
+        folder = self._folder(attempt)
+        if not (folder / "token").exists():
+            return Presence.ABSENT
+        return Presence.ALIVE if _is_locked(folder / "launcher.lock") else Presence.DEAD
+
+    def recover(self, attempt: Attempt) -> None:
+        self._start(attempt, self._folder(attempt), "--recover")
+
+    def kill(self, attempt: Attempt) -> None:
+        state = json.loads((self._folder(attempt) / "launcher.json").read_text())
+        if _is_locked(self._folder(attempt) / "launcher.lock"):
+            os.kill(state["pid"], signal.SIGKILL)
+
+    def _start(self, attempt: Attempt, folder: Path, *options: str) -> None:
+        # The launcher takes its own place in the process tree; this returns when it has.
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "modelyard_trainer.launch",
+                "--attempt",
+                str(attempt.pk),
+                "--folder",
+                str(folder),
+                "--portal-file",
+                str(settings.JOBS["portal_file"]),
+                "--trainers",
+                str(settings.TRAINERS_DIR),
+                "--cache",
+                str(settings.CACHE_DIR),
+                *options,
+            ],
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            check=True,
+            timeout=30,
+        )
+
+    def _folder(self, attempt: Attempt) -> Path:
+        return Path(settings.JOBS["attempts_dir"]) / str(attempt.pk)
+
+    def _token(self, folder: Path) -> str:
+        """The attempt's token: made once per folder, so that two deliveries of a launch agree on it."""
+        path = folder / "token"
+        temporary = folder / f".token-{secrets.token_hex(8)}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        try:
+            # A link appears whole or not at all, and only one of two wins.
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+        return path.read_text()
+
+
+def _environment() -> dict[str, str]:
+    """What a launcher may know: nothing secret, only where programs and the SDK are found."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PIP_FIND_LINKS", "PIP_CERT", "SSL_CERT_FILE", "UV_CACHE_DIR")
+    found = {name: os.environ[name] for name in kept if name in os.environ}
+    return {**found, "PYTHONPATH": str(Path(settings.TRAINERS_DIR) / "sdk")}
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

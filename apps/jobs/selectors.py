@@ -1,0 +1,171 @@
+"""Reads: a job's summary, its events, its log."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from apps.core.storage import ObjectNotFound, storage
+from apps.jobs.models import Job, JobEvent, LogChunk
+from apps.jobs.states import RESUMABLE, JobState
+
+MAX_SEARCH_MATCHES = 200
+UNITS = {
+    "epoch": lambda current, total: _("epoch %(current)s of %(total)s"),
+    "step": lambda current, total: _("step %(current)s of %(total)s"),
+    "image": lambda current, total: _("image %(current)s of %(total)s"),
+}
+
+
+def summary(job: Job, *, may_change: bool = True) -> dict[str, Any]:
+    """What pages and sockets show of a job (docs/architecture/live-protocol.md); plain JSON values."""
+    return {
+        "id": str(job.pk),
+        "name": job.name,
+        "kind": job.kind,
+        "state": job.state,
+        "state_label": str(JobState(job.state).label),
+        "state_color": job.state_color,
+        "reason": job.reason if job.state != JobState.QUEUED else None,
+        "waiting_for": (job.reason or {}).get("text") if job.state == JobState.QUEUED else None,
+        "stage": job.stage,
+        "progress": job.progress,
+        "progress_text": progress_text(job),
+        "eta": eta(job),
+        "attempt_no": job.attempt_no,
+        "event_seq": job.event_seq,
+        "queued_at": job.queued_at.isoformat() if job.queued_at else None,
+        "started_at": job.started_at.isoformat() if job.started_at else None,
+        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+        "capabilities": capabilities(job, may_change=may_change),
+    }
+
+
+def capabilities(job: Job, *, may_change: bool) -> dict[str, bool]:
+    """Which buttons make sense now: the state says what is possible, the policy what is allowed."""
+    active = job.state in {JobState.QUEUED, JobState.STARTING, JobState.RUNNING, JobState.UNREACHABLE}
+    return {
+        "start": may_change and job.state == JobState.DRAFT,
+        "stop": may_change and active,
+        "resume": may_change and job.state in RESUMABLE,
+        "retry": may_change and job.is_terminal,
+        "clone": may_change,
+    }
+
+
+def progress_text(job: Job) -> str:
+    detail = job.progress_detail
+    if not detail or job.progress is None:
+        return ""
+    sentence = UNITS.get(detail.get("unit", ""))
+    if sentence is None or not detail.get("total"):
+        return str(detail.get("message", ""))
+    values = {"current": detail.get("current"), "total": detail.get("total")}
+    return sentence(values["current"], values["total"]) % values
+
+
+def eta(job: Job) -> dict[str, int] | None:
+    """Seconds left as a range: from the mean speed of the whole attempt and from the recent speed."""
+    detail = job.progress_detail
+    if job.state != JobState.RUNNING or not job.progress or job.progress >= 1 or "began" not in detail:
+        return None
+    done = job.progress - detail["began_fraction"]
+    elapsed = detail["at"] - detail["began"]
+    if done < 0.01 or elapsed < 2:
+        return None
+    left = 1 - job.progress
+    whole = elapsed / done * left
+    recent = left / detail["rate"] if detail.get("rate") else whole
+    since = max(0.0, time.time() - detail["at"])
+    low, high = min(whole, recent) * 0.9 - since, max(whole, recent) * 1.15 - since
+    return {"low_seconds": max(0, round(low)), "high_seconds": max(1, round(high))}
+
+
+def event_as_dict(event: JobEvent) -> dict[str, Any]:
+    return {
+        "seq": event.seq,
+        "attempt_no": event.attempt_no,
+        "stream": event.stream,
+        "type": event.type,
+        "time": event.time.timestamp(),
+        "data": event.data,
+    }
+
+
+def events_after(job: Job, after: int, limit: int) -> dict[str, Any]:
+    """Events beyond the cursor, in order."""
+    rows = list(JobEvent.objects.filter(job=job, seq__gt=after).order_by("seq")[: limit + 1])
+    return {
+        "events": [event_as_dict(event) for event in rows[:limit]],
+        "event_seq": job.event_seq,
+        "more": len(rows) > limit,
+    }
+
+
+def log_slice(job: Job, offset: int, limit: int) -> dict[str, Any]:
+    """A piece of the log. A negative offset counts from the end; pieces begin and end between characters."""
+    size = job.log_bytes
+    start = max(0, size + offset) if offset < 0 else min(offset, size)
+    end = min(size, start + limit)
+    content = b"".join(_log_bytes(job, start, end))
+    if offset < 0 and start > 0:
+        # The tail begins with a whole line.
+        cut = content.find(b"\n") + 1
+        content, start = content[cut:], start + cut
+    content = _whole_characters(content, at_end=start + len(content) >= size)
+    return {
+        "offset": start,
+        "next_offset": start + len(content),
+        "size": size,
+        "text": content.decode("utf-8", "replace"),
+        "complete": job.is_terminal and start + len(content) >= size,
+        "truncated": False,
+    }
+
+
+def log_search(job: Job, needle: str) -> dict[str, Any]:
+    """Lines that contain the text, whatever the case of its letters."""
+    matches: list[dict[str, Any]] = []
+    wanted, line_no, rest, at = needle.lower(), 0, b"", 0
+    for part in _log_bytes(job, 0, job.log_bytes):
+        lines = (rest + part).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            line_no += 1
+            text = line.decode("utf-8", "replace")
+            if wanted in text.lower():
+                if len(matches) == MAX_SEARCH_MATCHES:
+                    return {"matches": matches, "more": True}
+                matches.append({"offset": at, "line": line_no, "text": text[:1000]})
+            at += len(line) + 1
+    return {"matches": matches, "more": False}
+
+
+def _log_bytes(job: Job, start: int, end: int) -> Iterable[bytes]:
+    if start >= end:
+        return
+    first = LogChunk.objects.filter(job=job, offset__lte=start).order_by("-offset").first()
+    rows = LogChunk.objects.filter(job=job, offset__gte=first.offset if first else 0, offset__lt=end)
+    for chunk in rows.order_by("offset"):
+        begin = max(0, start - chunk.offset)
+        length = min(chunk.size, end - chunk.offset) - begin
+        if length > 0:
+            try:
+                yield from storage().open(chunk.key, begin, length)
+            except ObjectNotFound:
+                yield _("(a piece of the log is missing in storage)").encode()[:length].ljust(length, b".")
+
+
+def _whole_characters(content: bytes, *, at_end: bool) -> bytes:
+    """Drops the beginning of a character at the end, which the next piece will bring whole."""
+    if at_end:
+        return content
+    for back in range(1, min(4, len(content)) + 1):
+        byte = content[-back]
+        if byte & 0xC0 == 0xC0:
+            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return content[:-back] if needed > back else content
+        if byte & 0x80 == 0:
+            return content
+    return content

@@ -1,0 +1,123 @@
+"""Placing queued jobs on nodes: one pass at a time, slots claimed in the transaction that makes the attempt."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.core.operations import ingest
+from apps.jobs import messages
+from apps.jobs.models import Attempt, Job, SlotClaim
+from apps.jobs.services.transitions import set_state, set_waiting
+from apps.jobs.states import JobState
+from apps.resources.models import SILENT_AFTER, Node
+
+# Jobs looked at in one pass; more than the nodes of an installation can take at once.
+PASS_SIZE = 500
+
+
+@dataclass(slots=True)
+class Room:
+    """What a node has left."""
+
+    node: Node
+    cpus: int
+    memory_mb: int
+    gpu_indexes: list[int]
+
+    def fits(self, job: Job) -> bool:
+        return job.cpus <= self.cpus and job.memory_mb <= self.memory_mb and job.gpus <= len(self.gpu_indexes)
+
+    def could_ever_fit(self, job: Job) -> bool:
+        node = self.node
+        return job.cpus <= node.cpus and job.memory_mb <= node.memory_mb and job.gpus <= len(node.gpus)
+
+    def take(self, job: Job) -> list[int]:
+        """Books the job's share; returns the GPUs that it gets."""
+        self.cpus -= job.cpus
+        self.memory_mb -= job.memory_mb
+        taken, self.gpu_indexes = self.gpu_indexes[: job.gpus], self.gpu_indexes[job.gpus :]
+        return taken
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass did."""
+
+    placed: list[tuple[Any, str]] = field(default_factory=list)
+    waiting: int = 0
+
+
+@ingest("jobs.dispatch")
+def dispatch() -> Pass:
+    """Places what fits, in the order of the queue; a job that waits learns why. Small jobs may pass large ones."""
+    done = Pass()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('jobs.dispatch'))")
+        if not cursor.fetchone()[0]:
+            return done
+    now = timezone.now()
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    jobs = list(Job.objects.queued().filter(due).select_for_update(skip_locked=True, of=("self",))[:PASS_SIZE])
+    if not jobs:
+        return done
+    rooms = _rooms()
+    for job in jobs:
+        candidates = [room for room in rooms if room.node.group_id == job.resource_group_id]
+        # The emptiest node first: neighbours disturb each other.
+        room = max((found for found in candidates if found.fits(job)), key=lambda found: found.cpus, default=None)
+        if room is None:
+            done.waiting += 1
+            _explain(job, candidates, done.waiting)
+            continue
+        done.placed.append(_claim(job, room, now))
+    for attempt_id, queue in done.placed:
+        transaction.on_commit(lambda attempt_id=attempt_id, queue=queue: messages.launch(attempt_id, queue))
+    return done
+
+
+def _rooms() -> list[Room]:
+    """Nodes that take work, with what is left of each."""
+    nodes = list(Node.objects.taking_work(SILENT_AFTER))
+    rooms = {node.pk: Room(node, node.cpus, node.memory_mb, [gpu["index"] for gpu in node.gpus]) for node in nodes}
+    for claim in SlotClaim.objects.filter(node__in=nodes):
+        room = rooms[claim.node_id]
+        room.cpus -= claim.cpus
+        room.memory_mb -= claim.memory_mb
+        room.gpu_indexes = [index for index in room.gpu_indexes if index not in claim.gpu_indexes]
+    return list(rooms.values())
+
+
+def _claim(job: Job, room: Room, now: Any) -> tuple[Any, str]:
+    job.attempt_no += 1
+    job.progress, job.stage, job.progress_detail = None, "", {}
+    attempt = Attempt.objects.create(
+        job=job,
+        no=job.attempt_no,
+        node=room.node,
+        claimed_at=now,
+        launch_sent_at=now,
+        # A first call that never comes counts from here.
+        lease_until=now + timedelta(seconds=settings.JOBS["lease_seconds"]),
+    )
+    SlotClaim.objects.create(
+        attempt=attempt, node=room.node, cpus=job.cpus, memory_mb=job.memory_mb, gpu_indexes=room.take(job)
+    )
+    set_state(job, JobState.STARTING)
+    job.save(update_fields=["attempt_no", "progress", "stage", "progress_detail"])
+    return attempt.pk, room.node.queue(job.gpus)
+
+
+def _explain(job: Job, candidates: list[Room], position: int) -> None:
+    if job.reason_code == "restarting" and not candidates:
+        return
+    if not candidates:
+        set_waiting(job, "no_node", {})
+    elif not any(room.could_ever_fit(job) for room in candidates):
+        set_waiting(job, "too_large", {})
+    else:
+        set_waiting(job, "no_slot", {"position": position})

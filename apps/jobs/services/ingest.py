@@ -1,0 +1,256 @@
+"""Events, logs and files of attempts: in order, once, and never lost for being odd.
+
+A journal is the trainer's own writing. A line that breaks the contract must not block those behind it, so it is
+stored as a warning that says what was wrong; only the transport (gaps, sizes, tokens) is refused.
+"""
+
+import io
+import json
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+from django.db import connection
+from django.utils import timezone
+
+from apps.core.errors import Conflict, Invalid, TooLarge
+from apps.core.operations import ingest
+from apps.core.storage import storage
+from apps.core.storage.keys import blob_key, incoming_key, log_key
+from apps.jobs.kinds import event_handlers, kind_of
+from apps.jobs.models import Attempt, AttemptFile, Job, JobArtifact, JobEvent, LogChunk
+from apps.jobs.services.attempts import commands, locked, renew
+from apps.jobs.services.transitions import hint, set_state
+from apps.jobs.states import JobState
+
+STREAMS = {"trainer": "trainer_acked", "launcher": "launcher_acked"}
+TYPES = {"started", "progress", "metrics", "log", "artifact", "checkpoint", "warning", "result", "failure"}
+MAX_BATCH = 1000
+MAX_EVENT_BYTES = 512 * 1024
+MAX_LOG_PIECE = 256 * 1024
+YEAR_3000 = 32503680000
+
+INSERT = """
+INSERT INTO jobs_jobevent (job_id, seq, attempt_no, stream, stream_seq, type, data, "time")
+SELECT %s, seq, %s, %s, stream_seq, type, data::jsonb, "time"
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
+     AS fresh(seq, stream_seq, type, data, "time")
+"""
+
+
+class Gap(Invalid):
+    """Lines before these are missing."""
+
+    status = 422
+    code = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    acked: int
+    lease_until: float
+    commands: list[dict[str, Any]]
+
+
+@ingest("jobs.events_append")
+def events_append(*, attempt: Attempt, stream: str, lines: list[Any]) -> Acknowledged:
+    """Stores journal lines of one stream. What is there already is dropped; a gap is refused."""
+    if stream not in STREAMS or len(lines) > MAX_BATCH:
+        raise Invalid("The stream or the size of the batch is not valid.", code="malformed")
+    job, attempt = locked(attempt)
+    acked = getattr(attempt, STREAMS[stream])
+    fresh = [line for line in lines if _number(line) > acked]
+    for expected, line in enumerate(fresh, acked + 1):
+        if _number(line) != expected:
+            raise Gap("Lines before these are missing.", params={"acked": acked})
+    if fresh:
+        events = [_event(job, attempt, stream, line, number) for number, line in enumerate(fresh, 1)]
+        _insert(job, attempt, stream, events)
+        job.event_seq += len(events)
+        acked += len(events)
+        Attempt.objects.filter(pk=attempt.pk).update(**{STREAMS[stream]: acked})
+        setattr(attempt, STREAMS[stream], acked)
+        _apply(job, attempt, events)
+        for handle in (*event_handlers(), kind_of(job).on_events):
+            handle(job, attempt, events)
+        hint(job, events)
+    renew(job, attempt)
+    return Acknowledged(acked, attempt.lease_until.timestamp(), commands(job))
+
+
+def log_append(*, attempt: Attempt, offset: int, content: bytes) -> tuple[int, list[dict[str, Any]]]:
+    """Stores a piece of the log when it is the next one; returns the attempt's size and what is asked of it."""
+    if len(content) > MAX_LOG_PIECE:
+        raise TooLarge("A piece of the log may have 256 KiB.")
+    if offset != attempt.log_bytes or not content:
+        return attempt.log_bytes, commands(attempt.job)
+    # The object first: a row must never name bytes that are not there.
+    key = log_key(attempt.job.organization_id, attempt.job_id, offset)
+    storage().put(key, io.BytesIO(content))
+    kept, size, asked = _log_row(attempt=attempt, offset=offset, size=len(content), key=key)
+    if not kept:
+        storage().delete(key)
+    return size, asked
+
+
+@ingest("jobs.log_append")
+def _log_row(*, attempt: Attempt, offset: int, size: int, key: str) -> tuple[bool, int, list[dict[str, Any]]]:
+    job, attempt = locked(attempt)
+    if attempt.log_bytes != offset:
+        return False, attempt.log_bytes, commands(job)
+    LogChunk.objects.create(job=job, attempt_no=attempt.no, offset=job.log_bytes, size=size, key=key)
+    job.log_bytes += size
+    job.save(update_fields=["log_bytes"])
+    Attempt.objects.filter(pk=attempt.pk).update(log_bytes=offset + size)
+    return True, offset + size, commands(job)
+
+
+def file_store(*, attempt: Attempt, kind: str, name: str, sha256: str, size: int, stream: BinaryIO) -> None:
+    """Takes a checkpoint or artifact: verified first, then a blob of the organization."""
+    if kind not in {"checkpoint", "artifact"} or not 0 < len(name) <= 300 or len(sha256) != 64:
+        raise Invalid("The file's kind, name or digest is not valid.", code="malformed")
+    if AttemptFile.objects.filter(attempt=attempt, kind=kind, name=name, sha256=sha256).exists():
+        return
+    incoming = incoming_key()
+    stored = storage().put(incoming, stream)
+    if stored.sha256 != sha256 or stored.size != size:
+        storage().delete(incoming)
+        raise Gap("The bytes are not those that were announced.", code="digest_differs")
+    storage().move(incoming, blob_key(attempt.job.organization_id, sha256))
+    _file_row(attempt=attempt, kind=kind, name=name, sha256=sha256, size=size)
+
+
+@ingest("jobs.file_store")
+def _file_row(*, attempt: Attempt, kind: str, name: str, sha256: str, size: int) -> None:
+    _job, attempt = locked(attempt)
+    AttemptFile.objects.get_or_create(attempt=attempt, kind=kind, name=name, sha256=sha256, defaults={"size": size})
+
+
+def _number(line: Any) -> int:
+    number = line.get("seq") if isinstance(line, dict) else None
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise Invalid("A line has no number.", code="malformed")
+    return number
+
+
+def _event(job: Job, attempt: Attempt, stream: str, line: dict[str, Any], number: int) -> JobEvent:
+    """A line as a row. One that breaks the contract becomes a warning about itself."""
+    type_, data, time = line.get("type"), line.get("data"), line.get("time")
+    problem = ""
+    if type_ not in TYPES:
+        problem = "its type is not known"
+    elif not isinstance(data, dict):
+        problem = "its data is not an object"
+    elif not _is_storable(data):
+        problem = "its data is too large or holds numbers or characters that cannot be stored"
+    if problem:
+        type_, data = (
+            "warning",
+            {"code": "event_invalid", "message": f"A line of the journal was left out: {problem}."},
+        )
+    finite = isinstance(time, int | float) and not isinstance(time, bool) and math.isfinite(time)
+    moment = datetime.fromtimestamp(time, UTC) if finite and 0 < time < YEAR_3000 else timezone.now()
+    return JobEvent(
+        job=job,
+        seq=job.event_seq + number,
+        attempt_no=attempt.no,
+        stream=stream,
+        stream_seq=line["seq"],
+        type=type_,
+        data=data,
+        time=moment,
+    )
+
+
+def _is_storable(data: dict[str, Any]) -> bool:
+    try:
+        text = json.dumps(data, allow_nan=False, ensure_ascii=True)
+    except (ValueError, RecursionError):
+        return False
+    # PostgreSQL's jsonb has no NUL and no half of a surrogate pair.
+    return len(text) <= MAX_EVENT_BYTES and "\\u0000" not in text and "\\ud8" not in text.lower()
+
+
+def _insert(job: Job, attempt: Attempt, stream: str, events: list[JobEvent]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT,
+            [
+                job.pk,
+                attempt.no,
+                stream,
+                [event.seq for event in events],
+                [event.stream_seq for event in events],
+                [event.type for event in events],
+                [json.dumps(event.data) for event in events],
+                [event.time for event in events],
+            ],
+        )
+
+
+def _apply(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
+    """What events mean for the job itself: state, progress, outcome, artifacts."""
+    fields = {"event_seq"}
+    for event in events:
+        if event.type == "progress":
+            fields |= _progress(job, event)
+        elif event.type == "artifact" and not event.data.get("superseded"):
+            _artifact(job, attempt, event)
+        elif event.type in {"result", "failure"} and event.stream == "trainer":
+            attempt.outcome = {**attempt.outcome, event.type: event.data}
+            Attempt.objects.filter(pk=attempt.pk).update(outcome=attempt.outcome)
+    job.save(update_fields=[*fields])
+    began = any(event.type == "started" and event.stream == "trainer" for event in events)
+    if began and job.state == JobState.STARTING:
+        set_state(job, JobState.RUNNING)
+
+
+def _progress(job: Job, event: JobEvent) -> set[str]:
+    data, now = event.data, event.time.timestamp()
+    fraction = data.get("fraction")
+    job.stage = str(data.get("stage", ""))[:30]
+    if event.stream != "trainer" or not _is_number(fraction):
+        return {"stage"}
+    fraction = min(1.0, max(0.0, float(fraction)))
+    detail = job.progress_detail
+    if "began" not in detail or fraction < (job.progress or 0.0):
+        detail = {"began": now, "began_fraction": fraction}
+    elif now > detail["at"] and fraction > (job.progress or 0.0):
+        speed = (fraction - (job.progress or 0.0)) / (now - detail["at"])
+        # A smoothed recent speed; the range of the remaining time lies between it and the mean.
+        detail["rate"] = speed if "rate" not in detail else 0.8 * detail["rate"] + 0.2 * speed
+    detail.update(
+        at=now,
+        current=data.get("current") if _is_number(data.get("current")) else None,
+        total=data.get("total") if _is_number(data.get("total")) else None,
+        unit=str(data.get("unit", ""))[:20],
+        message=str(data.get("message") or "")[:300],
+    )
+    job.progress, job.progress_detail = fraction, detail
+    return {"stage", "progress", "progress_detail"}
+
+
+def _artifact(job: Job, attempt: Attempt, event: JobEvent) -> None:
+    data = event.data
+    name, sha256 = str(data.get("name", ""))[:300], str(data.get("sha256", ""))
+    file = AttemptFile.objects.filter(attempt=attempt, kind="artifact", name=name, sha256=sha256).first()
+    if file is None:
+        raise Conflict("The event names a file that was not uploaded.", code="file_missing", params={"name": name})
+    JobArtifact.objects.update_or_create(
+        job=job,
+        name=name,
+        defaults={
+            "attempt_no": attempt.no,
+            "title": str(data.get("title") or "")[:200],
+            "kind": str(data.get("kind", "file"))[:20],
+            "media_type": str(data.get("media_type", "application/octet-stream"))[:100],
+            "sha256": sha256,
+            "size": file.size,
+            "data": data.get("data"),
+        },
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class MetricsConfig(AppConfig):
+    name = "apps.metrics"
+    label = "metrics"
+    verbose_name = _("Metrics")
+
+    def ready(self) -> None:
+        from apps.jobs.kinds import register_event_handler
+        from apps.metrics.services import store_points
+
+        register_event_handler(store_points)

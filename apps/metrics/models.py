@@ -1,0 +1,53 @@
+"""Series and points. A job can have millions of points: they have no id of their own and no admin page."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Scope(models.TextChoices):
+    BATCH = "batch", _("Batch")
+    EPOCH = "epoch", _("Epoch")
+    SYSTEM = "system", _("System")
+
+
+class Series(models.Model):
+    """One named number of a job. Last and best values are kept here, so that lists never read points."""
+
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="series", db_index=False)
+    name = models.CharField(_("name"), max_length=120)
+    scope = models.CharField(_("scope"), max_length=10, choices=Scope.choices)
+    count = models.BigIntegerField(_("points"), default=0)
+    last_step = models.BigIntegerField(null=True)
+    last_value = models.FloatField(_("last"), null=True)
+    min_value = models.FloatField(_("lowest"), null=True)
+    max_value = models.FloatField(_("highest"), null=True)
+
+    class Meta:
+        verbose_name = _("series")
+        verbose_name_plural = _("series")
+        ordering: ClassVar[list[str]] = ["name"]
+        constraints = [models.UniqueConstraint(fields=["job", "name"], name="series_name_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Point(models.Model):
+    """A value at a step of an attempt. A step repeated within an attempt: the last one wins."""
+
+    pk = models.CompositePrimaryKey("series_id", "attempt_no", "step")
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="points", db_index=False)
+    attempt_no = models.IntegerField()
+    step = models.BigIntegerField()
+    epoch = models.FloatField(null=True)
+    time = models.FloatField()  # Unix seconds: half the bytes and none of the parsing of a timestamp in charts
+    value = models.FloatField()
+
+    class Meta:
+        verbose_name = _("point")
+        verbose_name_plural = _("points")
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.value}"

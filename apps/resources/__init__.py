@@ -1,0 +1,1 @@
+"""Machines that run jobs: nodes with their slots and telemetry, gathered in resource groups."""
