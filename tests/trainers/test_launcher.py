@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from modelyard_trainer.launcher.folder import AttemptFolder
+from modelyard_trainer.launcher.telemetry import gpu_values
+from modelyard_trainer.launcher.trainer import make_temporary, remove_temporary
 
 from tests.trainers.launcher_support import PATIENCE, Attempt, sha256, wait_until
 
@@ -259,6 +262,30 @@ def test_the_launcher_reports_processor_and_memory(attempt: Callable[..., Attemp
     assert metrics["values"]["system/memory_mb"] > 5
     assert metrics["values"]["system/cpu_percent"] > 0
     launcher.kill()
+
+
+def test_only_granted_gpus_are_reported_and_unknown_fields_are_left_out() -> None:
+    text = "0, GPU-aa, 35, 1024\n1, GPU-bb, 90, 2048\n2, GPU-cc, [N/A], 7\n"
+    assert gpu_values(text, {"0", "GPU-cc"}) == {
+        "system/gpu0_percent": 35.0,
+        "system/gpu0_memory_mb": 1024.0,
+        "system/gpu2_memory_mb": 7.0,
+    }
+    assert gpu_values("No devices were found\n", {"0"}) == {}
+
+
+def test_a_long_path_gets_a_short_name_for_temporary_files(tmp_path: Path) -> None:
+    folder = AttemptFolder(tmp_path / ("deep" * 20))
+    folder.path.mkdir()
+    short = make_temporary(folder)
+    try:
+        assert len(str(short)) <= 70 < len(str(folder.temporary))
+        (short / "file").write_text("x")
+        assert (folder.temporary / "file").exists()
+    finally:
+        remove_temporary(folder, short)
+    assert not short.is_symlink()
+    assert not folder.temporary.exists()
 
 
 def test_the_daemon_leaves_its_caller_and_runs_to_the_end(attempt: Callable[..., Attempt]) -> None:

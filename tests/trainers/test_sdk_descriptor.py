@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from modelyard_trainer.config_schema import ConfigError, complete_config, schema
 from modelyard_trainer.descriptor import DescriptorError, read_descriptor
 from modelyard_trainer.environments import BuildError, Cancelled, ensure, environment_key, version_allowed
 
-from tests.trainers.launcher_support import TRAINERS
+from tests.trainers.launcher_support import SDK, TRAINERS
 
 REFERENCE = TRAINERS / "reference"
 SCHEMA = json.loads((REFERENCE / "config.schema.json").read_text())
@@ -275,10 +276,11 @@ def test_a_build_can_be_given_up(locked: Path, tmp_path: Path) -> None:
 
 def test_the_command_prints_the_python_it_made(locked: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "modelyard_trainer.environments", str(locked), "--cache", str(tmp_path / "cache")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(SDK)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert Path(done.stdout.splitlines()[-1]).is_file()
     (locked / "requirements.txt").unlink()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "requirements.txt cannot be read" in done.stderr
 
