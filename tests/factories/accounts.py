@@ -26,7 +26,7 @@ class UserFactory(DjangoModelFactory):
         return model_class.objects.create_user(kwargs.pop("email"), kwargs.pop("password", PASSWORD), **kwargs)
 
     @factory.post_generation
-    def address(user: User, create: bool, verified: Any, **kwargs: Any) -> None:  # noqa: N805 - factory-boy's form
+    def address(user: User, create: bool, verified: Any, **kwargs: Any) -> None:
         EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=verified is not False)
 
 
