@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import re
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,13 +41,21 @@ def prepare(folder: Path) -> None:
 
 
 def _font_cache(folder: Path) -> Path:
-    """Where matplotlib keeps its list of fonts: beside the environment, since building it costs seconds."""
-    shared = Path(sys.prefix) / "var" / "matplotlib"
+    """Where matplotlib keeps its list of fonts: beside the environment, since making it costs seconds.
+
+    matplotlib insists on a folder that it can write to; in an image, where it cannot, the list made there is copied.
+    """
+    shared, own = Path(sys.prefix) / "var" / "matplotlib", folder / "matplotlib"
     try:
         shared.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return folder / "matplotlib"
-    return shared if os.access(shared, os.W_OK) else folder / "matplotlib"
+        return own
+    if os.access(shared, os.W_OK):
+        return shared
+    own.mkdir(parents=True, exist_ok=True)
+    for fonts in shared.glob("fontlist-*.json"):
+        shutil.copyfile(fonts, own / fonts.name)
+    return own
 
 
 def _link_fonts(settings: Path) -> None:
