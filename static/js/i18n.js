@@ -14,7 +14,7 @@ export function ngettext(one, many, count) {
 }
 
 /**
- * Puts named values into a translated text: `fill(gettext("%(done)s of %(all)s"), {done, all})`.
+ * Puts named values into a translated text: `fill("%(done)s of 9", { done: 3 })`.
  * @param {string} text @param {Record<string, unknown>} values @returns {string}
  */
 export function fill(text, values) {

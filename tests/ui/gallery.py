@@ -149,7 +149,12 @@ def job_context(api: str = "/api/v1/training-jobs/1") -> dict[str, Any]:
                 "done": "Stopping.",
             },
         ],
-        "stages": [("queued", "Queued"), ("preparing", "Preparing"), ("training", "Training"), ("evaluating", "Evaluating")],
+        "stages": [
+            ("queued", "Queued"),
+            ("preparing", "Preparing"),
+            ("training", "Training"),
+            ("evaluating", "Evaluating"),
+        ],
     }
 
 
@@ -163,7 +168,15 @@ def context(theme: str = "system") -> dict[str, Any]:
         {"name": "new lens", "state": "errored", "state_label": "Errored", "state_color": "orange", "progress": 0, "score": None},
         {"name": "draft", "state": "draft", "state_label": "Draft", "state_color": "secondary", "progress": None, "score": None},
     ]  # fmt: skip
-    field = {"minimum": None, "maximum": None, "unit": "", "group": "basic", "required": True, "errors": [], "choices": []}
+    field = {
+        "minimum": None,
+        "maximum": None,
+        "unit": "",
+        "group": "basic",
+        "required": True,
+        "errors": [],
+        "choices": [],
+    }
     return {
         "theme": theme,
         "languages": [("en", "English"), ("ko", "Korean")],

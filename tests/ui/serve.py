@@ -50,7 +50,11 @@ class Feed:
         from tests.ui.gallery import job
 
         done = self.batch / (EPOCHS * BATCHES)
-        words = {"running": ("Running", "blue"), "stopping": ("Stopping", "orange"), "stopped": ("Stopped", "secondary")}
+        words = {
+            "running": ("Running", "blue"),
+            "stopping": ("Stopping", "orange"),
+            "stopped": ("Stopped", "secondary"),
+        }
         words["succeeded"] = ("Succeeded", "green")
         label, color = words[self.state]
         left = (1 - done) * EPOCHS * BATCHES * 0.25
@@ -63,14 +67,23 @@ class Feed:
             eta={"low_seconds": left * 0.9, "high_seconds": left * 1.4} if self.state == "running" else None,
             event_seq=len(self.events),
             started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
-            finished_at=None if self.state in ("running", "stopping") else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            finished_at=None
+            if self.state in ("running", "stopping")
+            else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             stage="training",
             capabilities={"stop": self.state == "running", "clone": True},
         )
 
     def add(self, kind: str, data: dict[str, Any]) -> None:
         self.events.append(
-            {"seq": len(self.events) + 1, "attempt_no": 1, "stream": "trainer", "type": kind, "time": time.time(), "data": data}
+            {
+                "seq": len(self.events) + 1,
+                "attempt_no": 1,
+                "stream": "trainer",
+                "type": kind,
+                "time": time.time(),
+                "data": data,
+            }
         )
 
     def step(self) -> None:
@@ -89,12 +102,17 @@ class Feed:
         self.add("metrics", {"scope": "batch", "step": self.batch, "epoch": epoch, "values": values})
         system = {"system/cpu_percent": 60 + 25 * math.sin(self.batch / 9), "system/memory_mb": 900 + 2 * self.batch}
         self.add("metrics", {"scope": "system", "step": self.batch, "epoch": None, "values": system})
-        self.log += f"\x1b[36mepoch {int(epoch) + 1}/{EPOCHS}\x1b[0m batch {self.batch} box_loss \x1b[1m{loss:.4f}\x1b[0m\n"
+        self.log += (
+            f"\x1b[36mepoch {int(epoch) + 1}/{EPOCHS}\x1b[0m batch {self.batch} box_loss \x1b[1m{loss:.4f}\x1b[0m\n"
+        )
         if self.batch == 25:
             self.add("warning", {"code": "small_batch", "message": "The last batch has 3 images.", "params": {}})
             self.log += "\x1b[33mWARNING the last batch has 3 images\x1b[0m\n"
         if self.batch % BATCHES == 0:
-            epoch_values = {"val/box_loss": 2.2 * math.exp(-2.6 * share) + 0.35, "val/map50": 0.96 * (1 - math.exp(-4 * share))}
+            epoch_values = {
+                "val/box_loss": 2.2 * math.exp(-2.6 * share) + 0.35,
+                "val/map50": 0.96 * (1 - math.exp(-4 * share)),
+            }
             self.add("metrics", {"scope": "epoch", "step": self.batch, "epoch": epoch, "values": epoch_values})
         if self.batch >= EPOCHS * BATCHES:
             self.state = "succeeded"
@@ -118,7 +136,13 @@ class Feed:
         listed = []
         for name, info in SERIES.items():
             points = [
-                [event["data"]["step"], event["data"]["epoch"], event["time"], event["data"]["values"][name], event["attempt_no"]]
+                [
+                    event["data"]["step"],
+                    event["data"]["epoch"],
+                    event["time"],
+                    event["data"]["values"][name],
+                    event["attempt_no"],
+                ]
                 for event in self.events
                 if event["type"] == "metrics" and name in event["data"]["values"]
             ]
@@ -156,7 +180,11 @@ class Application:
 
     async def http(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         status, kind, body = self.answer(scope)
-        headers = [(b"content-type", kind.encode()), (b"content-security-policy", POLICY.encode()), (b"cache-control", b"no-store")]
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"content-security-policy", POLICY.encode()),
+            (b"cache-control", b"no-store"),
+        ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -169,7 +197,13 @@ class Application:
 
         path: str = scope["path"]
         query = {key: values[-1] for key, values in parse_qs(scope["query_string"].decode()).items()}
-        cookies = dict(part.strip().split("=", 1) for name, value in scope["headers"] if name == b"cookie" for part in value.decode().split(";") if "=" in part)
+        cookies = dict(
+            part.strip().split("=", 1)
+            for name, value in scope["headers"]
+            if name == b"cookie"
+            for part in value.decode().split(";")
+            if "=" in part
+        )
         language = query.get("language", cookies.get("language", "en"))
         if path.startswith("/static/"):
             file = (ROOT / path[1:]).resolve()
@@ -244,7 +278,9 @@ async def main(port: int, rate: float) -> None:
     feed = Feed()
     for _ in range(60):
         feed.step()
-    server = uvicorn.Server(uvicorn.Config(Application(feed), host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(Application(feed), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    )
 
     async def train() -> None:
         while True:

@@ -1,0 +1,164 @@
+// Everything of the browser's code that needs no browser, besides live.js.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { lastState, levelOf, parseAnsi, plainStyle } from "../../static/js/ansi.js";
+import { contain, isShown } from "../../static/js/boxes.js";
+import { shares } from "../../static/js/charts/heatmap.js";
+import { clipRange, pairs, smooth, tableRows, toCsv } from "../../static/js/charts/series.js";
+import { ago, bytes, duration, figure } from "../../static/js/format.js";
+import { Logbook, passes } from "../../static/js/logbook.js";
+import { baseOf, MetricStore, Series, toNumber } from "../../static/js/metrics.js";
+import { complaint, sameValue } from "../../static/js/schema-form.js";
+import { stageStates } from "../../static/js/stages.js";
+import { cleanPath, isJunk, UploadPlan } from "../../static/js/upload-plan.js";
+
+const steps = (series) => series.points.map(([step, , , , attempt]) => [step, attempt]);
+const point = (step, value, attempt = 1) => [step, null, step, value, attempt];
+
+test("points are appended; the last of a repeated step wins", () => {
+  const series = new Series({ name: "train/loss" });
+  [point(1, 9), point(2, 8), point(3, 7), point(2, 80)].forEach((item) => series.add(item));
+  assert.deepEqual(steps(series), [[1, 1], [2, 1], [3, 1]]);
+  assert.equal(series.points[1][3], 80);
+});
+
+test("a resumed attempt cuts what the earlier one had from its first step on", () => {
+  const series = new Series({ name: "train/loss" });
+  for (let step = 1; step <= 5; step += 1) series.add(point(step, step));
+  series.add(point(4, 40, 2));
+  assert.deepEqual(steps(series), [[1, 1], [2, 1], [3, 1], [4, 2]]);
+  series.add(point(5, 50, 2));
+  series.add(point(5, 5, 1)); // comes late, from the attempt that was cut
+  assert.deepEqual(steps(series), [[1, 1], [2, 1], [3, 1], [4, 2], [5, 2]]);
+});
+
+test("a metrics event fills its series and names those that nobody declared", () => {
+  const store = new MetricStore();
+  store.declare({ name: "train/loss", group: "loss", title: "Loss" });
+  const { changed, unknown } = store.apply({ type: "metrics", attempt_no: 1, time: 12.5, data: { scope: "epoch", step: 3, epoch: 1, values: { "train/loss": "NaN", "val/map50": 0.5 } } });
+  assert.deepEqual([...changed], ["train/loss", "val/map50"]);
+  assert.deepEqual([...unknown], ["val/map50"]);
+  assert.ok(Number.isNaN(store.series.get("train/loss").points[0][3]));
+  assert.deepEqual(store.series.get("val/map50").points, [[3, 1, 12.5, 0.5, 1]]);
+  assert.deepEqual([...store.groups().keys()], ["loss", "map50"]);
+  assert.equal(toNumber("-Infinity"), -Infinity);
+  assert.equal(baseOf("val/loss"), "loss");
+  assert.equal(baseOf("lr/pg0"), "lr/pg0");
+});
+
+test("smoothing keeps a constant constant, and passes over what is not finite", () => {
+  assert.deepEqual(smooth([[1, 2], [2, 2], [3, 2]], 0.9).map(([, y]) => Number(y.toFixed(9))), [2, 2, 2]);
+  const [, gap, after] = smooth([[1, 4], [2, NaN], [3, 4]], 0.5);
+  assert.ok(Number.isNaN(gap[1]));
+  assert.equal(after[1], 4);
+});
+
+test("outliers are clipped, an ordinary curve is not", () => {
+  const plain = Array.from({ length: 50 }, (_, at) => 1 + at / 50);
+  assert.equal(clipRange(plain), null);
+  const [low, high] = clipRange([...plain, 500]);
+  assert.equal(low, 1);
+  assert.ok(high < 4);
+  assert.equal(clipRange([1, 500]), null);
+});
+
+test("a log axis has gaps where there is no logarithm; an axis that does not apply drops the point", () => {
+  const points = [[1, 1, 100, 0, 1], [2, null, 101, 5, 1]];
+  assert.ok(Number.isNaN(pairs(points, { axis: "step", log: true, start: 0 })[0][1]));
+  assert.deepEqual(pairs(points, { axis: "epoch", log: false, start: 0 }), [[1, 0]]);
+  assert.deepEqual(pairs(points, { axis: "relative", log: false, start: 100 }), [[0, 0], [1, 5]]);
+});
+
+test("CSV has a byte order mark and no formulas", () => {
+  const series = new Series({ name: '=cmd|"x"' });
+  series.add(point(1, 0.5));
+  const csv = toCsv([series]);
+  assert.ok(csv.startsWith("\ufeffseries,attempt"));
+  assert.ok(csv.includes('"\'=cmd|""x""",1,1,,'));
+});
+
+test("the table for readers has the last step and no more rows than asked for", () => {
+  const series = new Series({ name: "a" });
+  for (let step = 1; step <= 101; step += 1) series.add(point(step, step));
+  const { steps: rows } = tableRows([series], 20);
+  assert.ok(rows.length <= 20);
+  assert.equal(rows.at(-1), 101);
+});
+
+test("ANSI colours become classes and carry on; every other sequence goes", () => {
+  const style = plainStyle();
+  assert.deepEqual(parseAnsi("\x1b[1;31mbad\x1b[K rest", style), [{ text: "bad", css: "ansi-bold ansi-31" }, { text: " rest", css: "ansi-bold ansi-31" }]);
+  assert.deepEqual(parseAnsi("on\x1b[0m off", style), [{ text: "on", css: "ansi-bold ansi-31" }, { text: " off", css: "" }]);
+  assert.deepEqual(parseAnsi("\x1b[38;5;196mx\x1b]0;title\x07y"), [{ text: "x", css: "" }, { text: "y", css: "" }]);
+  assert.equal(lastState("10%\r50%\r100%\r"), "100%");
+  assert.equal(levelOf("RuntimeError: no"), "info");
+  assert.equal(levelOf("ERROR no"), "error");
+});
+
+test("a log in pieces has whole lines, right numbers, and bounded memory", () => {
+  const book = new Logbook({ limit: 3 });
+  assert.equal(book.push("one\ntw").length, 1);
+  assert.deepEqual(book.push("o\n3\n4\n5\nlast").map((line) => line.number), [2, 3, 4, 5]);
+  assert.deepEqual(book.lines.map((line) => line.number), [3, 4, 5]);
+  assert.equal(book.dropped, 2);
+  assert.equal(book.finish()[0].text, "last");
+  assert.ok(passes({ level: "error" }, "warning"));
+  assert.ok(!passes({ level: "info" }, "warning"));
+});
+
+test("stages follow the state", () => {
+  const stages = ["queued", "preparing", "training", "evaluating"];
+  assert.deepEqual(stageStates(stages, { state: "queued" }), ["current", "ahead", "ahead", "ahead"]);
+  assert.deepEqual(stageStates(stages, { state: "starting", stage: null }), ["done", "current", "ahead", "ahead"]);
+  assert.deepEqual(stageStates(stages, { state: "running", stage: "training" }), ["done", "done", "current", "ahead"]);
+  assert.deepEqual(stageStates(stages, { state: "failed", stage: "training" }), ["done", "done", "ahead", "ahead"]);
+  assert.deepEqual(stageStates(stages, { state: "succeeded", stage: "training" }), ["done", "done", "done", "done"]);
+});
+
+test("an upload sends what is not there yet, and tries failed files again", () => {
+  const plan = new UploadPlan();
+  assert.equal(plan.add("a/.DS_Store", 1), null);
+  plan.add("/a/1.jpg", 10);
+  plan.add("a\\2.jpg", 30);
+  assert.equal(plan.add("a/1.jpg", 10), null);
+  plan.settle([{ path: "a/1.jpg", size: 10 }, { path: "a/2.jpg", size: 7 }]);
+  assert.equal(plan.next().path, "a/2.jpg");
+  assert.equal(plan.progress().fraction, 0.25);
+  Object.assign(plan.next(), { state: "failed", error: "no" });
+  assert.equal(plan.next(), undefined);
+  plan.retry();
+  Object.assign(plan.next(), { state: "sent", loaded: 30 });
+  assert.ok(plan.progress().done);
+  assert.equal(cleanPath("각".normalize("NFD")), "각");
+  assert.ok(isJunk("__MACOSX/a.jpg") && isJunk("x/._a.jpg") && !isJunk("x/a._b.jpg"));
+});
+
+test("settings: equal values, limits in words", () => {
+  assert.ok(sameValue("0.10", "0.1") && sameValue("True", "true") && !sameValue("", "0"));
+  assert.equal(complaint("5", { min: "1", max: "10", step: "1" }), "");
+  assert.equal(complaint("5.5", { step: "1" }), "A whole number is needed.");
+  assert.equal(complaint("0", { min: "1" }), "At least 1.");
+  assert.equal(complaint("", { required: true }), "A value is needed.");
+});
+
+test("boxes: a picture lies centred in its frame; thresholds spare boxes without a score", () => {
+  assert.deepEqual(contain(100, 50, 200, 200), { left: 0, top: 50, scale: 2 });
+  assert.ok(isShown({}, { threshold: 0.9, kind: "" }));
+  assert.ok(!isShown({ score: 0.5 }, { threshold: 0.9, kind: "" }));
+  assert.ok(!isShown({ score: 1, kind: "prediction" }, { threshold: 0, kind: "truth" }));
+});
+
+test("shares of a confusion matrix; an empty row has none", () => {
+  assert.deepEqual(shares([[3, 1], [0, 0]], "row"), [[0.75, 0.25], [null, null]]);
+  assert.deepEqual(shares([[3, 1], [1, 1]], "column"), [[0.75, 0.5], [0.25, 0.5]]);
+});
+
+test("figures in words", () => {
+  assert.equal(figure(0.123456), "0.1235");
+  assert.equal(figure(0.00001234), "1.23e-5");
+  assert.equal(figure(NaN), "NaN");
+  assert.equal(bytes(1536), "1.5\u00a0KiB");
+  assert.equal(duration(3725), "1 h 2 min");
+  assert.equal(ago(120), "2 minutes ago");
+  assert.equal(ago(-7200), "in 2 hours");
+});

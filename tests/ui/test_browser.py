@@ -1,0 +1,154 @@
+"""Pages in a real browser under the strict policy: nothing is refused, curves grow, keys work."""
+
+import asyncio
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from tests.ui.serve import BATCHES, Application, Feed
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium on this machine"),
+    pytest.mark.skipif(
+        not (Path(__file__).resolve().parents[2] / "static" / "vendor" / "icons.svg").exists(),
+        reason="`make assets` first",
+    ),
+]
+
+
+class Portal:
+    """The test server in a thread of its own, and the job it plays."""
+
+    def __init__(self, url: str, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
+        self.url, self.feed, self.loop = url, feed, loop
+
+    def train(self, batches: int) -> None:
+        """So many batches, reported from the server's own loop; returns when they are."""
+
+        async def work() -> None:
+            for _ in range(batches):
+                self.feed.step()
+
+        asyncio.run_coroutine_threadsafe(work(), self.loop).result(10)
+
+    def restart(self) -> None:
+        """Every socket is closed, as when the portal is started anew."""
+
+        async def work() -> None:
+            for queue in self.feed.queues:
+                queue.put_nowait({"type": "close"})
+
+        asyncio.run_coroutine_threadsafe(work(), self.loop).result(10)
+
+
+@pytest.fixture
+def portal(catalogues) -> Iterator[Portal]:
+    import uvicorn
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    feed = Feed()
+    server = uvicorn.Server(uvicorn.Config(Application(feed), log_level="warning", lifespan="off"))
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve(sockets=[listener])), daemon=True)
+    with override_settings(ROOT_URLCONF="tests.ui.urls", LOCALE_PATHS=[catalogues]):
+        thread.start()
+        yield Portal(f"http://127.0.0.1:{listener.getsockname()[1]}", feed, loop)
+        server.should_exit = True
+        server.force_exit = True
+        thread.join(20)
+    listener.close()
+
+
+@pytest.fixture
+def page(portal):
+    """A browser page that keeps what the console said."""
+    from playwright.sync_api import sync_playwright
+
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # playwright runs a loop in this thread
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(60_000)
+        page.complaints = []
+        page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda made: (
+                None
+                if made.url.startswith((portal.url, "data:", "blob:", portal.url.replace("http", "ws")))
+                else page.complaints.append(made.url)
+            ),
+        )
+        yield page
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+POINTS = """name => { const chart = echarts.getInstanceByDom([...document.querySelectorAll('[data-charts] [data-chart]')]
+  .find(box => box.getAttribute('aria-label') === name)); return chart ? chart.getOption().series[0].data.length : 0 }"""
+
+
+def test_curves_grow_without_a_reload_and_none_is_lost(page, portal):
+    portal.train(2 * BATCHES)
+    page.goto(f"{portal.url}/monitor")
+    page.wait_for_selector("[data-live-pill][data-state=live]")
+    page.wait_for_function(f"({POINTS})('Loss') === {2 * BATCHES}")
+    portal.train(3 * BATCHES)
+    page.wait_for_function(f"({POINTS})('Loss') === {5 * BATCHES}")
+    assert page.locator("[data-text]").first.inner_text() == "Epoch 5 of 20"
+    portal.restart()
+    portal.train(BATCHES)
+    page.wait_for_function(f"({POINTS})('Loss') === {6 * BATCHES}")
+    page.wait_for_selector("[data-live-pill][data-state=live]")
+    page.reload()
+    page.wait_for_function(f"({POINTS})('Loss') === {6 * BATCHES}")
+    page.click("#tab-log")
+    page.wait_for_selector(f"#log-{6 * BATCHES}")
+    page.fill("[data-log-search]", "WARNING")
+    page.wait_for_function("document.querySelector('[data-log-count]').textContent === '1 / 1'")
+    page.click("[data-action=stop]")
+    page.wait_for_selector("#confirm.show [data-confirm-yes]")
+    page.click("[data-confirm-yes]")
+    page.wait_for_selector("[data-badge][data-state=stopped]")
+    page.wait_for_selector("[data-action=stop]", state="hidden")
+    assert page.complaints == []
+
+
+def test_gallery_keeps_to_the_policy_in_korean_on_a_phone(page, portal):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.context.add_cookies(
+        [{"name": "language", "value": "ko", "url": portal.url}, {"name": "theme", "value": "dark", "url": portal.url}]
+    )
+    page.goto(portal.url)
+    page.wait_for_function("document.documentElement.dataset.bsTheme === 'dark'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.click("[data-bs-target='#sidebar']")
+    page.wait_for_selector("#sidebar.show >> text=리소스 그룹")
+    assert page.complaints == []
+
+
+def test_keys_open_what_they_promise_and_leave_typing_alone(page, portal):
+    page.goto(portal.url)
+    page.wait_for_function("window.tabler && document.querySelector('[data-mod-key]').textContent.length > 1")
+    page.keyboard.press("Control+k")
+    page.wait_for_selector("#palette.show")
+    page.keyboard.type("data")
+    page.wait_for_selector("#palette-0 >> text=Datasets")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/datasets/")
+    page.goto(portal.url)
+    page.wait_for_function("window.tabler && document.querySelector('[data-form-errors]') === document.activeElement")
+    page.fill("[data-search-focus]", "gp?")
+    assert page.input_value("[data-search-focus]") == "gp?"
+    assert page.locator(".modal.show").count() == 0

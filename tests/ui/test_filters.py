@@ -1,0 +1,94 @@
+"""Figures and times as templates write them."""
+
+import datetime
+
+import pytest
+from django.utils import timezone, translation
+
+from apps.core.templatetags import ui
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1536, f"1.5{NBSP}KiB"),
+        (200 * 2**20, f"200{NBSP}MiB"),
+        (3 * 2**50, f"3072{NBSP}TiB"),
+        (None, "–"),
+    ],
+)
+def test_bytes(value, words):
+    assert ui.format_bytes(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.25, "250 ms"),
+        (59.6, "1 min 0 s"),
+        (3725, "1 h 2 min"),
+        (90_000, "1 d 1 h"),
+        (-3, "0 s"),
+        (datetime.timedelta(minutes=2), "2 min 0 s"),
+        ("x", "–"),
+    ],
+)
+def test_duration(value, words):
+    assert ui.duration(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.812345, "0.8123"), (float("nan"), "NaN"), (float("-inf"), "−∞"), (None, "–"), (True, "–")]
+)
+def test_figure(value, words):
+    assert ui.figure(value) == words
+
+
+def test_numbers():
+    assert ui.number(1234567) == "1,234,567"
+    assert ui.compact(2_600_000) == "2.6M"
+    assert ui.percent(0.425, 1) == f"42.5{NBSP}%"
+    assert ui.number(None) == ui.percent("") == ui.compact(float("nan")) == "–"
+
+
+def test_local_time_shows_the_readers_zone_and_utc_on_hover():
+    moment = datetime.datetime(2026, 9, 25, 16, 30, tzinfo=datetime.UTC)
+    with timezone.override("Asia/Seoul"):
+        html = ui.local_time(moment)
+        day = ui.local_time(moment, "date")
+    assert ">2026-09-26 01:30<" in html and 'title="2026-09-25 16:30:00 UTC"' in html
+    assert ">2026-09-26<" in day
+    assert ui.local_time(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "korean"),
+    [
+        (5, "just now", "방금"),
+        (60, "1 minute ago", "1분 전"),
+        (7200, "2 hours ago", "2시간 전"),
+        (-172_800, "in 2 days", "2일 후"),
+    ],
+)
+def test_relative_time(seconds, english, korean, catalogues):
+    moment = timezone.now() - datetime.timedelta(seconds=seconds)
+    assert f">{english}<" in ui.relative_time(moment)
+    with translation.override("ko"):
+        assert f">{korean}<" in ui.relative_time(moment)
+
+
+def test_a_place_is_where_its_pages_are():
+    from tests.ui.gallery import request
+
+    assert ui.is_at(request("/training/5/"), "/training/")
+    assert not ui.is_at(request("/trainings/"), "/training/")
+    assert not ui.is_at(None, "/training/")
+
+
+def test_unknown_colours_are_secondary():
+    assert ui.tone("green") == "tone-green"
+    assert ui.tone("hotpink") == ui.tone(None) == "tone-secondary"
