@@ -64,6 +64,7 @@ class Descriptor:
     modes: tuple[str, ...]
     tasks: tuple[str, ...]
     resumes: bool
+    needs_dataset: bool
     python: str
     requirements: str | None
     variables: dict[str, str]
@@ -125,7 +126,7 @@ class _Reader:
 
 
 ROOT_KEYS = {"contract", "name", "title", "version", "package", "license", "description", "modes", "tasks", "resumes"}
-ROOT_KEYS |= {"environment", "resources", "models", "metrics"}
+ROOT_KEYS |= {"needs_dataset", "environment", "resources", "models", "metrics"}
 
 
 def read_descriptor(folder: str | os.PathLike[str]) -> Descriptor:
@@ -153,6 +154,7 @@ def read_descriptor(folder: str | os.PathLike[str]) -> Descriptor:
         modes=reader.names(data, "modes"),
         tasks=tasks,
         resumes=reader.get(data, "resumes", bool, False),
+        needs_dataset=data["needs_dataset"] if isinstance(data.get("needs_dataset"), bool) else True,
         python=reader.get(environment, "python", str, ">=3.11", where="environment."),
         requirements=reader.get(environment, "requirements", str, "", where="environment.") or None,
         variables=_variables(reader, environment),

@@ -101,7 +101,6 @@ class Session:
         self.journal: Journal | None = None
         self.shipping: Shipping | None = None
         self.trainer: Trainer | None = None
-        self.temporary: Path | None = None
         self.resources: dict[str, Any] = {}
         self.stop = StopOrders()
         self.stale = threading.Event()
@@ -183,7 +182,7 @@ class Session:
             return 0
         finally:
             self._kill_all()
-            remove_temporary(self.folder, self.temporary)
+            remove_temporary(self.folder)
             self.portal.leaving.set()
 
     def _hello(self) -> None:
@@ -283,7 +282,6 @@ class Session:
         python = self._environment(trainer_folder)
         self._check()
         self.resources = spec.get("resources") or {}
-        self.temporary = make_temporary(self.folder)
         environment = trainer_environment(
             self.folder,
             self.portal.attempt_id,
@@ -291,7 +289,7 @@ class Session:
             (orders.trainer.get("environment") or {}).get("variables") or {},
             cpus=int(self.resources.get("cpus") or 1),
             gpus=self._gpus(),
-            temporary=self.temporary,
+            temporary=make_temporary(self.folder),
         )
         command = [str(python), "-m", orders.trainer["package"], spec["mode"], "--spec", str(self.folder.spec)]
         self.trainer = start_trainer(self.folder, command, environment, log_cap=orders.log_cap_bytes)

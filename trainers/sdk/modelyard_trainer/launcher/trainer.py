@@ -1,8 +1,8 @@
 """The trainer's process: its environment, its start, its output, its end."""
 
 import contextlib
+import hashlib
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -48,21 +48,34 @@ def trainer_environment(
 
 
 def make_temporary(folder: AttemptFolder) -> Path:
-    """The attempt's folder for temporary files, by a short name where its own is too long for sockets."""
+    """The attempt's folder for temporary files, by a short name where its own is too long for sockets.
+
+    Raises FileExistsError when somebody else has laid out something under that name.
+    """
     folder.temporary.mkdir(mode=0o700, exist_ok=True)
     if len(os.fsencode(folder.temporary)) <= LONGEST_TEMPORARY:
         return folder.temporary
-    short = Path("/tmp") / f"my-{secrets.token_hex(6)}"
-    # Fails for a name that is taken, so nobody can have laid it out for us.
-    os.symlink(folder.temporary, short)
+    short = _short_name(folder)
+    if not _is_ours(short, folder):
+        os.symlink(folder.temporary, short)
     return short
 
 
-def remove_temporary(folder: AttemptFolder, temporary: Path | None) -> None:
-    """Removes the temporary files, and the short name if one was made."""
-    if temporary is not None and temporary != folder.temporary:
-        temporary.unlink(missing_ok=True)
+def remove_temporary(folder: AttemptFolder) -> None:
+    """Removes the temporary files, and the short name if one was made, also by a predecessor."""
+    short = _short_name(folder)
+    if _is_ours(short, folder):
+        short.unlink()
     shutil.rmtree(folder.temporary, ignore_errors=True)
+
+
+def _short_name(folder: AttemptFolder) -> Path:
+    digest = hashlib.sha256(os.fsencode(folder.temporary)).hexdigest()
+    return Path("/tmp") / f"my-{digest[:16]}"
+
+
+def _is_ours(short: Path, folder: AttemptFolder) -> bool:
+    return short.is_symlink() and short.lstat().st_uid == os.geteuid() and short.readlink() == folder.temporary
 
 
 class LogCapture:
