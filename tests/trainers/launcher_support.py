@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from modelyard_trainer.launcher.folder import AttemptFolder
+from modelyard_trainer.launcher.trainer import remove_temporary
+
 ROOT = Path(__file__).resolve().parents[2]
 SDK = ROOT / "trainers" / "sdk"
 TRAINERS = ROOT / "trainers"
@@ -340,5 +343,7 @@ class Attempt:
                 popen.wait()
         for pid in self.living():
             os.kill(pid, signal.SIGKILL)
+        # A launcher that was killed could not.
+        remove_temporary(AttemptFolder(self.folder))
         self.portal.release.set()
         self.portal.stop()

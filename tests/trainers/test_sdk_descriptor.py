@@ -51,6 +51,7 @@ def test_a_trainer_says_what_it_is(trainer: Path) -> None:
     assert descriptor.metrics["val/loss"].title["ko"] == "검증 손실"
     assert descriptor.models[0].parameters == 9
     assert descriptor.requirements_path is None
+    assert descriptor.needs_dataset is False
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ def test_a_trainer_says_what_it_is(trainer: Path) -> None:
         ('tasks = ["tabular"]\nresumes', "tasks = []\nresumes", "tasks is empty"),
         ("resumes = true", "resumes = 1", "resumes is not a bool"),
         ("resumes = true", "resume = true", "resume is not known"),
+        ("needs_dataset = false", 'needs_dataset = "no"', "needs_dataset is not a bool"),
         ("cpus = 1", 'cpus = "1"', "resources.cpus is not a int"),
         ("memory_mb = 256", "memory_mb = 0", "resources.memory_mb is less than 1"),
         ('python = ">=3.11"', 'python = "new"', "no version range"),

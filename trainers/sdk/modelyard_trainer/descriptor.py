@@ -52,7 +52,7 @@ class MetricStyle:
 
 @dataclass(frozen=True)
 class Descriptor:
-    """One trainer. `requirements` is relative to `folder`, None when the standard library is enough."""
+    """One trainer. `needs_dataset` false: it trains without one. `requirements` is relative to `folder`, None when the standard library is enough."""
 
     folder: Path
     name: str
@@ -154,7 +154,7 @@ def read_descriptor(folder: str | os.PathLike[str]) -> Descriptor:
         modes=reader.names(data, "modes"),
         tasks=tasks,
         resumes=reader.get(data, "resumes", bool, False),
-        needs_dataset=data["needs_dataset"] if isinstance(data.get("needs_dataset"), bool) else True,
+        needs_dataset=reader.get(data, "needs_dataset", bool, True),
         python=reader.get(environment, "python", str, ">=3.11", where="environment."),
         requirements=reader.get(environment, "requirements", str, "", where="environment.") or None,
         variables=_variables(reader, environment),
