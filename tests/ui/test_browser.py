@@ -95,8 +95,11 @@ def page(portal):
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-POINTS = """name => { const chart = echarts.getInstanceByDom([...document.querySelectorAll('[data-charts] [data-chart]')]
-  .find(box => box.getAttribute('aria-label') === name)); return chart ? chart.getOption().series[0].data.length : 0 }"""
+POINTS = """name => {
+  const box = [...document.querySelectorAll("[data-charts] [data-chart]")].find((one) => one.getAttribute("aria-label") === name);
+  const chart = box && window.echarts.getInstanceByDom(box);
+  return chart ? chart.getOption().series[0].data.length : 0;
+}"""
 
 
 def test_curves_grow_without_a_reload_and_none_is_lost(page, portal):
