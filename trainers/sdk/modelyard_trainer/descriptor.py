@@ -52,7 +52,10 @@ class MetricStyle:
 
 @dataclass(frozen=True)
 class Descriptor:
-    """One trainer. `needs_dataset` false: it trains without one. `requirements` is relative to `folder`, None when the standard library is enough."""
+    """One trainer. `requirements` is relative to `folder`, None when the standard library is enough.
+
+    `needs_dataset` false means that it trains without one.
+    """
 
     folder: Path
     name: str
