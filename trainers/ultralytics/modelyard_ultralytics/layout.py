@@ -109,7 +109,7 @@ def _link(item: Item, folder: Path, number: int) -> str:
     try:
         with Image.open(item.file) as picture:
             ImageOps.exif_transpose(picture).convert("RGB").save(folder / name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise Failure("bad_data", f"{item.path} cannot be read as a picture: {error}") from error
     return name
 

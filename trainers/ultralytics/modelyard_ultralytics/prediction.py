@@ -88,7 +88,7 @@ def _pixels(given: InputFile) -> Any:
         with Image.open(given.path) as picture:
             upright = ImageOps.exif_transpose(picture).convert("RGB")
             return numpy.ascontiguousarray(numpy.asarray(upright)[:, :, ::-1])
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise Failure(
             "bad_data", f"{given.name} cannot be read as a picture: {error}", params={"name": given.name}
         ) from error

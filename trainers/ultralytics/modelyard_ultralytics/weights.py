@@ -1,9 +1,9 @@
 """Weights files (`best`, `last`, what a training begins with): loading them safely and writing them small."""
 
-import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,23 +54,31 @@ def load_weights(path: Path, folder: Path) -> Weights:
 
 
 def write_weights(source: Path, target: Path, *, model: str, classes: Sequence[DatasetClass]) -> None:
-    """Writes the library's checkpoint `source` as `target`: half precision, without the optimizer or machine paths."""
-    from ultralytics.utils.patches import torch_load
-    from ultralytics.utils.torch_utils import strip_optimizer
+    """Writes the library's checkpoint `source` as `target`: half precision, without the optimizer or machine paths.
 
-    arguments: Mapping[str, Any] = torch_load(source, map_location="cpu")["train_args"]
-    strip_optimizer(
-        source,
-        str(target),
-        updates={
-            "git": None,
-            "train_results": None,
-            "train_args": {key: value for key, value in arguments.items() if key not in PLACES},
-            "modelyard": {"model": model, "class_ids": [entry.id for entry in classes]},
-        },
-    )
-    if not os.path.isfile(target):
-        raise RuntimeError(f"{source} is not a checkpoint of the library")
+    The library reads the result like one of its own files.
+    """
+    import torch
+    from ultralytics import __version__
+    from ultralytics.utils.patches import torch_load
+
+    record = torch_load(source, map_location="cpu")
+    network = (record.get("ema") or record["model"]).half()
+    arguments = {key: value for key, value in dict(record["train_args"]).items() if key not in PLACES}
+    network.args, network.criterion = arguments, None
+    for parameter in network.parameters():
+        parameter.requires_grad = False
+    content = {
+        "date": datetime.now(UTC).isoformat(),
+        "version": __version__,
+        "license": "AGPL-3.0 License (https://ultralytics.com/license)",
+        "epoch": -1,
+        "model": network,
+        "ema": None,
+        "train_args": arguments,
+        "modelyard": {"model": model, "class_ids": [entry.id for entry in classes]},
+    }
+    torch.save(content, target)
 
 
 def check_fit(network: Any, weights: Weights, model: str) -> int:
