@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.core.cache import caches
 from django.db import connection
 
@@ -47,10 +48,11 @@ def own_cache() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sample_factories() -> None:
-    """Loads every module of `tests.factories`, whose `@sample` functions register themselves."""
+    """Loads the modules of `tests.factories` named after installed apps; their `@sample` functions register."""
     package = importlib.import_module("tests.factories")
     for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+        if f"apps.{module.name}" in settings.INSTALLED_APPS:
+            importlib.import_module(f"{package.__name__}.{module.name}")
 
 
 @pytest.fixture

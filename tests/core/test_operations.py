@@ -18,7 +18,6 @@ from apps.core.testing import Cast
 from apps.projects import actions
 from apps.projects.models import Project
 
-
 #: The package exports a function of the module's name.
 action_registry = importlib.import_module("apps.core.auditing.actions")
 

@@ -96,6 +96,8 @@ class S3Storage(Storage):
             aws_access_key_id=self.access_key or None,
             aws_secret_access_key=self.secret_key or None,
             config=Config(
+                # The client's own choice for links is the old signature, which many stores refuse.
+                signature_version="s3v4",
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
                 s3={"addressing_style": "path" if endpoint else "auto"},

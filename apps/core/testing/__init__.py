@@ -10,6 +10,7 @@ from apps.core.testing.openapi import check_response, schema
 from apps.core.testing.personas import Cast, Person, Persona
 from apps.core.testing.queries import assert_constant_queries, captured_queries
 from apps.core.testing.samples import sample, sample_names
+from apps.core.testing.sockets import SocketClient
 
 __all__ = [
     "Cast",
@@ -18,6 +19,7 @@ __all__ = [
     "Persona",
     "PortalClient",
     "RestClient",
+    "SocketClient",
     "assert_constant_queries",
     "captured_queries",
     "check_response",

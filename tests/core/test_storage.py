@@ -1,0 +1,220 @@
+"""The object store: a local folder, moto's S3 and a server that checks signatures behave alike."""
+
+import hashlib
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import boto3
+import pytest
+from modelyard.embedded import process
+from moto import mock_aws
+
+from apps.core.storage import ObjectNotFound, Storage
+from apps.core.storage.local import LocalStorage
+from apps.core.storage.registry import storage as configured
+from apps.core.storage.s3 import S3Storage
+
+ACCESS, SECRET = "test-access", "test-secret-key"
+
+
+@pytest.fixture(scope="module")
+def signing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An S3 server that verifies signatures, on a free loopback port."""
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "bucket").mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        str(Path(sys.executable).with_name("rclone")),
+        "serve",
+        "s3",
+        "--addr",
+        f"127.0.0.1:{port}",
+        "--auth-key",
+        f"{ACCESS},{SECRET}",
+        str(folder),
+    ]
+    environment = {**os.environ, "RCLONE_CONFIG": str(folder / "none.conf")}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        try:
+            process.wait_until(lambda: _answers(port), child, 20, "rclone")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            child.send_signal(signal.SIGKILL)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def s3(**changes: Any) -> S3Storage:
+    options = {
+        "bucket": "bucket",
+        "endpoint": "",
+        "public_endpoint": "",
+        "region": "us-east-1",
+        "access_key": ACCESS,
+        "secret_key": SECRET,
+    }
+    return S3Storage(**{**options, **changes})
+
+
+@pytest.fixture(params=["local", "moto", "signed"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    if request.param == "local":
+        yield LocalStorage(tmp_path)
+    elif request.param == "moto":
+        with mock_aws():
+            boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="bucket")
+            yield s3()
+    else:
+        found = s3(endpoint=request.getfixturevalue("signing_server"))
+        yield found
+        for key in list(found.keys("")):
+            found.delete(key)
+
+
+def put(store: Storage, key: str, content: bytes) -> None:
+    stored = store.put(key, io.BytesIO(content))
+    assert (stored.size, stored.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_what_was_put_is_read_whole_and_in_parts(store: Storage) -> None:
+    content = bytes(range(256)) * 5000
+    put(store, "a/b/object.bin", content)
+    assert store.read("a/b/object.bin") == content
+    assert b"".join(store.open("a/b/object.bin", offset=1000)) == content[1000:]
+    assert b"".join(store.open("a/b/object.bin", offset=7, length=20)) == content[7:27]
+    assert store.size("a/b/object.bin") == len(content)
+
+
+def test_objects_over_one_part_are_stored_whole(store: Storage) -> None:
+    content = os.urandom(1024) * (9 * 1024 + 1)
+    put(store, "large", content)
+    assert hashlib.sha256(store.read("large")).hexdigest() == hashlib.sha256(content).hexdigest()
+
+
+def test_an_empty_object_is_an_object(store: Storage) -> None:
+    put(store, "empty", b"")
+    assert store.size("empty") == 0
+    assert store.read("empty") == b""
+
+
+def test_putting_again_replaces(store: Storage) -> None:
+    put(store, "key", b"first version")
+    put(store, "key", b"second")
+    assert store.read("key") == b"second"
+    assert list(store.keys("")) == ["key"]
+
+
+def test_an_absent_object_is_a_typed_error_before_the_first_chunk(store: Storage) -> None:
+    assert store.size("absent") is None
+    with pytest.raises(ObjectNotFound):
+        store.open("absent")
+    with pytest.raises(ObjectNotFound):
+        store.move("absent", "elsewhere")
+    store.delete("absent")
+
+
+def test_moving_replaces_the_target_and_empties_the_source(store: Storage) -> None:
+    put(store, "incoming/1", b"new")
+    put(store, "blobs/1", b"old")
+    store.move("incoming/1", "blobs/1")
+    assert store.read("blobs/1") == b"new"
+    assert store.size("incoming/1") is None
+
+
+def test_keys_are_those_under_the_prefix(store: Storage) -> None:
+    for key in ("jobs/1/a", "jobs/1/b/c", "jobs/2/a", "blobs/1"):
+        put(store, key, b"x")
+    assert sorted(store.keys("jobs/1/")) == ["jobs/1/a", "jobs/1/b/c"]
+    assert list(store.keys("nothing/")) == []
+    store.delete("jobs/1/a")
+    assert sorted(store.keys("jobs/")) == ["jobs/1/b/c", "jobs/2/a"]
+
+
+def test_the_probe_leaves_nothing_behind(store: Storage) -> None:
+    store.probe()
+    assert list(store.keys("")) == []
+
+
+def test_a_key_never_leaves_the_local_folder(tmp_path: Path) -> None:
+    store = LocalStorage(tmp_path / "root")
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "link").symlink_to(tmp_path)
+    for key in ("../secret", "/etc/passwd", "a/../../secret", "link/secret"):
+        with pytest.raises(ValueError, match="leaves the store"):
+            store.open(key)
+        with pytest.raises(ValueError, match="leaves the store"):
+            store.put(key, io.BytesIO(b"x"))
+    assert (tmp_path / "secret").read_text() == "secret"
+
+
+def test_a_local_write_that_breaks_leaves_the_old_object_and_no_rest(tmp_path: Path) -> None:
+    class Breaking(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError("connection lost")
+            return super().read(10)
+
+    store = LocalStorage(tmp_path)
+    put(store, "key", b"old")
+    with pytest.raises(OSError, match="connection lost"):
+        store.put("key", Breaking(b"x" * 100))
+    assert store.read("key") == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_signed_links_work_for_their_time_and_object_only(signing_server: str) -> None:
+    store = s3(endpoint=signing_server)
+    put(store, "report.txt", b"content")
+    url = store.signed_url("report.txt", filename="r.txt", media_type="text/plain")
+    assert url is not None
+    with urlopen(url, timeout=10) as answer:
+        assert answer.read() == b"content"
+    for other in (
+        url.replace("report.txt", "other.txt"),
+        url.split("?")[0],
+        url.replace("X-Amz-Signature=", "X-Amz-Signature=0"),
+    ):
+        with pytest.raises(OSError, match="HTTP Error 40[03]"):
+            urlopen(other, timeout=10)
+
+
+def test_wrong_keys_are_refused_and_never_taken_for_an_absent_object(signing_server: str) -> None:
+    store = s3(endpoint=signing_server, secret_key="wrong")
+    with pytest.raises(Exception, match="403|SignatureDoesNotMatch"):
+        store.size("probe")
+    with pytest.raises(Exception, match="403|SignatureDoesNotMatch"):
+        store.probe()
+
+
+def test_links_for_browsers_carry_the_public_address() -> None:
+    store = s3(endpoint="http://minio:9000", public_endpoint="https://files.example.com")
+    url = store.signed_url("key", filename="a.txt", media_type="text/plain", expires_seconds=60)
+    assert url is not None
+    assert url.startswith("https://files.example.com/bucket/key?")
+    assert "X-Amz-Expires=60" in url
+
+
+def test_the_settings_choose_between_folder_and_bucket(settings: Any, tmp_path: Path) -> None:
+    configured.cache_clear()
+    try:
+        settings.STORAGE = {**settings.STORAGE, "bucket": "", "local_root": tmp_path}
+        assert isinstance(configured(), LocalStorage)
+        configured.cache_clear()
+        settings.STORAGE = {**settings.STORAGE, "bucket": "b"}
+        assert isinstance(configured(), S3Storage)
+    finally:
+        configured.cache_clear()
