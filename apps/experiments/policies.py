@@ -1,0 +1,37 @@
+"""Rules on experiments and runs: what the project allows."""
+
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.identity import Actor
+from apps.core.policy import condition, rule, through
+
+
+@rule("experiments.view_experiment", on="experiments.Experiment")
+def view_experiment(actor: Actor) -> Q:
+    return Q(deleted_at__isnull=True) & through("project", actor, "projects.view_project")
+
+
+@rule("experiments.add_experiment", on="projects.Project", needs=_("editor of the project"))
+def add_experiment(actor: Actor) -> Q:
+    return condition(actor, "projects.contribute_project")
+
+
+@rule("experiments.change_experiment", on="experiments.Experiment", needs=_("editor of the project"))
+def change_experiment(actor: Actor) -> Q:
+    return Q(deleted_at__isnull=True) & through("project", actor, "projects.contribute_project")
+
+
+@rule("experiments.delete_experiment", on="experiments.Experiment", needs=_("editor of the project"))
+def delete_experiment(actor: Actor) -> Q:
+    return change_experiment(actor)
+
+
+@rule("experiments.restore_experiment", on="experiments.Experiment", needs=_("editor of the project"))
+def restore_experiment(actor: Actor) -> Q:
+    return Q(deleted_at__isnull=False) & through("project", actor, "projects.contribute_project")
+
+
+@rule("experiments.view_run", on="experiments.Run")
+def view_run(actor: Actor) -> Q:
+    return through("experiment", actor, "experiments.view_experiment")
