@@ -1,6 +1,6 @@
 """The part of JSON Schema that `config.schema.json` may use: checking the schema, filling defaults, checking values.
 
-A trainer's configuration is a flat object whose values are numbers, texts, switches, lists or objects. The portal draws
+A trainer's configuration is a flat object; values are numbers, texts, switches, lists or objects. The portal draws
 the form from the same file, so a keyword that is not known here is refused rather than passed over.
 """
 

@@ -94,7 +94,7 @@ class Context:
         metrics: Mapping[str, Any] | None = None,
         suffix: str = ".ckpt",
     ) -> Checkpoint:
-        """Writes a checkpoint of `kind` (`best`, `last`, `resume`) by `write(path)` and reports it once it is complete.
+        """Writes a checkpoint of `kind` (`best`, `last`, `resume`) by `write(path)` and reports it once complete.
 
         Checkpoints that it replaces are removed afterwards.
         """

@@ -93,7 +93,7 @@ class Telemetry:
 
 
 def gpu_values(text: str, granted: set[str]) -> dict[str, float]:
-    """Use and memory in MiB of the granted GPUs (by index or uuid) from nvidia-smi's lines; unknown fields left out."""
+    """Use and memory in MiB of the granted GPUs (by index or uuid) from nvidia-smi's lines; unknown ones left out."""
     values: dict[str, float] = {}
     for line in text.splitlines():
         fields = [field.strip() for field in line.split(",")]
