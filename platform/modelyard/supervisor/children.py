@@ -37,6 +37,8 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 10.0
+    #: Descriptors that a fork keeps open; all others beyond the standard three are closed in it.
+    keeps: frozenset[int] = frozenset()
 
 
 class Child:
@@ -80,7 +82,8 @@ class Child:
         try:
             os.setsid()
             libc = ctypes.CDLL(None)
-            libc.prctl(process.PR_SET_PDEATHSIG, self.program.stop_signal, 0, 0, 0)
+            # A worker that cannot reach its broker any more would not hear a politer signal.
+            libc.prctl(process.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             libc.prctl(PR_SET_NAME, f"modelyard-{self.name}".encode()[:15], 0, 0, 0)
             if os.getppid() != parent:
                 os._exit(1)
@@ -90,6 +93,10 @@ class Child:
             null = os.open(os.devnull, os.O_RDONLY)
             for source, target in ((null, 0), (output, 1), (output, 2)):
                 os.dup2(source, target)
+            # Above all the lock of the home, which must go with the supervisor.
+            for descriptor in map(int, os.listdir("/proc/self/fd")):
+                if descriptor > 2 and descriptor not in self.program.keeps:
+                    _close(descriptor)
             os.environ.update(self.program.environment)
             assert self.program.run is not None
             self.program.run()
@@ -161,6 +168,13 @@ class Child:
         if self.status is not None and self.status < 0:
             return f"was killed by {signal.Signals(-self.status).name}"
         return f"ended with status {self.status}"
+
+
+def _close(descriptor: int) -> None:
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass  # The listing's own descriptor is gone by now.
 
 
 class Interrupts:

@@ -81,8 +81,8 @@ class Portal:
         self.listener = address.listen(self.options.host, self.options.port, settings.JOBS["portal_file"])
         self.url = address.url_of(self.listener)
         address.write_url(settings.JOBS["portal_file"], self.url)
-        for program in (programs.web, programs.worker, programs.node, programs.beat):
-            self._add(program(self.listener))
+        for program in (programs.web(self.listener), programs.worker(), programs.node(), programs.beat()):
+            self._add(program)
         self._wait_until_ready()
 
     def start_mlflow(self) -> None:

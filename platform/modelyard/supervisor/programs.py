@@ -48,26 +48,25 @@ def web(listener: socket.socket) -> Program:
         )
         uvicorn.Server(config).run(sockets=[listener])
 
-    return Program("web", run=run, grace=8.0)
+    return Program("web", run=run, grace=8.0, keeps=frozenset({listener.fileno()}))
 
 
-def worker(listener: socket.socket) -> Program:
+def worker() -> Program:
     """The worker of the queues that every node may serve."""
-    return Program("worker", run=lambda: _work(listener, f"portal@{settings.NODE_NAME}", SHARED_QUEUES))
+    return Program("worker", run=lambda: _work(f"portal@{settings.NODE_NAME}", SHARED_QUEUES))
 
 
-def node(listener: socket.socket) -> Program:
+def node() -> Program:
     """The worker of this node: it starts and stops trainers, and reports telemetry."""
     name = settings.NODE_NAME
     return Program(
         "node",
-        run=lambda: _work(listener, f"node@{name}", f"cpu.{name},gpu.{name}"),
+        run=lambda: _work(f"node@{name}", f"cpu.{name},gpu.{name}"),
         environment={"MODELYARD_NODE": name},
     )
 
 
-def _work(listener: socket.socket, name: str, queues: str) -> None:
-    listener.close()
+def _work(name: str, queues: str) -> None:
     os.environ["CELERY_SKIP_CHECKS"] = "1"  # `up` has run the system checks
     celery.worker_main(
         ["worker", "-Q", queues, "-n", name, "--pool=threads", f"--concurrency={THREADS}", "--loglevel=INFO"]
@@ -75,9 +74,8 @@ def _work(listener: socket.socket, name: str, queues: str) -> None:
     )
 
 
-def beat(listener: socket.socket) -> Program:
+def beat() -> Program:
     def run() -> None:
-        listener.close()
         celery.Beat(loglevel="INFO", scheduler=settings.CELERY_BEAT_SCHEDULER, pidfile=None).run()
 
     return Program("beat", run=run)
@@ -86,7 +84,9 @@ def beat(listener: socket.socket) -> Program:
 def mlflow(home: Path) -> Program:
     """MLflow's own server, on a loopback port of its own, behind the portal's sign-in.
 
-    The database's URL holds a password: it goes by the environment, not by an argument that everybody can read.
+    Its application is run by uvicorn as `mlflow server` would run it, with the same variables, but without that
+    command's process around it, which costs 200 MB and leaves its child behind when it is killed. The database's URL
+    holds a password: it goes by the environment, never by an argument that everybody can read.
     """
 
     def launch() -> Launch:
@@ -95,12 +95,18 @@ def mlflow(home: Path) -> Program:
         artifacts.mkdir(parents=True, exist_ok=True)
         address.write_url(settings.MLFLOW["url_file"], f"http://127.0.0.1:{port}/mlflow")
         return Launch(
-            command=[sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1"]
-            + ["--static-prefix=/mlflow", "--serve-artifacts", f"--allowed-hosts=127.0.0.1:{port},localhost:{port}"],
+            command=[sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app"]
+            + ["--host=127.0.0.1", f"--port={port}", "--log-level=warning"],
             folder=home / "mlflow",
             environment={
-                "MLFLOW_BACKEND_STORE_URI": _mlflow_store(home),
-                "MLFLOW_ARTIFACTS_DESTINATION": str(artifacts),
+                "_MLFLOW_SERVER_FILE_STORE": _mlflow_store(home),
+                "_MLFLOW_SERVER_REGISTRY_STORE": _mlflow_store(home),
+                "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+                "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+                "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(artifacts),
+                "_MLFLOW_STATIC_PREFIX": "/mlflow",
+                "_MLFLOW_SGI_NAME": "uvicorn",
+                "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{port},localhost:{port}",
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
                 "MLFLOW_DISABLE_TELEMETRY": "true",
                 "DO_NOT_TRACK": "true",

@@ -44,7 +44,8 @@ class Command(BaseCommand):
         except (AddressInUseError, AlreadyRunningError, EmbeddedError, StartFailedError) as error:
             raise CommandError(str(error)) from error
         finally:
-            say("stopping", "please wait")
+            if portal.children:
+                say("stopping", "please wait")
             portal.stop()
         say("stopped", "nothing is left running")
         sys.stdout.flush()
