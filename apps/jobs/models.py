@@ -76,7 +76,7 @@ class Job(Entity):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(finished_at__isnull=True) | models.Q(state__in=[*TERMINAL]),
+                condition=models.Q(finished_at__isnull=True) | models.Q(state__in=sorted(TERMINAL)),
                 name="job_finished_is_terminal",
             )
         ]

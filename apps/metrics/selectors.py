@@ -100,7 +100,7 @@ def attempt_cuts(job: Job) -> tuple[list[int], list[int]]:
         cuts.append(limit)
         # An attempt that never spoke has superseded nothing.
         if hello_at is not None:
-            limit = min(limit, resumed_step or 0)
+            limit = min(limit, -1 if resumed_step is None else resumed_step)
     return numbers, cuts
 
 

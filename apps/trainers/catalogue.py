@@ -35,6 +35,10 @@ class Trainer:
         """Name of its folder under the trainers' folder; launchers find it by this."""
         return self.descriptor.folder.name
 
+    @property
+    def needs_dataset(self) -> bool:
+        return self.descriptor.needs_dataset
+
     def text(self, texts: dict[str, str]) -> str:
         return texts.get((get_language() or "en")[:2]) or texts["en"]
 

@@ -48,6 +48,8 @@ class Actor:
     user_agent: str = ""
     # None: not limited. Otherwise the permissions that a key was given.
     scopes: frozenset[str] | None = None
+    # Limited to the chosen organization (tokens, keys).
+    narrowed: bool = False
     # Name of the portal's own process that acts, "" for people.
     process: str = ""
 
@@ -81,6 +83,7 @@ class Actor:
             request_id=request_id or uuid7().hex,
             ip=ip,
             user_agent=user_agent[:300],
+            narrowed=narrow,
         )
         # `user.has_perm`, as the admin asks it, answers from the policy for this actor.
         user.actor = actor
@@ -119,6 +122,19 @@ class Actor:
     def organizations(self, minimum: Role = Role.GUEST) -> list[UUID]:
         """Ids of the organizations in which the actor holds at least this role."""
         return [key for key, role in self.memberships.items() if role.at_least(minimum)]
+
+    def refreshed(self) -> "Actor":
+        """The same person at the same door, with memberships read again: for sockets, which outlive a request."""
+        assert self.user is not None
+        return Actor.of(
+            self.user,
+            organization_id=self.organization_id,
+            narrow=self.narrowed,
+            via=self.via,
+            request_id=self.request_id,
+            ip=self.ip,
+            user_agent=self.user_agent,
+        )
 
     def choosing(self, organization_id: UUID) -> "Actor":
         return replace(self, organization_id=organization_id)

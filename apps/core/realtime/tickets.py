@@ -20,7 +20,7 @@ def issue(actor: Actor) -> str:
     content = {
         "user_id": str(actor.user_id),
         "organization_id": str(actor.organization_id) if actor.organization_id else None,
-        "narrow": actor.via != Via.SESSION,
+        "narrow": actor.narrowed,
         "generation": actor.user.token_generation,
     }
     cache.set(PREFIX + ticket, content, timeout=settings.WS_TICKET_LIFETIME_SECONDS)

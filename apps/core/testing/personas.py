@@ -84,6 +84,13 @@ class Cast:
             self._samples[key] = factory(self)
         return self._samples[key]
 
+    def made(self) -> list[Any]:
+        """What this cast has made of the first organization: samples with keys, and people."""
+        people = [person.user for persona, person in self._people.items() if persona != Persona.STRANGER]
+        foreign = [person.organization_id for person in self._people.values() if person.persona == Persona.STRANGER]
+        rows = [*self._samples.values(), *filter(None, people)]
+        return [row for row in rows if hasattr(row, "pk") and row.pk not in foreign]
+
     def path(self, template: str) -> str:
         """`/projects/{project}` with the key of the sample in each placeholder."""
         names = [part.split("}")[0] for part in template.split("{")[1:]]

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from apps.core.realtime import group_name, publish
 from apps.jobs.models import Job, JobEvent
@@ -91,6 +92,10 @@ def hint(job: Job, events: list[JobEvent]) -> None:
     }
 
     def send() -> None:
-        publish(group_name("job", job.pk), {**message, "job": summary(job)})
+        worded = {}
+        for code, _name in settings.LANGUAGES:
+            with translation.override(code):
+                worded[code] = summary(job)
+        publish(group_name("job", job.pk), {**message, "job": worded})
 
     transaction.on_commit(send)

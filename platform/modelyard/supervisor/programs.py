@@ -62,7 +62,7 @@ def node() -> Program:
     return Program(
         "node",
         run=lambda: _work(f"node@{name}", f"cpu.{name},gpu.{name}"),
-        environment={"MODELYARD_NODE": name},
+        environment={"MODELYARD_NODE": name, "MODELYARD_NODE_WORKER": "1"},
     )
 
 

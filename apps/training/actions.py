@@ -1,0 +1,13 @@
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.auditing import register_action
+
+CREATED = register_action("training.created", _("Training created"), _("%(actor)s created the training %(object)s."))
+CHANGED = register_action("training.changed", _("Training changed"), _("%(actor)s changed the training %(object)s."))
+STARTED = register_action("training.started", _("Training started"), _("%(actor)s started the training %(object)s."))
+RETRIED = register_action(
+    "training.retried", _("Training repeated"), _("%(actor)s started the training %(object)s again.")
+)
+CLONED = register_action(
+    "training.cloned", _("Training copied"), _("%(actor)s copied a training as the draft %(object)s.")
+)

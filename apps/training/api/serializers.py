@@ -1,0 +1,231 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api.serializers import actor_of
+from apps.datasets.models import Dataset
+from apps.jobs.models import Job
+from apps.jobs.selectors import summary
+from apps.jobs.states import JobState
+from apps.projects.models import Project
+from apps.resources.models import ResourceGroup
+from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    text = serializers.CharField()
+    hint = serializers.CharField(allow_blank=True)
+
+
+class EtaSerializer(serializers.Serializer[Any]):
+    low_seconds = serializers.IntegerField()
+    high_seconds = serializers.IntegerField()
+
+
+class CapabilitiesSerializer(serializers.Serializer[Any]):
+    start = serializers.BooleanField()
+    stop = serializers.BooleanField()
+    resume = serializers.BooleanField()
+    retry = serializers.BooleanField()
+    clone = serializers.BooleanField()
+
+
+class JobSummarySerializer(serializers.Serializer[Any]):
+    """What `jobs.selectors.summary` returns."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    state = serializers.ChoiceField(choices=JobState.choices)
+    state_label = serializers.CharField()
+    state_color = serializers.CharField()
+    reason = ReasonSerializer(allow_null=True)
+    waiting_for = serializers.CharField(allow_null=True, allow_blank=True)
+    stage = serializers.CharField(allow_blank=True)
+    progress = serializers.FloatField(allow_null=True)
+    progress_text = serializers.CharField(allow_blank=True)
+    eta = EtaSerializer(allow_null=True)
+    attempt_no = serializers.IntegerField()
+    event_seq = serializers.IntegerField()
+    queued_at = serializers.DateTimeField(allow_null=True)
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    capabilities = CapabilitiesSerializer()
+
+
+class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
+    """A training and, under `job`, how it stands."""
+
+    id = serializers.UUIDField(source="pk", read_only=True)
+    project_id = serializers.PrimaryKeyRelatedField(source="job.project", queryset=Project.objects.none())
+    name = serializers.CharField(source="job.name", max_length=120)
+    config = serializers.DictField(required=False, help_text="Settings; see the trainer's config-schema.")
+    trainer = serializers.CharField(max_length=63)
+    task = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    model = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
+    dataset_id = serializers.PrimaryKeyRelatedField(
+        source="dataset", queryset=Dataset.objects.none(), required=False, allow_null=True
+    )
+    start_from_id = serializers.PrimaryKeyRelatedField(
+        source="start_from", queryset=Checkpoint.objects.none(), required=False, allow_null=True
+    )
+    snapshot_id = serializers.UUIDField(read_only=True, allow_null=True)
+    run_id = serializers.UUIDField(read_only=True, allow_null=True)
+    retry_of_id = serializers.UUIDField(source="job.retry_of_id", read_only=True, allow_null=True)
+    resource_group_id = serializers.PrimaryKeyRelatedField(
+        source="job.resource_group", queryset=ResourceGroup.objects.none(), required=False
+    )
+    priority = serializers.IntegerField(source="job.priority", min_value=-10, max_value=10, required=False)
+    cpus = serializers.IntegerField(source="job.cpus", min_value=1, max_value=1024, required=False)
+    memory_mb = serializers.IntegerField(source="job.memory_mb", min_value=128, max_value=16_000_000, required=False)
+    gpus = serializers.IntegerField(source="job.gpus", min_value=0, max_value=64, required=False)
+    not_before = serializers.DateTimeField(source="job.not_before", required=False, allow_null=True)
+    created_at = serializers.DateTimeField(source="job.created_at", read_only=True)
+    version = serializers.IntegerField(source="job.version", read_only=True)
+    job = serializers.SerializerMethodField()
+
+    class Meta:
+        model = TrainingJob
+        fields = [
+            "id",
+            "project_id",
+            "name",
+            "trainer",
+            "task",
+            "model",
+            "config",
+            "seed",
+            "dataset_id",
+            "start_from_id",
+            "snapshot_id",
+            "run_id",
+            "retry_of_id",
+            "resource_group_id",
+            "priority",
+            "cpus",
+            "memory_mb",
+            "gpus",
+            "not_before",
+            "created_at",
+            "version",
+            "job",
+        ]
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        actor = actor_of(self)
+        fields["project_id"].queryset = Project.objects.visible(actor)
+        fields["dataset_id"].queryset = Dataset.objects.visible(actor)
+        fields["start_from_id"].queryset = Checkpoint.objects.visible(actor)
+        fields["resource_group_id"].queryset = ResourceGroup.objects.visible(actor)
+        if self.instance is not None:
+            fields["project_id"].read_only = fields["trainer"].read_only = True
+        return fields
+
+    def get_job(self, training: TrainingJob) -> JobSummarySerializer:  # type: ignore[override]
+        may_change = training.pk in self.context.get("changeable", ())
+        return JobSummarySerializer(summary(training.job, may_change=may_change)).data  # type: ignore[return-value]
+
+    def flat(self) -> dict[str, Any]:
+        """The validated input as the services take it."""
+        values = dict(self.validated_data)
+        return {**values.pop("job", {}), **values}
+
+
+class StopSerializer(serializers.Serializer[Any]):
+    grace_seconds = serializers.IntegerField(min_value=1, max_value=3600, default=120)
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    seq = serializers.IntegerField()
+    attempt_no = serializers.IntegerField()
+    stream = serializers.CharField()
+    type = serializers.CharField()
+    time = serializers.FloatField(help_text="Unix time.")
+    data = serializers.DictField()
+
+
+class EventsSerializer(serializers.Serializer[Any]):
+    events = EventSerializer(many=True)
+    event_seq = serializers.IntegerField()
+    more = serializers.BooleanField()
+
+
+class SeriesSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    title = serializers.CharField()
+    group = serializers.CharField()
+    split = serializers.CharField()
+    scope = serializers.CharField()
+    goal = serializers.CharField(allow_null=True)
+    primary = serializers.BooleanField()
+    count = serializers.IntegerField()
+    last = serializers.FloatField(allow_null=True)
+    best = serializers.FloatField(allow_null=True)
+    points = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField(allow_null=True)),
+        required=False,
+        help_text="[step, epoch, Unix time, value, attempt number]",
+    )
+    downsampled = serializers.BooleanField(required=False)
+
+
+class MetricsSerializer(serializers.Serializer[Any]):
+    series = SeriesSerializer(many=True)
+    event_seq = serializers.IntegerField(help_text="Cursor that these series include.")
+
+
+class LogSerializer(serializers.Serializer[Any]):
+    offset = serializers.IntegerField(required=False)
+    next_offset = serializers.IntegerField(required=False)
+    size = serializers.IntegerField(required=False)
+    text = serializers.CharField(required=False, allow_blank=True)
+    complete = serializers.BooleanField(required=False)
+    truncated = serializers.BooleanField(required=False)
+    matches = serializers.ListField(child=serializers.DictField(), required=False)
+    more = serializers.BooleanField(required=False)
+
+
+class CheckpointSerializer(serializers.ModelSerializer[Checkpoint]):
+    kind = serializers.ChoiceField(choices=CheckpointKind.choices, read_only=True)
+    metrics = serializers.DictField(read_only=True)
+    download_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Checkpoint
+        fields = [
+            "id",
+            "kind",
+            "name",
+            "step",
+            "epoch",
+            "attempt_no",
+            "size",
+            "sha256",
+            "metrics",
+            "created_at",
+            "download_url",
+        ]
+        read_only_fields = fields
+
+    def get_download_url(self, checkpoint: Checkpoint) -> str:
+        return f"/api/v1/training-jobs/{checkpoint.job_id}/checkpoints/{checkpoint.pk}/content"
+
+
+class ArtifactSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    title = serializers.CharField(allow_blank=True)
+    kind = serializers.CharField()
+    media_type = serializers.CharField()
+    size = serializers.IntegerField()
+    data = serializers.JSONField(allow_null=True)
+    url = serializers.CharField()
+    updated_at = serializers.DateTimeField()
+
+
+def changeable(actor: Any, jobs: list[Any]) -> set[Any]:
+    """Ids of the jobs that the actor may change: one query for a page."""
+    return set(Job.objects.permitted(actor, "jobs.change_job").filter(pk__in=jobs).values_list("pk", flat=True))

@@ -1,0 +1,260 @@
+import math
+from typing import Any
+from urllib.parse import quote
+
+import django_filters
+from django.http import HttpResponse, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.api.versions import check_version, etag
+from apps.core.errors import Invalid, NotFound
+from apps.core.storage import ObjectNotFound, storage
+from apps.core.storage.keys import blob_key
+from apps.jobs.models import JobArtifact
+from apps.jobs.selectors import events_after, log_search, log_slice
+from apps.jobs.services.lifecycle import job_resume, job_stop
+from apps.jobs.states import JobState
+from apps.training import selectors, services
+from apps.training.api import serializers
+from apps.training.models import Checkpoint, TrainingJob
+
+BINARY = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
+AFTER = OpenApiParameter("after", int, default=0, description="Cursor: events beyond this number.")
+LIMIT = OpenApiParameter("limit", int, default=1000)
+ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The training job.")
+ROW = OpenApiParameter("row_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
+
+
+class TrainingJobFilter(django_filters.FilterSet):
+    search = django_filters.CharFilter(method="by_text", label="Part of the name")
+    project_id = django_filters.UUIDFilter(field_name="job__project_id")
+    dataset_id = django_filters.UUIDFilter(field_name="dataset_id")
+    state = django_filters.ChoiceFilter(field_name="job__state", choices=JobState.choices)
+    trainer = django_filters.CharFilter()
+
+    class Meta:
+        model = TrainingJob
+        fields: list[str] = []
+
+    def by_text(self, rows: Any, name: str, value: str) -> Any:
+        return rows.search(value)
+
+
+class JobPagination(CursorPagination):
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+    ordering = "-job_id"
+
+
+class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
+    """Trainings that I may see."""
+
+    queryset = TrainingJob.objects.none()
+    serializer_class = serializers.TrainingJobSerializer
+    filterset_class = TrainingJobFilter
+    pagination_class = JobPagination
+    http_method_names = ("get", "post", "patch", "head", "options")
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        return TrainingJob.objects.visible(self.request.actor).with_job()
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        return self.get_paginated_response(self._data(page, many=True))
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        training = self.get_object()
+        return Response(self._data(training), headers=etag(training.job))
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A draft; `start` puts it into the queue."""
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        training = services.training_create(actor=request.actor, **form.flat())
+        return self._answer(training, status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change a draft."""
+        training = self.get_object()
+        check_version(request, training.job)
+        form = self.get_serializer(training, data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        return self._answer(services.training_change(actor=request.actor, training=training, **form.flat()))
+
+    @extend_schema(request=None, responses=serializers.TrainingJobSerializer)
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str | None = None) -> Response:
+        """Fix the data as a snapshot and put the draft into the queue."""
+        return self._answer(services.training_start(actor=request.actor, training=self.get_object()))
+
+    @extend_schema(request=serializers.StopSerializer, responses=serializers.TrainingJobSerializer)
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str | None = None) -> Response:
+        """Ask the training to write a checkpoint and stop; it is ended after the grace."""
+        training = self.get_object()
+        form = serializers.StopSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        job_stop(actor=request.actor, job=training.job, **form.validated_data)
+        return self._answer(training)
+
+    @extend_schema(request=None, responses=serializers.TrainingJobSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str | None = None) -> Response:
+        """Go on from the last checkpoint: same job, new attempt."""
+        training = self.get_object()
+        job_resume(actor=request.actor, job=training.job)
+        return self._answer(training)
+
+    @extend_schema(request=None, responses={201: serializers.TrainingJobSerializer})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str | None = None) -> Response:
+        """The same work from the beginning: a new job that names this one."""
+        training = services.training_retry(actor=request.actor, training=self.get_object())
+        return self._answer(training, status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses={201: serializers.TrainingJobSerializer})
+    @action(detail=True, methods=["post"])
+    def clone(self, request: Request, pk: str | None = None) -> Response:
+        """A new draft with the same settings."""
+        training = services.training_clone(actor=request.actor, training=self.get_object())
+        return self._answer(training, status.HTTP_201_CREATED)
+
+    @extend_schema(parameters=[AFTER, LIMIT], responses=serializers.EventsSerializer)
+    @action(detail=True)
+    def events(self, request: Request, pk: str | None = None) -> Response:
+        """Everything that happened, in order, beyond a cursor."""
+        after, limit = _integer(request, "after", 0, 0, 2**62), _integer(request, "limit", 1000, 1, 5000)
+        return Response(events_after(self.get_object().job, after, limit))
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("name", str, many=True, description="Series whose points are wanted."),
+            OpenApiParameter("x", str, enum=["step", "epoch", "time"], default="step"),
+            OpenApiParameter("from", float),
+            OpenApiParameter("to", float),
+            OpenApiParameter("points", int, default=1000, description="Most points of a series; peaks are kept."),
+        ],
+        responses=serializers.MetricsSerializer,
+    )
+    @action(detail=True)
+    def metrics(self, request: Request, pk: str | None = None) -> Response:
+        """The series of the training; with `name` their points, thinned so that no peak is lost."""
+        training = self.get_object()
+        found = selectors.charts(
+            training,
+            names=request.query_params.getlist("name") or None,
+            axis=request.query_params.get("x", "step"),
+            low=_number(request, "from"),
+            high=_number(request, "to"),
+            points=_integer(request, "points", 1000, 2, 20_000),
+        )
+        return Response(found)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("offset", int, default=0, description="In bytes; negative: from the end."),
+            OpenApiParameter("limit", int, default=65536),
+            OpenApiParameter("search", str, description="Lines that contain this text."),
+        ],
+        responses=serializers.LogSerializer,
+    )
+    @action(detail=True)
+    def logs(self, request: Request, pk: str | None = None) -> Response:
+        """A piece of the log, or the lines that contain a text."""
+        job = self.get_object().job
+        if needle := request.query_params.get("search", "").strip():
+            return Response(log_search(job, needle[:200]))
+        offset = _integer(request, "offset", 0, -(2**40), 2**40)
+        return Response(log_slice(job, offset, _integer(request, "limit", 65536, 1, 1024 * 1024)))
+
+    @extend_schema(responses=serializers.CheckpointSerializer(many=True))
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def checkpoints(self, request: Request, pk: str | None = None) -> Response:
+        """Weights that the training has left, newest first."""
+        rows = Checkpoint.objects.visible(request.actor).filter(job_id=self.get_object().pk).order_by("-pk")
+        return Response(serializers.CheckpointSerializer(rows, many=True).data)
+
+    @extend_schema(parameters=[ID, ROW], responses=BINARY)
+    @action(detail=True, url_path="checkpoints/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
+    def checkpoint_content(self, request: Request, pk: str | None = None, row_id: str = "") -> HttpResponse:
+        """The bytes of a checkpoint."""
+        training = self.get_object()
+        row = Checkpoint.objects.get_visible(request.actor, pk=_uuid(row_id), job_id=training.pk)
+        return _content(row.organization_id, row.sha256, row.size, row.name, "application/octet-stream")
+
+    @extend_schema(responses=serializers.ArtifactSerializer(many=True))
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def artifacts(self, request: Request, pk: str | None = None) -> Response:
+        """Pictures, tables and reports that the training has made."""
+        return Response(serializers.ArtifactSerializer(selectors.artifacts(self.get_object()), many=True).data)
+
+    @extend_schema(parameters=[ID, ROW], responses=BINARY)
+    @action(detail=True, url_path="artifacts/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
+    def artifact_content(self, request: Request, pk: str | None = None, row_id: str = "") -> HttpResponse:
+        """The bytes of an artifact."""
+        training = self.get_object()
+        row = JobArtifact.objects.filter(pk=_uuid(row_id), job_id=training.pk).first()
+        if row is None:
+            raise NotFound()
+        return _content(training.organization_id, row.sha256, row.size, row.name, row.media_type)
+
+    def _answer(self, training: TrainingJob, code: int = status.HTTP_200_OK) -> Response:
+        fresh = TrainingJob.objects.visible(self.request.actor).with_job().get(pk=training.pk)
+        return Response(self._data(fresh), status=code, headers=etag(fresh.job))
+
+    def _data(self, found: Any, *, many: bool = False) -> Any:
+        jobs = [row.pk for row in (found if many else [found])]
+        context = {**self.get_serializer_context(), "changeable": serializers.changeable(self.request.actor, jobs)}
+        return serializers.TrainingJobSerializer(found, many=many, context=context).data
+
+
+def _content(organization_id: Any, sha256: str, size: int, name: str, media_type: str) -> HttpResponse:
+    """Streams a blob. Pictures may be shown by the page; everything else is a download."""
+    try:
+        chunks = storage().open(blob_key(organization_id, sha256))
+    except ObjectNotFound as error:
+        raise NotFound() from error
+    inline = media_type in {"image/png", "image/jpeg", "image/webp"}
+    response = StreamingHttpResponse(chunks, content_type=media_type if inline else "application/octet-stream")
+    response["Content-Length"] = str(size)
+    filename = quote(name.rsplit("/", 1)[-1])
+    response["Content-Disposition"] = f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{filename}"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+def _integer(request: Request, name: str, default: int, low: int, high: int) -> int:
+    try:
+        value = int(request.query_params.get(name, default))
+    except ValueError as error:
+        raise Invalid("Not a whole number.", fields={name: ["Not a whole number."]}) from error
+    return max(low, min(high, value))
+
+
+def _number(request: Request, name: str) -> float | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise Invalid("Not a number.", fields={name: ["Not a number."]}) from error
+    if not math.isfinite(value):
+        raise Invalid("Not a number.", fields={name: ["Not a number."]})
+    return value
+
+
+def _uuid(text: str) -> str:
+    if len(text.replace("-", "")) != 32:
+        raise NotFound()
+    return text

@@ -1,0 +1,138 @@
+"""How the job system runs a training."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from apps.core.storage.keys import blob_key
+from apps.datasets.selectors import manifest_lines, snapshot_has_blob
+from apps.experiments.models import RunStatus
+from apps.experiments.services import runs
+from apps.jobs.kinds import InputFile, JobKind, Plan
+from apps.jobs.models import Attempt, AttemptFile, Job, JobEvent
+from apps.jobs.states import JobState
+from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
+
+RESUME_TARGET = "inputs/resume.ckpt"
+START_TARGET = "inputs/start.ckpt"
+# `resume` checkpoints kept of a job; older ones cannot be needed any more.
+KEPT_RESUME = 2
+
+RUN_STATUS = {JobState.SUCCEEDED: RunStatus.FINISHED, JobState.STOPPED: RunStatus.KILLED}
+
+
+def plan(job: Job, attempt: Attempt) -> Plan:
+    """What this attempt trains, and where it goes on."""
+    training = TrainingJob.objects.select_related("start_from").get(pk=job.pk)
+    resume = Checkpoint.objects.newest_resume(job.pk)
+    files, spec = [], {"mode": "train", "task": training.task, "model": training.model}
+    spec |= {"config": training.config, "seed": training.seed}
+    if resume is not None:
+        files.append(InputFile(resume.sha256, resume.size, RESUME_TARGET))
+        spec["resume_from"] = {
+            "path": RESUME_TARGET,
+            "sha256": resume.sha256,
+            "step": resume.step,
+            "epoch": resume.epoch,
+        }
+    elif training.start_from is not None:
+        start = training.start_from
+        files.append(InputFile(start.sha256, start.size, START_TARGET))
+        spec["start_from"] = {"path": START_TARGET, "sha256": start.sha256}
+    return Plan(
+        trainer=training.trainer,
+        spec=spec,
+        files=files,
+        has_dataset=training.snapshot_id is not None,
+        resumed_step=resume.step if resume else None,
+    )
+
+
+def dataset_lines(job: Job) -> Iterator[str]:
+    training = TrainingJob.objects.select_related("snapshot__dataset").get(pk=job.pk)
+    return manifest_lines(training.snapshot)
+
+
+def may_read_blob(job: Job, sha256: str) -> bool:
+    """Images of the snapshot, and the checkpoints that the plan names."""
+    training = TrainingJob.objects.select_related("snapshot", "start_from").get(pk=job.pk)
+    if training.start_from is not None and training.start_from.sha256 == sha256:
+        return True
+    if Checkpoint.objects.filter(job=job, kind=CheckpointKind.RESUME, sha256=sha256).exists():
+        return True
+    return training.snapshot is not None and snapshot_has_blob(training.snapshot, sha256)
+
+
+def on_events(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
+    """Keeps the newest checkpoint of each kind; a superseded one never arrived."""
+    training = TrainingJob.objects.get(pk=job.pk)
+    newest = {}
+    for event in events:
+        if event.type == "checkpoint" and not event.data.get("superseded"):
+            newest[event.data.get("kind")] = event.data
+    for kind, data in newest.items():
+        if kind in CheckpointKind.values:
+            _keep(job, attempt, training, kind, data)
+    if training.run_id is not None:
+        _mirror(job, training, events)
+
+
+def _mirror(job: Job, training: TrainingJob, events: list[JobEvent]) -> None:
+    """The run in MLflow learns of points, pictures and the weights that people use."""
+    if any(event.type == "metrics" for event in events):
+        runs.run_log_metrics(run_id=training.run_id)
+    for event in events:
+        data = event.data
+        if data.get("superseded") or event.type not in {"artifact", "checkpoint"}:
+            continue
+        if event.type == "checkpoint" and data.get("kind") == CheckpointKind.RESUME:
+            continue
+        folder = "checkpoints" if event.type == "checkpoint" else "artifacts"
+        name = PurePosixPath(str(data.get("name", ""))).name
+        key = blob_key(job.organization_id, str(data.get("sha256", "")))
+        if name:
+            runs.run_log_artifact(run_id=training.run_id, key=key, name=f"{folder}/{name}")
+
+
+def _keep(job: Job, attempt: Attempt, training: TrainingJob, kind: str, data: dict[str, object]) -> None:
+    sha256, name = str(data.get("sha256", "")), str(data.get("name", ""))[:300]
+    file = AttemptFile.objects.filter(attempt=attempt, kind="checkpoint", sha256=sha256).first()
+    if file is None:
+        return
+    step, epoch = data.get("step"), data.get("epoch")
+    metrics = data.get("metrics")
+    Checkpoint.objects.create(
+        organization_id=job.organization_id,
+        job=job,
+        attempt_no=attempt.no,
+        kind=kind,
+        trainer=training.trainer,
+        task=training.task,
+        name=name or kind,
+        step=step if isinstance(step, int) else None,
+        epoch=float(epoch) if isinstance(epoch, int | float) else None,
+        sha256=sha256,
+        size=file.size,
+        metrics=metrics if isinstance(metrics, dict) else {},
+    )
+    kept = KEPT_RESUME if kind == CheckpointKind.RESUME else 1
+    old = Checkpoint.objects.filter(job=job, kind=kind).order_by("-pk").values_list("pk", flat=True)[kept:]
+    # What another training started from stays: its foreign key protects it.
+    Checkpoint.objects.filter(pk__in=list(old), continued_by__isnull=True).delete()
+
+
+def on_end(job: Job, attempt: Attempt | None) -> None:
+    """The run in the experiment ends with the job; one that waits in the queue again goes on."""
+    run_id = TrainingJob.objects.values_list("run_id", flat=True).get(pk=job.pk)
+    if run_id is not None and job.is_terminal:
+        runs.run_end(run_id=run_id, status=RUN_STATUS.get(JobState(job.state), RunStatus.FAILED))
+
+
+TRAINING = JobKind(
+    name="training",
+    plan=plan,
+    dataset_lines=dataset_lines,
+    may_read_blob=may_read_blob,
+    on_events=on_events,
+    on_end=on_end,
+    needs_checkpoint=True,
+)

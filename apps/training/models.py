@@ -1,0 +1,112 @@
+"""Training jobs and checkpoints. State, progress and attempts are the job's."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.entities import Entity
+from apps.training.querysets import CheckpointQuerySet, TrainingJobQuerySet
+
+
+class TrainingJob(models.Model):
+    """What a job of the kind "training" does; it shares the job's id."""
+
+    job = models.OneToOneField(
+        "jobs.Job", on_delete=models.CASCADE, primary_key=True, related_name="training", verbose_name=_("job")
+    )
+    trainer = models.CharField(_("trainer"), max_length=63)
+    task = models.CharField(_("task"), max_length=40)
+    model = models.CharField(_("model"), max_length=120, blank=True)
+    config = models.JSONField(_("settings"), default=dict)
+    seed = models.PositiveIntegerField(_("seed"), default=0)
+    dataset = models.ForeignKey(
+        "datasets.Dataset",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="training_jobs",
+        verbose_name=_("dataset"),
+    )
+    # Made when the training starts; what it saw can be named for ever after.
+    snapshot = models.ForeignKey(
+        "datasets.Snapshot",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="training_jobs",
+        verbose_name=_("snapshot"),
+    )
+    start_from = models.ForeignKey(
+        "training.Checkpoint",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="continued_by",
+        verbose_name=_("start from"),
+    )
+    run = models.OneToOneField(
+        "experiments.Run",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="training_job",
+        verbose_name=_("run"),
+    )
+
+    objects = TrainingJobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("training job")
+        verbose_name_plural = _("training jobs")
+        ordering: ClassVar[list[str]] = ["-job_id"]
+
+    def __str__(self) -> str:
+        return self.job.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:monitor", args=[self.pk])
+
+    @property
+    def organization_id(self) -> Any:
+        return self.job.organization_id
+
+    @property
+    def project_id(self) -> Any:
+        return self.job.project_id
+
+
+class CheckpointKind(models.TextChoices):
+    BEST = "best", _("Best")
+    LAST = "last", _("Last")
+    RESUME = "resume", _("To resume from")
+
+
+class Checkpoint(Entity):
+    """A model's weights: from a job, or imported. The bytes are a blob of the organization."""
+
+    organization = models.ForeignKey("organizations.Organization", on_delete=models.CASCADE, related_name="+")
+    # None: imported from elsewhere.
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, null=True, related_name="checkpoints")
+    attempt_no = models.PositiveIntegerField(_("attempt"), default=0)
+    kind = models.CharField(_("kind"), max_length=10, choices=CheckpointKind.choices)
+    trainer = models.CharField(_("trainer"), max_length=63)
+    task = models.CharField(_("task"), max_length=40)
+    name = models.CharField(_("name"), max_length=300)
+    step = models.BigIntegerField(_("step"), null=True)
+    epoch = models.FloatField(_("epoch"), null=True)
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    size = models.BigIntegerField(_("size"))
+    metrics = models.JSONField(_("metrics"), default=dict)
+
+    objects = CheckpointQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("checkpoint")
+        verbose_name_plural = _("checkpoints")
+        ordering: ClassVar[list[str]] = ["-id"]
+        indexes = [models.Index(fields=["job", "kind", "-id"], name="checkpoint_of_job")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} · {self.name}"

@@ -1,0 +1,87 @@
+"""Reads for pages and REST: a training's charts with the trainer's own titles, its artifacts."""
+
+from typing import Any
+
+from apps.core.errors import Invalid, NotFound
+from apps.jobs.models import JobArtifact
+from apps.metrics.models import Series
+from apps.metrics.selectors import AXES, chart, series_of
+from apps.trainers.catalogue import Trainer, trainer
+from apps.training.models import TrainingJob
+
+
+def charts(
+    training: TrainingJob,
+    *,
+    names: list[str] | None = None,
+    axis: str = "step",
+    low: float | None = None,
+    high: float | None = None,
+    points: int = 1000,
+) -> dict[str, Any]:
+    """Every series' summary, and with `names` their points (docs/architecture/live-protocol.md)."""
+    if axis not in AXES:
+        raise Invalid("x must be step, epoch or time.", fields={"x": ["step, epoch, time"]})
+    job = training.job
+    event_seq = job.event_seq
+    series = series_of(job)
+    chosen = [item for item in series if names is not None and item.name in names]
+    drawn = chart(job, chosen, axis=axis, low=low, high=high, points=points)
+    styles = _trainer(training)
+    shown = []
+    for item in series if names is None else chosen:
+        found = _summary(item, styles)
+        if item.pk in drawn:
+            found["points"], found["downsampled"] = drawn[item.pk]
+        shown.append(found)
+    return {"series": shown, "event_seq": event_seq}
+
+
+def artifacts(training: TrainingJob) -> list[dict[str, Any]]:
+    rows = JobArtifact.objects.filter(job=training.job).order_by("name")
+    return [
+        {
+            "id": row.pk,
+            "name": row.name,
+            "title": row.title,
+            "kind": row.kind,
+            "media_type": row.media_type,
+            "size": row.size,
+            "data": row.data,
+            "updated_at": row.updated_at,
+            "url": f"/api/v1/training-jobs/{training.pk}/artifacts/{row.pk}/content",
+        }
+        for row in rows
+    ]
+
+
+def primary_metric(training: TrainingJob) -> str | None:
+    """Name of the one number that stands for the training."""
+    found = _trainer(training)
+    return found.descriptor.primary_metric if found else None
+
+
+def _trainer(training: TrainingJob) -> Trainer | None:
+    try:
+        return trainer(training.trainer)
+    except NotFound:
+        # Taken away since; the numbers are shown without its titles.
+        return None
+
+
+def _summary(series: Series, found: Trainer | None) -> dict[str, Any]:
+    style = found.descriptor.metrics.get(series.name) if found else None
+    prefix, _slash, rest = series.name.partition("/")
+    goal = style.goal if style else None
+    return {
+        "name": series.name,
+        "title": found.text(style.title) if found and style else rest or prefix,
+        "group": (style.group if style else None) or (prefix if series.scope == "system" else series.name),
+        "split": (style.split if style else None) or (prefix if prefix in {"train", "val"} else ""),
+        "scope": series.scope,
+        "goal": goal,
+        "primary": bool(style and style.primary),
+        "count": series.count,
+        "last": series.last_value,
+        "best": series.min_value if goal == "min" else series.max_value if goal == "max" else None,
+    }

@@ -1,0 +1,254 @@
+"""Writes on trainings."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from apps.core import auditing, policy
+from apps.core.errors import Conflict, Invalid, NotFound
+from apps.core.identity import Actor
+from apps.core.operations import operation
+from apps.datasets.models import Dataset
+from apps.datasets.services import snapshot_for_training
+from apps.experiments.services.experiments import experiment_for
+from apps.experiments.services.runs import run_start
+from apps.jobs.models import Job
+from apps.jobs.services.lifecycle import job_submit
+from apps.jobs.states import JobState
+from apps.projects.models import Project
+from apps.resources.models import ResourceGroup
+from apps.trainers.catalogue import Trainer
+from apps.trainers.catalogue import trainer as trainer_named
+from apps.training import actions
+from apps.training.models import Checkpoint, TrainingJob
+
+JOB_FIELDS = ("name", "priority", "cpus", "memory_mb", "gpus", "not_before")
+WORK_FIELDS = ("task", "model", "config", "seed")
+
+
+@operation("training.training_create", permission="training.add_trainingjob", on="project")
+def training_create(
+    *,
+    actor: Actor,
+    project: Project,
+    name: str,
+    trainer: str,
+    task: str = "",
+    model: str = "",
+    config: dict[str, Any] | None = None,
+    seed: int = 0,
+    dataset: Dataset | None = None,
+    start_from: Checkpoint | None = None,
+    resource_group: ResourceGroup | None = None,
+    **request: Any,
+) -> TrainingJob:
+    """A draft. Settings are completed from the trainer's defaults and checked; `request` holds CPUs, memory, GPUs,
+    priority and start time."""
+    found = trainer_named(trainer)
+    task = _checked_task(found, task)
+    job = _new_job(actor, project, name, found, resource_group, request)
+    training = TrainingJob(
+        job=job,
+        trainer=found.name,
+        task=task,
+        model=_checked_model(found, task, model),
+        config=found.checked("train", task, config or {}),
+        seed=seed,
+        dataset=_visible_dataset(actor, project, dataset),
+        start_from=start_from,
+    )
+    training.save(force_insert=True)
+    auditing.record(actor, actions.CREATED, training, params={"trainer": found.name, "task": task})
+    return training
+
+
+@operation("training.training_change", permission="training.change_trainingjob", on="training")
+def training_change(*, actor: Actor, training: TrainingJob, **fields: Any) -> TrainingJob:
+    """Changes a draft."""
+    job = Job.objects.select_for_update().get(pk=training.pk)
+    training = TrainingJob.objects.get(pk=training.pk)
+    _require_draft(job)
+    unknown = set(fields) - {*JOB_FIELDS, *WORK_FIELDS, "dataset", "resource_group", "start_from"}
+    if unknown:
+        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    found = trainer_named(training.trainer)
+    if "task" in fields:
+        fields["task"] = _checked_task(found, fields["task"])
+    task = fields.get("task", training.task)
+    if "model" in fields:
+        fields["model"] = _checked_model(found, task, fields["model"])
+    if "config" in fields:
+        fields["config"] = found.checked("train", task, fields["config"])
+    if "dataset" in fields:
+        fields["dataset"] = _visible_dataset(actor, job.project, fields["dataset"])
+    for name in (*WORK_FIELDS, "dataset", "start_from"):
+        if name in fields:
+            setattr(training, name, fields[name])
+    training.save()
+    job.change(**{name: fields[name] for name in (*JOB_FIELDS, "resource_group") if name in fields})
+    shown = {name: str(value) for name, value in fields.items()}
+    auditing.record(actor, actions.CHANGED, training, after=shown)
+    return training
+
+
+@operation("training.training_start", permission="training.change_trainingjob", on="training")
+def training_start(*, actor: Actor, training: TrainingJob) -> TrainingJob:
+    """Fixes the data as a snapshot, opens the run, and puts the job into the queue."""
+    job = Job.objects.select_for_update().select_related("project").get(pk=training.pk)
+    training = TrainingJob.objects.select_related("dataset", "run").get(pk=training.pk)
+    _require_draft(job)
+    found = trainer_named(training.trainer)
+    if training.dataset is None and found.needs_dataset:
+        message = _("Choose a dataset first.")
+        raise Invalid(message, code="dataset_missing", fields={"dataset_id": [message]})
+    if training.dataset is not None:
+        training.snapshot = snapshot_for_training(actor=actor, dataset=training.dataset)
+    training.run = run_start(
+        experiment=experiment_for(actor=actor, project=job.project),
+        name=job.name,
+        params=_run_params(training),
+        tags={"modelyard.job_id": str(job.pk), "modelyard.trainer": training.trainer},
+    )
+    training.save(update_fields=["snapshot", "run"])
+    job_submit(actor=actor, job=job)
+    auditing.record(actor, actions.STARTED, training, params={"snapshot": str(training.snapshot_id or "")})
+    return training
+
+
+@operation("training.training_retry", permission="training.change_trainingjob", on="training")
+def training_retry(*, actor: Actor, training: TrainingJob) -> TrainingJob:
+    """The same work from the beginning, as a new job that names the old one."""
+    old = training.job
+    if not old.is_terminal:
+        raise Conflict(_("The training has not ended yet."), code="not_ended")
+    fresh = _copy(actor, training, name=old.name, retry_of=old)
+    training_start(actor=actor, training=fresh)
+    auditing.record(actor, actions.RETRIED, fresh, before={"job": str(old.pk)})
+    return TrainingJob.objects.with_job().get(pk=fresh.pk)
+
+
+@operation("training.training_clone", permission="training.view_trainingjob", on="training")
+def training_clone(*, actor: Actor, training: TrainingJob) -> TrainingJob:
+    """A draft with the same settings, to be changed before it starts."""
+    policy.require(actor, "training.add_trainingjob", training.job.project)
+    fresh = _copy(actor, training, name=_("Copy of %(name)s") % {"name": training.job.name}, retry_of=None)
+    auditing.record(actor, actions.CLONED, fresh, before={"job": str(training.pk)})
+    return fresh
+
+
+def run_scheduled(template_id: str) -> None:
+    """Called by beat: starts a copy of a draft or finished training, as its creator."""
+    training = TrainingJob.objects.select_related("job__created_by", "job__project").filter(pk=template_id).first()
+    if training is None or training.job.created_by is None:
+        return
+    # Roles are read afresh: who may not start it any more does not.
+    actor = Actor.of(training.job.created_by, organization_id=training.job.organization_id)
+    with transaction.atomic():
+        training_start(actor=actor, training=training_clone(actor=actor, training=training))
+
+
+def _new_job(
+    actor: Actor,
+    project: Project,
+    name: str,
+    trainer: Trainer,
+    resource_group: ResourceGroup | None,
+    request: dict[str, Any],
+) -> Job:
+    unknown = set(request) - set(JOB_FIELDS)
+    if unknown:
+        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    group = resource_group or ResourceGroup.objects.filter(is_default=True).first()
+    if group is None:
+        raise Conflict(_("There is no resource group yet."), code="no_resource_group", hint=_("Start a node first."))
+    descriptor = trainer.descriptor
+    wanted = {"cpus": descriptor.cpus, "memory_mb": descriptor.memory_mb, "gpus": descriptor.gpus, **request}
+    job = Job(
+        kind="training",
+        organization_id=project.organization_id,
+        project=project,
+        name=name.strip(),
+        created_by=actor.user,
+        resource_group=group,
+        **wanted,
+    )
+    job.full_clean(exclude=["created_by"])
+    job.save()
+    return job
+
+
+def _copy(actor: Actor, training: TrainingJob, *, name: str, retry_of: Job | None) -> TrainingJob:
+    old = training.job
+    job = Job.objects.create(
+        kind="training",
+        organization_id=old.organization_id,
+        project=old.project,
+        name=name[:120],
+        created_by=actor.user,
+        resource_group=old.resource_group,
+        priority=old.priority,
+        cpus=old.cpus,
+        memory_mb=old.memory_mb,
+        gpus=old.gpus,
+        retry_of=retry_of,
+    )
+    fresh = TrainingJob(
+        job=job,
+        trainer=training.trainer,
+        task=training.task,
+        model=training.model,
+        config=training.config,
+        seed=training.seed,
+        dataset=training.dataset,
+        start_from=training.start_from,
+    )
+    fresh.save(force_insert=True)
+    return fresh
+
+
+def _require_draft(job: Job) -> None:
+    if job.state != JobState.DRAFT:
+        raise Conflict(
+            _("Only a draft can be changed or started."), code="not_a_draft", hint=_("Clone makes a draft of it.")
+        )
+
+
+def _checked_task(trainer: Trainer, task: str) -> str:
+    tasks = trainer.descriptor.tasks
+    if not task:
+        return tasks[0]
+    if task not in tasks:
+        message = _("This trainer knows these tasks: %(tasks)s.") % {"tasks": ", ".join(tasks)}
+        raise Invalid(message, code="task_unknown", fields={"task": [message]})
+    return task
+
+
+def _checked_model(trainer: Trainer, task: str, model: str) -> str:
+    models = [choice.name for choice in trainer.descriptor.models if not choice.tasks or task in choice.tasks]
+    if not models:
+        return ""
+    if not model:
+        return models[0]
+    if model not in models:
+        message = _("This trainer has these models: %(models)s.") % {"models": ", ".join(models)}
+        raise Invalid(message, code="model_unknown", fields={"model": [message]})
+    return model
+
+
+def _visible_dataset(actor: Actor, project: Project, dataset: Dataset | None) -> Dataset | None:
+    """A dataset that the actor may see, of the same organization."""
+    if dataset is None:
+        return None
+    if dataset.organization_id != project.organization_id:
+        raise NotFound()
+    policy.require(actor, "datasets.view_dataset", dataset)
+    return dataset
+
+
+def _run_params(training: TrainingJob) -> dict[str, str]:
+    params = {"trainer": training.trainer, "task": training.task, "model": training.model, "seed": training.seed}
+    if training.snapshot is not None:
+        params["dataset"] = training.snapshot.dataset.name
+        params["snapshot"] = training.snapshot.root_hash
+    return {name: str(value) for name, value in {**training.config, **params}.items()}

@@ -1,0 +1,9 @@
+from celery import shared_task
+
+from apps.training import services
+
+
+@shared_task(name="training.run_scheduled", ignore_result=True)
+def run_scheduled(template_id: str) -> None:
+    """Started by beat for a periodic training."""
+    services.run_scheduled(template_id)
