@@ -1,0 +1,37 @@
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.auditing import register_action
+
+CREATED = register_action("dataset.created", _("Dataset created"), _("%(actor)s created the dataset %(object)s."))
+CHANGED = register_action("dataset.changed", _("Dataset changed"), _("%(actor)s changed the dataset %(object)s."))
+TRASHED = register_action(
+    "dataset.trashed", _("Dataset moved to the trash"), _("%(actor)s moved the dataset %(object)s to the trash.")
+)
+RESTORED = register_action("dataset.restored", _("Dataset restored"), _("%(actor)s restored the dataset %(object)s."))
+UPLOAD_STARTED = register_action(
+    "dataset.upload_started", _("Upload started"), _("%(actor)s started an upload into %(object)s.")
+)
+UPLOAD_ANALYSED = register_action(
+    "dataset.upload_analysed", _("Upload analysed"), _("%(actor)s had the upload %(object)s analysed.")
+)
+UPLOAD_CANCELLED = register_action(
+    "dataset.upload_cancelled", _("Upload given up"), _("%(actor)s gave up the upload %(object)s.")
+)
+PUBLISH_REQUESTED = register_action(
+    "dataset.publish_requested", _("Publication requested"), _("%(actor)s asked to publish the upload %(object)s.")
+)
+PUBLISHED = register_action(
+    "dataset.published", _("Dataset published"), _("%(actor)s published revision %(revision)s of %(object)s.")
+)
+SPLIT_CHANGED = register_action(
+    "dataset.split_changed", _("Split changed"), _("%(actor)s changed the split of %(object)s.")
+)
+SPLIT_REMOVED = register_action(
+    "dataset.split_removed", _("Split removed"), _("%(actor)s put %(object)s back to the default split.")
+)
+SNAPSHOT_CREATED = register_action(
+    "dataset.snapshot_created", _("Snapshot made"), _("%(actor)s made the snapshot %(object)s.")
+)
+SNAPSHOT_DELETED = register_action(
+    "dataset.snapshot_deleted", _("Snapshot deleted"), _("%(actor)s deleted the snapshot %(object)s.")
+)

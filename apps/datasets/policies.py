@@ -1,0 +1,79 @@
+"""Rules on datasets. What a dataset holds follows from `view_dataset` and `change_dataset`."""
+
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.identity import Actor, Role
+from apps.core.policy import condition, rule, through
+from apps.datasets.models import Visibility
+from apps.projects.models import Project
+
+
+def _seen(actor: Actor) -> Q:
+    """Datasets whose visibility reaches the actor, in the trash or not."""
+    own = Q(created_by_id=actor.user_id) | through("project", actor, "projects.change_project")
+    project = Q(visibility__in=(Visibility.PROJECT, Visibility.ORGANIZATION))
+    # Guests see only projects that they were added to.
+    organization = Q(
+        visibility=Visibility.ORGANIZATION,
+        organization_id__in=actor.organizations(Role.ENGINEER_I),
+        project__in=Project.objects.filter(deleted_at__isnull=True),
+    )
+    return (through("project", actor, "projects.view_project") & (own | project)) | organization
+
+
+def _contributed(actor: Actor) -> Q:
+    return _seen(actor) & through("project", actor, "projects.contribute_project")
+
+
+@rule("datasets.view_dataset", on="datasets.Dataset")
+def view_dataset(actor: Actor) -> Q:
+    """By visibility: its creator and the project's owners, the project's members, or the organization's engineers."""
+    return Q(deleted_at__isnull=True) & _seen(actor)
+
+
+@rule("datasets.add_dataset", on="projects.Project", needs=_("engineer of the organization and editor of the project"))
+def add_dataset(actor: Actor) -> Q:
+    engineers = Q(organization_id__in=actor.organizations(Role.ENGINEER_I))
+    return engineers & condition(actor, "projects.contribute_project")
+
+
+@rule("datasets.change_dataset", on="datasets.Dataset", needs=_("editor of the project"))
+def change_dataset(actor: Actor) -> Q:
+    return Q(deleted_at__isnull=True) & _contributed(actor)
+
+
+@rule("datasets.delete_dataset", on="datasets.Dataset", needs=_("editor of the project"))
+def delete_dataset(actor: Actor) -> Q:
+    return change_dataset(actor)
+
+
+@rule("datasets.restore_dataset", on="datasets.Dataset", needs=_("editor of the project"))
+def restore_dataset(actor: Actor) -> Q:
+    return Q(deleted_at__isnull=False) & _contributed(actor)
+
+
+@rule("datasets.view_item", on="datasets.Item")
+def view_item(actor: Actor) -> Q:
+    return through("dataset", actor, "datasets.view_dataset")
+
+
+@rule("datasets.view_upload", on="datasets.Upload", needs=_("editor of the project"))
+def view_upload(actor: Actor) -> Q:
+    """What is not published yet is the business of those who may publish it."""
+    return through("dataset", actor, "datasets.change_dataset")
+
+
+@rule("datasets.change_upload", on="datasets.Upload", needs=_("editor of the project"))
+def change_upload(actor: Actor) -> Q:
+    return through("dataset", actor, "datasets.change_dataset")
+
+
+@rule("datasets.view_snapshot", on="datasets.Snapshot")
+def view_snapshot(actor: Actor) -> Q:
+    return through("dataset", actor, "datasets.view_dataset")
+
+
+@rule("datasets.delete_snapshot", on="datasets.Snapshot", needs=_("editor of the project"))
+def delete_snapshot(actor: Actor) -> Q:
+    return through("dataset", actor, "datasets.change_dataset")

@@ -1,0 +1,42 @@
+from typing import TYPE_CHECKING, Self
+
+from django.db.models import Q, QuerySet
+
+from apps.core.policy import PermittedQuerySet
+
+if TYPE_CHECKING:
+    from apps.datasets.models import Dataset, Entry, Item, Snapshot, Upload  # noqa: F401
+
+
+class DatasetQuerySet(PermittedQuerySet["Dataset"]):
+    def trashed(self) -> Self:
+        return self.filter(deleted_at__isnull=False)
+
+    def search(self, text: str) -> Self:
+        return self.filter(name__icontains=text) if text else self
+
+
+class UploadQuerySet(PermittedQuerySet["Upload"]):
+    pass
+
+
+class SnapshotQuerySet(PermittedQuerySet["Snapshot"]):
+    pass
+
+
+class ItemQuerySet(PermittedQuerySet["Item"]):
+    pass
+
+
+class EntryQuerySet(QuerySet["Entry"]):
+    def at(self, dataset_id: object, revision_no: int) -> Self:
+        """What the dataset held at a revision."""
+        rows = self.filter(dataset_id=dataset_id, from_revision__lte=revision_no)
+        return rows.filter(Q(to_revision__isnull=True) | Q(to_revision__gt=revision_no))
+
+    def head(self, dataset_id: object) -> Self:
+        """What the dataset holds now; served by the partial indexes on open entries."""
+        return self.filter(dataset_id=dataset_id, to_revision__isnull=True)
+
+    def images(self) -> Self:
+        return self.filter(is_image=True)
