@@ -1,5 +1,5 @@
 /**
- * Charts that are drawn once from data in the page:
+ * Charts that are drawn once from data in the page, each with role="img" and an aria-label:
  *   [data-figure="bars"][data-values='[{"name", "value"}]'][data-unit][data-max]
  *   [data-figure="matrix"][data-classes='["a", …]'][data-values='[[…], …]'], with [data-figure-mode] (a select of count,
  *     row, column) in the same [data-figure-scope]; a click dispatches `figure:pick` with {truth, said}

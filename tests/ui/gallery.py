@@ -47,9 +47,9 @@ GALLERY = """{% extends "base.html" %}{% load i18n ui static %}
 {% panel title="Settings" %}{% include "components/schema_form.html" with fields=fields presets=presets only %}{% endpanel %}
 {% panel title="Upload" %}{% include "components/dropzone.html" with url="/x" folders=True text="JPEG, PNG, WebP; labels as YOLO text files." only %}{% endpanel %}
 {% panel title="Pictures" %}<div data-boxes-scope><div class="chart-tools"><label class="form-check form-switch m-0"><input class="form-check-input" type="checkbox" checked data-boxes-toggle>Boxes</label><label>Score<input class="form-range" type="range" min="0" max="1" step="0.01" value="0" data-boxes-threshold><output>0.00</output></label></div><div class="image-grid">{% for picture in pictures %}{% include "components/image_tile.html" with src=picture.src alt=picture.alt width=320 height=240 boxes=picture.boxes classes=classes caption=picture.alt note="320 × 240" href="#" only %}{% endfor %}</div></div>{% endpanel %}
-<div class="chart-grid">{% panel title="Confusion" %}<div class="chart" data-figure="matrix" data-classes='["circle", "square", "triangle"]' data-values="[[40, 2, 1], [3, 37, 0], [0, 4, 33]]"></div>{% endpanel %}
-{% panel title="Per class" %}<div class="chart" data-figure="bars" data-values='[{"name": "circle", "value": 0.97}, {"name": "square", "value": 0.91}, {"name": "triangle", "value": 0.72}]'></div>{% endpanel %}
-{% panel title="Precision and recall" %}<div class="chart" data-figure="curve" data-x="recall" data-y="precision" data-values='{{ curve }}'></div>{% endpanel %}</div>
+<div class="chart-grid">{% panel title="Confusion" %}<div class="chart" role="img" aria-label="matrix" data-figure="matrix" data-classes='["circle", "square", "triangle"]' data-values="[[40, 2, 1], [3, 37, 0], [0, 4, 33]]"></div>{% endpanel %}
+{% panel title="Per class" %}<div class="chart" role="img" aria-label="bars" data-figure="bars" data-values='[{"name": "circle", "value": 0.97}, {"name": "square", "value": 0.91}, {"name": "triangle", "value": 0.72}]'></div>{% endpanel %}
+{% panel title="Precision and recall" %}<div class="chart" role="img" aria-label="curve" data-figure="curve" data-x="recall" data-y="precision" data-values='{{ curve }}'></div>{% endpanel %}</div>
 {% panel body=False %}{% include "components/empty_state.html" with icon="database" title="No datasets yet" text="A dataset holds the pictures and labels that models learn from." label="Create a dataset" href="#" only %}{% endpanel %}
 {% modal id="sample" title="A dialog" %}<p>Words.</p>{% endmodal %}
 {% endblock %}

@@ -218,8 +218,8 @@ class Application:
             return 200, "application/json", json.dumps(self.api(path.rsplit("/", 1)[1], query)).encode()
         name = path.strip("/") or "gallery"
         with translation.override(language):
-            html = pages(cookies.get("theme", query.get("theme", "light"))).get(name)
-        return (200, "text/html; charset=utf-8", html.encode()) if html else (404, "text/plain", b"")
+            drawn = pages(cookies.get("theme", query.get("theme", "light")))
+        return (200 if name in drawn else 404), "text/html; charset=utf-8", drawn.get(name, drawn["404"]).encode()
 
     def api(self, verb: str, query: dict[str, str]) -> dict[str, Any]:
         if verb == "events":

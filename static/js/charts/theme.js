@@ -35,11 +35,10 @@ export function fade(color, alpha) {
   return color.replace(/[\d.]+\)$/, `${alpha})`);
 }
 
-/** What every chart shares. @param {ReturnType<typeof chartColors>} colors */
+/** What every chart shares. Its words for screen readers are the `aria-label` of the box, in the page's language. @param {ReturnType<typeof chartColors>} colors */
 export function baseOption(colors) {
   return {
     animation: false,
-    aria: { enabled: true },
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: colors.soft, fontSize: 12 },
     tooltip: {
       confine: true,
