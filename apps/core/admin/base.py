@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin import RelatedFieldListFilter
 from django.db.models import Field, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,6 +15,13 @@ from apps.core.errors import DomainError
 def _visible(model: type[Model], request: HttpRequest) -> QuerySet[Any]:
     rows = model._default_manager.all()
     return rows.visible(request.actor) if hasattr(rows, "visible") else rows
+
+
+class VisibleRowsFilter(RelatedFieldListFilter):
+    """A filter by a related object that offers only the ones that the person may see."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [(row.pk, str(row)) for row in _visible(field.remote_field.model, request)]
 
 
 class PolicyAdmin(ModelAdmin):
@@ -41,6 +49,14 @@ class PolicyAdmin(ModelAdmin):
         rows = _visible(self.model, request)
         ordering = self.get_ordering(request)
         return rows.order_by(*ordering) if ordering else rows
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [self._restricted(found) for found in super().get_list_filter(request)]
+
+    def _restricted(self, found: Any) -> Any:
+        if isinstance(found, str) and "__" not in found and self.opts.get_field(found).is_relation:
+            return found, VisibleRowsFilter
+        return found
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs.setdefault("queryset", _visible(db_field.remote_field.model, request))

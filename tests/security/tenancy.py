@@ -1,0 +1,218 @@
+"""What people of another organization get: one row for every door of the product.
+
+Every REST operation, service operation, page, admin model and socket has a row here; `test_tenancy.py` walks the
+schema, the registries and the URLconf, tries each as the administrator of another organization and as nobody, and
+fails for a door without a row. docs/recipes/add-an-operation.md says how to add one.
+
+Expectations:
+- `HIDDEN`   404, as if the object did not exist (REST), `NotFound` (operations), 404 (pages), back to the index (admin)
+- `OWN`      it works, and shows and touches what is one's own only
+- `REFUSED`  400: the foreign object named in the body is no valid choice
+- `OPEN`     everybody may, signed in or not; it shows nothing of anybody
+- `STAFF`    403: of the platform's administrators only
+- `MACHINE`  401 for every person: it takes the token of a machine
+- `CHECKED`  an operation without a permission: it authorises by itself, and the tests named in the row prove how
+
+`OWN`, `REFUSED` and `HIDDEN` ask the anonymous to sign in: 401 over REST, the sign-in page in the portal and the admin.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from apps.core.testing import Cast
+
+
+class Gets(StrEnum):
+    HIDDEN = "hidden"
+    OWN = "own"
+    REFUSED = "refused"
+    OPEN = "open"
+    STAFF = "staff"
+    MACHINE = "machine"
+    CHECKED = "checked"
+
+
+HIDDEN, OWN, REFUSED, OPEN, STAFF, MACHINE, CHECKED = Gets
+
+
+@dataclass(frozen=True)
+class Row:
+    """`body` is sent with the request: a value, or a function of the cast. `why` is for people.
+
+    `samples` names other samples than the address or the model would: `{"projects": "trashed-project"}`.
+    """
+
+    gets: Gets
+    body: Any = None
+    why: str = ""
+    samples: dict[str, str] = field(default_factory=dict)
+
+
+def foreign_organization(field: str, **others: Any) -> Callable[[Cast], dict[str, Any]]:
+    return lambda cast: {field: str(cast.sample("organization").pk), **others}
+
+
+LAUNCHER = "of a launcher, whose token the attempt API checks"
+ITSELF = "of the portal's own workers; no person's door leads here"
+
+#: operationId of the OpenAPI schema → row.
+REST: dict[str, Row] = {
+    "audit_logs_list": Row(OWN),
+    "auth_sign_up": Row(OPEN, {"email": "new@example.com", "password": "a long passphrase", "company": "New"}),
+    "auth_token_issue": Row(OPEN, {"email": "nobody@example.com", "password": "x"}, "401: it is the way in"),
+    "auth_token_refresh": Row(OPEN, {"refresh": "unknown"}, "401: it is the way in"),
+    "auth_token_revoke": Row(OWN, {"refresh": "somebody else's"}, "204 whether or not the token is known"),
+    "auth_verify_email": Row(OPEN, {"key": "unknown"}),
+    "experiments_create": Row(REFUSED, lambda cast: {"project_id": str(cast.sample("project").pk), "name": "Planted"}),
+    "experiments_destroy": Row(HIDDEN),
+    "experiments_list": Row(OWN),
+    "experiments_partial_update": Row(HIDDEN, {"name": "Taken over"}),
+    "experiments_restore_create": Row(HIDDEN, samples={"experiments": "trashed-experiment"}),
+    "experiments_retrieve": Row(HIDDEN),
+    "experiments_runs_list": Row(HIDDEN),
+    "experiments_runs_retrieve": Row(HIDDEN),
+    "me_partial_update": Row(OWN, {"name": "stranger"}),
+    "me_retrieve": Row(OWN),
+    "nodes_list": Row(OWN),
+    "nodes_retrieve": Row(HIDDEN),
+    "organizations_list": Row(OWN),
+    "organizations_partial_update": Row(HIDDEN, {"company": "Taken over"}),
+    "organizations_retrieve": Row(HIDDEN),
+    "projects_create": Row(REFUSED, foreign_organization("organization_id", name="Planted")),
+    "projects_destroy": Row(HIDDEN),
+    "projects_list": Row(OWN),
+    "projects_members_create": Row(HIDDEN, lambda cast: {"user_id": str(cast.stranger.user.pk), "role": "owner"}),
+    "projects_members_destroy": Row(HIDDEN),
+    "projects_members_list": Row(HIDDEN),
+    "projects_members_partial_update": Row(HIDDEN, {"role": "viewer"}),
+    "projects_members_retrieve": Row(HIDDEN),
+    "projects_partial_update": Row(HIDDEN, {"name": "Taken over"}),
+    "projects_restore_create": Row(HIDDEN, samples={"projects": "trashed-project"}),
+    "projects_retrieve": Row(HIDDEN),
+    "resource_groups_create": Row(REFUSED, foreign_organization("organization_id", name="Planted")),
+    "resource_groups_list": Row(OWN),
+    "resource_groups_partial_update": Row(HIDDEN, {"name": "Taken over"}),
+    "resource_groups_retrieve": Row(HIDDEN),
+    "trainers_config_schema_retrieve": Row(OWN, why="trainers belong to the installation"),
+    "trainers_list": Row(OWN, why="trainers belong to the installation"),
+    "trainers_retrieve": Row(OWN, why="trainers belong to the installation"),
+    "ws_tickets_create": Row(OWN),
+}
+
+#: Name of an operation or ingest (`apps.core.operations`) → row. `HIDDEN` is checked; `CHECKED` names its tests.
+OPERATIONS: dict[str, Row] = {
+    "accounts.profile_update": Row(HIDDEN),
+    "accounts.user_create": Row(CHECKED, why="tests/accounts/test_people.py: platform administrators only"),
+    "audit.seal": Row(CHECKED, why="ingest of beat, takes no object"),
+    "experiments.experiment_change": Row(HIDDEN),
+    "experiments.experiment_create": Row(HIDDEN),
+    "experiments.experiment_restore": Row(HIDDEN, samples={"experiments.Experiment": "trashed-experiment"}),
+    "experiments.experiment_trash": Row(HIDDEN),
+    "experiments.run_end": Row(CHECKED, why=ITSELF),
+    "experiments.run_log_artifact": Row(CHECKED, why=ITSELF),
+    "experiments.run_log_metrics": Row(CHECKED, why=ITSELF),
+    "experiments.run_reopen": Row(CHECKED, why=ITSELF),
+    "experiments.run_start": Row(CHECKED, why=ITSELF),
+    "jobs.attempt_arm": Row(CHECKED, why=LAUNCHER),
+    "jobs.attempt_end": Row(CHECKED, why=LAUNCHER),
+    "jobs.attempt_heartbeat": Row(CHECKED, why=LAUNCHER),
+    "jobs.attempt_hello": Row(CHECKED, why=LAUNCHER),
+    "jobs.attempt_lost": Row(CHECKED, why=ITSELF),
+    "jobs.dispatch": Row(CHECKED, why=ITSELF),
+    "jobs.drain": Row(CHECKED, why=ITSELF),
+    "jobs.events_append": Row(CHECKED, why=LAUNCHER),
+    "jobs.file_store": Row(CHECKED, why=LAUNCHER),
+    "jobs.job_ended": Row(CHECKED, why=ITSELF),
+    "jobs.job_resume": Row(HIDDEN),
+    "jobs.job_stop": Row(HIDDEN),
+    "jobs.job_submit": Row(HIDDEN),
+    "jobs.lease_over": Row(CHECKED, why=ITSELF),
+    "jobs.log_append": Row(CHECKED, why=LAUNCHER),
+    "jobs.reconciler_pass": Row(CHECKED, why=ITSELF),
+    "organizations.membership_add": Row(HIDDEN),
+    "organizations.membership_approve": Row(HIDDEN),
+    "organizations.membership_change_role": Row(HIDDEN),
+    "organizations.organization_change": Row(HIDDEN),
+    "organizations.organization_create": Row(CHECKED, why="tests/organizations/test_memberships.py: platform only"),
+    "organizations.organization_join": Row(CHECKED, why="tests/organizations/test_sign_up.py: one's own request"),
+    "organizations.sign_in_failed_note": Row(CHECKED, why="names nobody"),
+    "organizations.sign_up": Row(CHECKED, why="tests/organizations/test_sign_up.py"),
+    "organizations.signed_in_note": Row(CHECKED, why="the actor's own"),
+    "organizations.signed_out_note": Row(CHECKED, why="the actor's own"),
+    "organizations.token_issue": Row(
+        CHECKED, why="tests/organizations/test_tokens.py: a foreign organization is hidden"
+    ),
+    "organizations.token_refresh": Row(CHECKED, why="tests/organizations/test_tokens.py"),
+    "organizations.token_revoke_family": Row(CHECKED, why="tests/organizations/test_tokens.py: one's own family only"),
+    "projects.member_add": Row(HIDDEN),
+    "projects.member_change": Row(HIDDEN),
+    "projects.member_remove": Row(HIDDEN),
+    "projects.project_change": Row(HIDDEN),
+    "projects.project_create": Row(HIDDEN),
+    "projects.project_restore": Row(HIDDEN, samples={"projects.Project": "trashed-project"}),
+    "projects.project_trash": Row(HIDDEN),
+    "resources.group_change": Row(HIDDEN),
+    "resources.group_create": Row(HIDDEN),
+    "resources.node_change": Row(HIDDEN),
+    "resources.node_drain": Row(CHECKED, why=ITSELF),
+    "resources.node_register": Row(CHECKED, why=ITSELF),
+    "resources.node_report": Row(CHECKED, why=ITSELF),
+    "resources.nodes_check": Row(CHECKED, why=ITSELF),
+}
+
+#: Name of a URL outside `/api/v1/` and `/admin/` (its route, where it has no name; `*` stands for anything) → row.
+PAGES: dict[str, Row] = {
+    "api/attempt/v1/*": Row(MACHINE),
+    "api-docs": Row(OPEN),
+    "api-schema": Row(OPEN),
+    "choose-organization": Row(OWN, foreign_organization("organization"), "a foreign id chooses nothing"),
+    "dashboard": Row(OWN),
+    "healthz": Row(OPEN),
+    "javascript-catalog": Row(OPEN),
+    "metrics": Row(OPEN, why="loopback or METRICS_TOKEN: tests/api/test_health.py"),
+    "profile": Row(OWN),
+    "profile-theme": Row(OPEN, {"theme": "dark"}),
+    "projects:change": Row(HIDDEN, {"name": "Taken over"}),
+    "projects:create": Row(OWN, {"name": "Another"}),
+    "projects:delete": Row(HIDDEN),
+    "projects:detail": Row(HIDDEN),
+    "projects:list": Row(OWN),
+    "projects:member-add": Row(HIDDEN, lambda cast: {"user": str(cast.stranger.user.pk), "role": "owner"}),
+    "projects:member-remove": Row(HIDDEN),
+    "projects:restore": Row(
+        OWN, why="back to one's own trash, whatever the id", samples={"projects": "trashed-project"}
+    ),
+    "projects:trash": Row(OWN),
+    "readyz": Row(OPEN),
+    "set_language": Row(OPEN, {"language": "ko"}),
+    # allauth's pages of signing in and of one's own account; none takes the id of an object.
+    "account_*": Row(OPEN),
+}
+
+#: Label of a model in the admin → row. The stranger is staff and administrator of the other organization.
+ADMIN: dict[str, Row] = {
+    "account.EmailAddress": Row(STAFF),
+    "accounts.User": Row(HIDDEN),
+    "audit.AuditEvent": Row(HIDDEN),
+    "auth.Group": Row(STAFF),
+    "django_celery_beat.ClockedSchedule": Row(STAFF),
+    "django_celery_beat.CrontabSchedule": Row(STAFF),
+    "django_celery_beat.IntervalSchedule": Row(STAFF),
+    "django_celery_beat.PeriodicTask": Row(STAFF),
+    "django_celery_beat.SolarSchedule": Row(STAFF),
+    "experiments.Experiment": Row(HIDDEN),
+    "experiments.Run": Row(HIDDEN),
+    "jobs.Job": Row(HIDDEN),
+    "mfa.Authenticator": Row(STAFF),
+    "organizations.Membership": Row(HIDDEN),
+    "organizations.Organization": Row(HIDDEN),
+    "projects.Project": Row(HIDDEN),
+    "resources.Node": Row(HIDDEN),
+    "resources.ResourceGroup": Row(HIDDEN),
+    "usersessions.UserSession": Row(STAFF),
+}
+
+#: Route of a WebSocket (`modelyard.routing`) → row; `HIDDEN` closes with 4404, and with 4401 for the anonymous.
+SOCKETS: dict[str, Row] = {}

@@ -1,0 +1,331 @@
+"""People of one organization tried against everything of another. The expectations are in `tenancy.py`."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpResponse
+from django.urls import URLPattern, URLResolver, get_resolver
+from modelyard.asgi import application
+from modelyard.routing import websocket_urlpatterns
+
+from apps.audit.models import AuditEvent
+from apps.core import policy
+from apps.core.errors import NotAuthenticated, NotFound
+from apps.core.operations import Operation, all_operations
+from apps.core.testing import Cast, Person, SocketClient
+from apps.core.testing.openapi import Endpoint, endpoints, schema
+from apps.core.testing.personas import key_of
+from tests.factories.cast import build
+from tests.security.tenancy import ADMIN, OPERATIONS, PAGES, REST, SOCKETS, Gets, Row
+
+pytestmark = pytest.mark.security
+
+
+def load_services() -> None:
+    """Imports every module of services, so that no operation hides in one that only a worker loads."""
+    for app in settings.INSTALLED_APPS:
+        if app.startswith("apps."):
+            package = importlib.import_module(app)
+            for module in pkgutil.walk_packages(package.__path__, f"{app}."):
+                if ".services" in module.name:
+                    importlib.import_module(module.name)
+
+
+load_services()
+
+#: A parameter of a route, in the schema's, Django's or a regular expression's form.
+PARAMETER = re.compile(r"\{\w+\}|<(?:\w+:)?\w+>|\(\?P<\w+>[^)]*\)")
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def filled(cast: Cast, route: str, row: Row) -> str:
+    """The route with keys of the first organization's objects; the path in front of a parameter names the sample."""
+    path, names = "", []
+    for literal, parameter in _pieces(route):
+        path += literal
+        names += [part for part in literal.split("/") if part]
+        if parameter:
+            name = "/".join(names)
+            path += key_of(cast.sample(row.samples.get(name, name)))
+    return path
+
+
+def _pieces(route: str) -> Iterator[tuple[str, str]]:
+    route = route.removeprefix("/api/v1/").replace("^", "").replace("$", "").replace("\\Z", "")
+    position = 0
+    for match in PARAMETER.finditer(route):
+        yield route[position : match.start()], match.group()
+        position = match.end()
+    yield route[position:], ""
+
+
+def body_of(row: Row, cast: Cast) -> Any:
+    return row.body(cast) if callable(row.body) else row.body
+
+
+def events_of_the_first(cast: Cast) -> int:
+    return AuditEvent.objects.filter(organization_id=cast.sample("organization").pk).count()
+
+
+def assert_no_leak(cast: Cast, response: HttpResponse, sent: str) -> None:
+    """No name and no id of the first organization's, beyond what the request itself named."""
+    content = b"".join(response) if response.streaming else response.content  # type: ignore[attr-defined]
+    text = content.decode(errors="replace") + str(dict(response.headers))
+    assert cast.canary not in text
+    for found in cast.made():
+        key = key_of(found)
+        assert key in sent or key not in text, f"the id of {found!r} leaked"
+
+
+# --- REST
+
+
+def rest_row(endpoint: Endpoint) -> Row:
+    row = REST.get(endpoint.operation_id)
+    assert row, f"{endpoint.operation_id} ({endpoint.method} {endpoint.path}) has no row in tests/security/tenancy.py"
+    return row
+
+
+@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.operation_id)
+def test_a_stranger_gets_nothing_of_another_organization_over_rest(endpoint: Endpoint, cast: Cast) -> None:
+    row = rest_row(endpoint)
+    path, body = filled(cast, endpoint.path, row), body_of(row, cast)
+    client = cast.stranger.rest
+    before = events_of_the_first(cast)
+    response = getattr(client, endpoint.method.lower())(f"/{path}", body)
+    status = response.status_code
+    if row.gets == Gets.HIDDEN:
+        assert status == 404, f"{status}: {response.content[:300]!r}"
+    elif row.gets == Gets.REFUSED:
+        assert status == 400, f"{status}: {response.content[:300]!r}"
+    elif row.gets == Gets.OPEN:
+        assert status < 500
+    else:
+        assert row.gets == Gets.OWN
+        assert status < 300, f"{status}: {response.content[:300]!r}"
+    assert events_of_the_first(cast) == before, "the stranger wrote into the first organization"
+    assert_no_leak(cast, response, path + str(body))
+
+
+@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.operation_id)
+def test_nobody_gets_anything_over_rest_without_signing_in(endpoint: Endpoint, cast: Cast) -> None:
+    row = rest_row(endpoint)
+    path, body = filled(cast, endpoint.path, row), body_of(row, cast)
+    before = events_of_the_first(cast)
+    response = getattr(cast.anonymous.rest, endpoint.method.lower())(f"/{path}", body)
+    if row.gets == Gets.OPEN:
+        assert response.status_code < 500
+    else:
+        assert response.status_code == 401, response.content[:300]
+    assert events_of_the_first(cast) == before
+    assert_no_leak(cast, response, path + str(body))
+
+
+def test_the_hidden_objects_are_there_for_their_own_people(cast: Cast) -> None:
+    """Guards the tests above against addresses that nobody could open."""
+    for endpoint in endpoints():
+        if endpoint.method == "GET" and "{" in endpoint.path:
+            path = filled(cast, endpoint.path, rest_row(endpoint))
+            status = cast.platform.rest.get(f"/{path}").status_code
+            assert status in {200, 302}, f"{endpoint.operation_id} is {status} for a platform administrator"
+
+
+def test_every_address_under_the_api_is_in_the_schema() -> None:
+    shapes = {PARAMETER.sub("{}", path).strip("/") for path in schema()["paths"]}
+    for route, _pattern in routes():
+        if route.startswith("api/v1/") and "<path:rest>" not in route:
+            shape = PARAMETER.sub("{}", route.replace("^", "").replace("$", "")).replace("\\Z", "").strip("/")
+            assert shape in shapes, f"{route} is not in the schema"
+
+
+# --- Operations
+
+
+@pytest.mark.parametrize("found", all_operations(), ids=lambda found: found.name)
+def test_an_operation_refuses_strangers_and_nobody_before_it_does_anything(found: Operation, cast: Cast) -> None:
+    row = OPERATIONS.get(found.name)
+    assert row, f"{found.name} has no row in tests/security/tenancy.py"
+    if found.permission is None:
+        assert row.gets == Gets.CHECKED, f"{found.name} asks no permission: say in its row where that is tested"
+        assert row.why, f"{found.name} needs a reason"
+        return
+    assert row.gets == Gets.HIDDEN
+    assert found.on is not None
+    label = policy.rule_of(found.permission).on
+    target = cast.sample(row.samples.get(label, label))
+    own = [person.actor for person in (cast.admin, cast.owner)]
+    platform_only = all(policy.condition(actor, found.permission) == policy.NOBODY for actor in own)
+    assert platform_only or any(policy.allows(actor, found.permission, target) for actor in own), "hidden from all"
+    before = events_of_the_first(cast)
+    with pytest.raises(NotFound):
+        found.function(actor=cast.stranger.actor, **{found.on: target})
+    with pytest.raises(NotAuthenticated):
+        found.function(actor=cast.anonymous.actor, **{found.on: target})
+    assert events_of_the_first(cast) == before
+
+
+# --- Pages
+
+
+def routes() -> Iterator[tuple[str, URLPattern]]:
+    """Every route of the URLconf, with the full name of its pattern in `full_name`."""
+
+    def walk(resolver: URLResolver, prefix: str, namespace: str) -> Iterator[tuple[str, URLPattern]]:
+        for found in resolver.url_patterns:
+            if isinstance(found, URLResolver):
+                inner = f"{namespace}{found.namespace}:" if found.namespace else namespace
+                yield from walk(found, prefix + str(found.pattern), inner)
+            else:
+                route = prefix + str(found.pattern)
+                found.full_name = f"{namespace}{found.name}" if found.name else route
+                yield route, found
+
+    return walk(get_resolver(), "", "")
+
+
+def pages() -> list[Any]:
+    found = [(route, pattern.full_name) for route, pattern in routes() if not route.startswith(("admin/", "api/v1/"))]
+    return [pytest.param(route, name, id=name) for route, name in found]
+
+
+def page_row(name: str) -> Row:
+    for pattern, row in PAGES.items():
+        if fnmatch(name, pattern):
+            return row
+    raise AssertionError(f"The page {name} has no row in tests/security/tenancy.py")
+
+
+def visited(person: Person, cast: Cast, route: str, row: Row) -> Iterator[tuple[str, HttpResponse, str]]:
+    """The answers to every method that the page takes."""
+    path, body = f"/{filled(cast, route, row)}", body_of(row, cast)
+    for method in METHODS:
+        response = getattr(person.portal, method)(path, body or {})
+        if response.status_code != 405:
+            yield method, response, path + str(body)
+
+
+@pytest.mark.parametrize(("route", "name"), pages())
+def test_a_stranger_gets_nothing_of_another_organization_on_a_page(route: str, name: str, cast: Cast) -> None:
+    row = page_row(name)
+    if name.startswith("account_"):
+        assert "uuid" not in route, "a page of an object needs a row of its own"
+        return
+    before = events_of_the_first(cast)
+    answers = list(visited(cast.stranger, cast, route, row))
+    assert answers, f"{name} takes no method"
+    for method, response, sent in answers:
+        if row.gets == Gets.HIDDEN:
+            assert response.status_code == 404, f"{method}: {response.status_code}"
+        elif row.gets == Gets.MACHINE:
+            assert response.status_code in {401, 415}, f"{method}: {response.status_code}"
+        else:
+            assert response.status_code < 500
+            assert response.status_code < 400 or row.gets == Gets.OPEN, f"{method}: {response.status_code}"
+        assert_no_leak(cast, response, sent)
+    assert events_of_the_first(cast) == before
+
+
+@pytest.mark.parametrize(("route", "name"), pages())
+def test_nobody_gets_a_page_without_signing_in(route: str, name: str, cast: Cast) -> None:
+    row = page_row(name)
+    if row.gets == Gets.OPEN:
+        return
+    for method, response, sent in visited(cast.anonymous, cast, route, row):
+        if row.gets == Gets.MACHINE:
+            assert response.status_code in {401, 415}, f"{method}: {response.status_code}"
+        else:
+            assert response.status_code == 302, f"{method}: {response.status_code}"
+            assert response["Location"].startswith("/account/login/"), response["Location"]
+        assert_no_leak(cast, response, sent)
+
+
+# --- Admin
+
+
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label)
+def test_a_stranger_on_the_staff_sees_and_changes_only_their_own_in_the_admin(model: Any, cast: Cast) -> None:
+    label = model._meta.label
+    assert label in ADMIN, f"The admin of {label} has no row in tests/security/tenancy.py"
+    row = ADMIN[label]
+    person = cast.stranger
+    person.user.is_staff = True
+    person.user.save(update_fields=["is_staff"])
+    base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    if row.gets == Gets.STAFF:
+        for path in (base, f"{base}add/", f"{base}1/change/"):
+            assert person.portal.get(path).status_code in {302, 403}, path
+        assert person.portal.get(base).status_code == 403
+        return
+    found = cast.sample(label)
+    before = events_of_the_first(cast)
+    answers = [
+        person.portal.get(base),
+        person.portal.get(base, {"q": cast.canary[:5]}),
+        person.portal.get(f"{base}add/"),
+    ]
+    assert answers[0].status_code == 200
+    for path in ("change", "delete", "history"):
+        for method in ("get", "post"):
+            response = getattr(person.portal, method)(
+                f"{base}{key_of(found)}/{path}/", {"post": "yes"} if method == "post" else {}
+            )
+            assert response.status_code in {302, 403, 404}, f"{method} {path}: {response.status_code}"
+            # To the index with a message, as for an id that never was.
+            assert response.status_code != 302 or response["Location"] == "/admin/", response["Location"]
+            answers.append(response)
+    selected = {"action": "delete_selected", "_selected_action": [key_of(found)], "post": "yes"}
+    person.portal.post(base, selected)
+    assert model._default_manager.filter(pk=found.pk).exists()
+    assert events_of_the_first(cast) == before
+    for response in answers:
+        assert_no_leak(cast, response, key_of(found))
+
+
+def test_nobody_enters_the_admin_without_being_staff(cast: Cast) -> None:
+    for person in (cast.admin, cast.anonymous):
+        for model in admin.site._registry:
+            response = person.portal.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/")
+            assert response.status_code == 302
+            assert "/login/" in response["Location"]
+
+
+# --- Sockets
+
+
+def test_every_socket_has_a_row() -> None:
+    known = {str(route.pattern) for route in websocket_urlpatterns}
+    assert known == set(SOCKETS), f"without a row: {known - set(SOCKETS)}, rows too many: {set(SOCKETS) - known}"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_socket_of_another_organization_stays_closed(sample_factories: None) -> None:
+    cast = Cast(build)
+    for route, row in SOCKETS.items():
+        path = await sync_to_async(filled)(cast, route, row)
+        token = await sync_to_async(lambda: cast.stranger.token)()
+        for headers, code in (({"Authorization": f"Bearer {token}"}, 4404), ({}, 4401)):
+            socket = SocketClient(application, f"/{path}", headers={"Host": "testserver", **headers})
+            if await socket.connect():
+                assert await socket.receive_close() == code
+            else:
+                assert socket.closed == code
+
+
+# --- The table itself
+
+
+def test_no_row_is_left_over() -> None:
+    assert set(REST) == {endpoint.operation_id for endpoint in endpoints()}
+    assert set(OPERATIONS) == {found.name for found in all_operations()}
+    assert set(ADMIN) == {model._meta.label for model in admin.site._registry}
+    names = [pattern.full_name for route, pattern in routes() if not route.startswith(("admin/", "api/v1/"))]
+    for pattern in PAGES:
+        assert any(fnmatch(name, pattern) for name in names), f"no page is called {pattern}"
