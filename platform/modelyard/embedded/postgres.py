@@ -239,9 +239,7 @@ class Postgres:
         input: str | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        credentials = {}
-        if as_account and self.account is not None:
-            credentials = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
+        account = self.account if as_account else None
         done = subprocess.run(
             command,
             check=False,
@@ -251,7 +249,9 @@ class Postgres:
             text=True,
             capture_output=True,
             timeout=120,
-            **credentials,
+            user=None if account is None else account.uid,
+            group=None if account is None else account.gid,
+            extra_groups=None if account is None else [],
         )
         if done.returncode != 0:
             raise EmbeddedError(f"{what}: {done.stderr.strip() or done.stdout.strip()}")

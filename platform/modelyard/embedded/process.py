@@ -40,9 +40,7 @@ def start(launch: Launch, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         if os.getppid() != parent:
             os._exit(1)  # The parent died before the setting was made.
 
-    credentials = {}
-    if launch.account is not None:
-        credentials = {"user": launch.account.uid, "group": launch.account.gid, "extra_groups": []}
+    account = launch.account
     return subprocess.Popen(
         list(launch.command),
         cwd=launch.folder,
@@ -52,7 +50,9 @@ def start(launch: Launch, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         start_new_session=True,
         preexec_fn=bind_to_parent,  # noqa: PLW1509 - it takes no lock, so threads of ours cannot block it
-        **credentials,
+        user=None if account is None else account.uid,
+        group=None if account is None else account.gid,
+        extra_groups=None if account is None else [],
     )
 
 

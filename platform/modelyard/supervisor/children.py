@@ -32,7 +32,7 @@ class Program:
 
     name: str
     launch: Callable[[], Launch] | None = None
-    run: Callable[[], None] | None = None
+    run: Callable[[], object] | None = None
     before: Callable[[], None] = lambda: None
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM

@@ -78,9 +78,10 @@ class Portal:
         self.interrupts.install()
         self._start_servers()
         self._prepare()
-        self.listener = address.listen(self.options.host, self.options.port, settings.JOBS["portal_file"])
+        url_file = Path(str(settings.JOBS["portal_file"]))
+        self.listener = address.listen(self.options.host, self.options.port, url_file)
         self.url = address.url_of(self.listener)
-        address.write_url(settings.JOBS["portal_file"], self.url)
+        address.write_url(url_file, self.url)
         for program in (programs.web(self.listener), programs.worker(), programs.node(), programs.beat()):
             self._add(program)
         self._wait_until_ready()

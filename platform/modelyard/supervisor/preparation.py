@@ -69,7 +69,7 @@ def compile_messages() -> int:
 
 def collect_static() -> bool:
     """Collect static files unless the collected ones stem from exactly the present sources; True when collected."""
-    storage = settings.STORAGES["staticfiles"]["BACKEND"]
+    storage = str(settings.STORAGES["staticfiles"])
     stamp = Path(settings.STATIC_ROOT) / ".sources"
     fingerprint = _static_fingerprint(storage)
     if stamp.exists() and stamp.read_text() == fingerprint:

@@ -94,7 +94,7 @@ def probe_clock() -> Iterator[Finding]:
     try:
         with _connect() as direct:
             before = time.time()
-            there = direct.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
+            (there,) = direct.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone() or (0.0,)
     except psycopg.Error:
         return  # The database's own finding says it.
     drift = there - (before + time.time()) / 2
@@ -148,7 +148,7 @@ def probe_workers() -> Iterator[Finding]:
 
 def probe_web() -> Iterator[Finding]:
     try:
-        url = settings.JOBS["portal_file"].read_text().strip()
+        url = Path(str(settings.JOBS["portal_file"])).read_text().strip()
     except OSError:
         yield Finding("web", WARNING, "has not run here yet", "Start the portal: `python manage.py up`.")
         return
@@ -205,10 +205,10 @@ def probe_disk() -> Iterator[Finding]:
 
 
 def probe_mlflow() -> Iterator[Finding]:
-    url = settings.MLFLOW["url"]
+    url = str(settings.MLFLOW["url"])
     if not url:
         try:
-            url = settings.MLFLOW["url_file"].read_text().strip()
+            url = Path(str(settings.MLFLOW["url_file"])).read_text().strip()
         except OSError:
             yield Finding("mlflow", WARNING, "has not run here yet", "Start the portal without --no-mlflow.")
             return

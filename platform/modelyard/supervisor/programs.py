@@ -93,7 +93,7 @@ def mlflow(home: Path) -> Program:
         port = address.free_port()
         artifacts = home / "mlflow" / "artifacts"
         artifacts.mkdir(parents=True, exist_ok=True)
-        address.write_url(settings.MLFLOW["url_file"], f"http://127.0.0.1:{port}/mlflow")
+        address.write_url(Path(str(settings.MLFLOW["url_file"])), f"http://127.0.0.1:{port}/mlflow")
         return Launch(
             command=[sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app"]
             + ["--host=127.0.0.1", f"--port={port}", "--log-level=warning"],
