@@ -243,7 +243,7 @@ def address() -> str:
     if settings.MLFLOW["url"]:
         return str(settings.MLFLOW["url"])
     try:
-        url = Path(settings.MLFLOW["url_file"]).read_text().strip()
+        url = Path(str(settings.MLFLOW["url_file"])).read_text().strip()
     except OSError:
         url = ""
     if not url:

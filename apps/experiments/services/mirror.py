@@ -183,9 +183,10 @@ def _send_points(run: Run) -> None:
         series = thinning.load(run.points_series)
         chosen = [point for point in page.points if not point.thin or series[point.name].take_live()]
         mlflow().log_batch(run.mlflow_run_id, metrics=[_metric(point) for point in chosen])
+        # A source that does not move on would be read for ever.
+        more = page.more and page.cursor != run.points_cursor
         run.points_cursor, run.points_series = page.cursor, thinning.store(series)
         Run.objects.filter(pk=run.pk).update(points_cursor=run.points_cursor, points_series=run.points_series)
-        more = page.more
 
 
 def _top_up(run: Run) -> None:
@@ -201,7 +202,8 @@ def _top_up(run: Run) -> None:
             point for point in page.points if point.thin and point.name in top_ups and top_ups[point.name].take()
         ]
         mlflow().log_batch(run.mlflow_run_id, metrics=[_metric(point) for point in chosen])
-        cursor, more = page.cursor, page.more
+        more = page.more and page.cursor != cursor
+        cursor = page.cursor
     run.points_series = thinning.store({name: top_up.close() for name, top_up in top_ups.items()})
     Run.objects.filter(pk=run.pk).update(points_series=run.points_series)
 
@@ -225,11 +227,11 @@ def flat_params(params: Mapping[str, Any]) -> dict[str, str]:
     Text stays as it is, everything else is written as JSON.
     """
     flat: dict[str, str] = {}
-    stack: list[tuple[str, Any]] = [(str(key), value) for key, value in reversed(params.items())]
+    stack: list[tuple[str, Any]] = [(str(key), value) for key, value in reversed(list(params.items()))]
     while stack:
         name, value = stack.pop()
         if isinstance(value, Mapping) and value:
-            stack.extend((f"{name}.{key}", inner) for key, inner in reversed(value.items()))
+            stack.extend((f"{name}.{key}", inner) for key, inner in reversed(list(value.items())))
         else:
             flat[name] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return flat
