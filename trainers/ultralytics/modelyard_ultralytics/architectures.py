@@ -18,10 +18,8 @@ BASES = {
 }
 
 
-def architecture(name: str | None) -> dict[str, Any]:
-    """The library's description of the network called `name`; raises Failure `bad_config` for an unknown name."""
-    from ultralytics.nn.tasks import yaml_model_load
-
+def check_model(name: str | None) -> str:
+    """The name of a model that can be trained; raises Failure `bad_config` for another."""
     if name not in BASES:
         raise Failure(
             "bad_config",
@@ -29,6 +27,13 @@ def architecture(name: str | None) -> dict[str, Any]:
             hint=f"Choose one of {', '.join(BASES)}.",
             params={"model": name, "models": list(BASES)},
         )
+    return name
+
+
+def architecture(name: str) -> dict[str, Any]:
+    """The library's description of the network called `name`, one of `BASES`."""
+    from ultralytics.nn.tasks import yaml_model_load
+
     description = yaml_model_load(BASES[name])
     if name == TINY_NAME:
         description.update(scales={"t": TINY_SCALE}, scale="t", yaml_file=f"{TINY_NAME}.yaml")

@@ -12,6 +12,9 @@ from modelyard_trainer.spec import InputFile
 from modelyard_ultralytics.training import begin
 from modelyard_ultralytics.weights import Weights, load_weights
 
+# The library wraps Pillow's `open` and asks for an optional package when Pillow fails, hence the ImportError.
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, ImportError)
+
 
 def predict(context: Context) -> None:
     """Predicts boxes in the given pictures with the weights of `start_from`.
@@ -88,7 +91,7 @@ def _pixels(given: InputFile) -> Any:
         with Image.open(given.path) as picture:
             upright = ImageOps.exif_transpose(picture).convert("RGB")
             return numpy.ascontiguousarray(numpy.asarray(upright)[:, :, ::-1])
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (*UNREADABLE, Image.DecompressionBombError) as error:
         raise Failure(
             "bad_data", f"{given.name} cannot be read as a picture: {error}", params={"name": given.name}
         ) from error

@@ -128,12 +128,16 @@ def _report(context: Context, name: str, kind: str, content: Any, title: dict[st
         context.artifact(name, kind, write=lambda path: path.write_text(text, encoding="utf-8"), title=title)
 
 
-def report_pictures(context: Context, folder: Path) -> None:
-    """Reports the pictures that the library drew into `folder`."""
-    # The library draws in threads of its own and never waits for them.
+def finish_drawing() -> None:
+    """Waits for the pictures: the library draws in threads of its own and never waits for them."""
     for thread in threading.enumerate():
         if "plot" in thread.name and thread is not threading.current_thread():
             thread.join()
+
+
+def report_pictures(context: Context, folder: Path) -> None:
+    """Reports the pictures that the library drew into `folder`."""
+    finish_drawing()
     for pattern, title in PICTURES:
         for path in sorted(folder.glob(pattern)):
             context.artifact(f"pictures/{path.name}", "plot", path=path, title=title)

@@ -10,9 +10,9 @@ from typing import Any
 from modelyard_trainer import Context, Failure
 
 from modelyard_ultralytics import quiet
-from modelyard_ultralytics.architectures import BASES, architecture
+from modelyard_ultralytics.architectures import architecture, check_model
 from modelyard_ultralytics.layout import Layout, lay_out
-from modelyard_ultralytics.results import class_values, report_evaluation, report_pictures
+from modelyard_ultralytics.results import class_values, finish_drawing, report_evaluation, report_pictures
 from modelyard_ultralytics.resuming import load_state
 from modelyard_ultralytics.weights import Weights, load_weights
 
@@ -58,8 +58,7 @@ MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "
 
 def train(context: Context) -> None:
     """Trains the ordered model and reports it; see docs/trainer-contract.md for the events."""
-    if context.spec.model not in BASES:
-        architecture_error(context.spec.model)
+    check_model(context.spec.model)  # before anything heavy is imported
     work = context.output_dir / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -80,17 +79,8 @@ def train(context: Context) -> None:
     except session_module.Stopped:
         context.stopped(summary={"epoch": session.epoch, "step": session.step})
     finally:
+        finish_drawing()
         shutil.rmtree(work, ignore_errors=True)
-
-
-def architecture_error(name: str | None) -> None:
-    """Raises the Failure for a model that is not known here, before anything heavy is imported."""
-    raise Failure(
-        "bad_config",
-        f"there is no model {name!r} here",
-        hint=f"Choose one of {', '.join(BASES)}.",
-        params={"model": name, "models": list(BASES)},
-    )
 
 
 def begin(context: Context, work: Path) -> str:
@@ -186,7 +176,7 @@ def _train(context: Context, session: Any, device: str, work: Path) -> None:
         trainer = engine.Trainer(
             arguments(context, layout, device, work),
             layout=layout,
-            description=architecture(context.spec.model),
+            description=architecture(check_model(context.spec.model)),
             session=session,
         )
         session.trainer = trainer
