@@ -45,7 +45,7 @@ resilience: install-dev assets ## kill every kind of process at random moments o
 
 .PHONY: security
 security: install-dev assets ## tenancy matrix, bad input and static analysis, in full count
-	$(PYTHON) -m bandit -q -c pyproject.toml -r apps platform trainers
+	$(PYTHON) -m bandit -q -c pyproject.toml --severity-level medium -r apps platform trainers
 	git ls-files -z | xargs -0 $(VENV)/bin/detect-secrets-hook --baseline .secrets.baseline
 	MODELYARD_SECURITY_FULL=1 $(PYTHON) -m pytest -m security tests $(ARGS)
 
