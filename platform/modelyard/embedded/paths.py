@@ -86,7 +86,8 @@ def run_dir(home: Path) -> Path:
         make_home(home)
         if account is None or blocking_folder(home.resolve(), account) is None:
             return _private_folder(inside, account)
-    return _private_folder(Path("/tmp") / f"modelyard-{os.geteuid()}-{home_hash(home)}", account)
+    name = f"modelyard-{os.geteuid()}-{home_hash(home)}"
+    return _private_folder(Path("/tmp") / name, account)  # nosec B108 - made for us alone, or refused
 
 
 def _private_folder(folder: Path, account: Account | None) -> Path:

@@ -121,13 +121,13 @@ class Postgres:
         for name, secret_name in DATABASES.items():
             rights = "CREATEDB" if self.create_databases and name == "modelyard" else "NOCREATEDB"
             password = secret(secret_name, self.home).replace("'", "''")
+            # Names are constants of this module; the password is quoted above.
+            has_role = f"SELECT FROM pg_roles WHERE rolname = '{name}'"  # nosec B608
+            has_database = f"SELECT FROM pg_database WHERE datname = '{name}'"  # nosec B608
             script += [
-                f"SELECT 'CREATE ROLE {name}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') \\gexec",
+                f"SELECT 'CREATE ROLE {name}' WHERE NOT EXISTS ({has_role}) \\gexec",
                 f"ALTER ROLE {name} LOGIN NOSUPERUSER {rights} PASSWORD '{password}';",
-                (
-                    f"SELECT 'CREATE DATABASE {name} OWNER {name}' "
-                    f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec"
-                ),
+                f"SELECT 'CREATE DATABASE {name} OWNER {name}' WHERE NOT EXISTS ({has_database}) \\gexec",
                 f"REVOKE ALL ON DATABASE {name} FROM PUBLIC;",
             ]
         self._run(
@@ -208,7 +208,7 @@ class Postgres:
         if staging.exists():
             shutil.rmtree(staging)
         self._own_folder(staging)
-        with tempfile.TemporaryDirectory(prefix="modelyard-initdb-", dir="/tmp") as folder:
+        with tempfile.TemporaryDirectory(prefix="modelyard-initdb-", dir="/tmp") as folder:  # nosec B108 - private
             password_file = Path(folder) / "password"
             password_file.touch(mode=0o600)
             password_file.write_text(secret(SUPERUSER_SECRET, self.home))
@@ -322,7 +322,7 @@ def _copy_programs(package: Path, account: paths.Account) -> Path:
                 if (package.parent / part).is_dir():
                     shutil.copytree(package.parent / part, staging / part, symlinks=True)
             for folder, _, files in os.walk(staging):
-                os.chmod(folder, 0o755)
+                os.chmod(folder, 0o755)  # nosec B103 - programs of a public package, run by another account
                 for name in files:
                     path = Path(folder) / name
                     if not path.is_symlink():
