@@ -260,7 +260,9 @@ class Portal:
             return  # This home belongs to another supervisor; nothing of it is ours.
         asked = self.interrupts.stops
         hastened = self._hastened(max(asked, 1))
-        if self._running("postgres") and self._running("web") and "jobs_drain" in get_commands():
+        alive = {child.name for child in self.children if child.alive}
+        lost_database = "postgres" in {child.name for child in self.children} - alive
+        if "web" in alive and not lost_database and "jobs_drain" in get_commands():
             self._drain(hastened)
         for child in reversed(self.children):
             if not child.alive:
@@ -280,10 +282,6 @@ class Portal:
 
     def _hastened(self, asked: int) -> Callable[[], bool]:
         return lambda: self.interrupts.stops > asked
-
-    def _running(self, name: str) -> bool:
-        matches = [child for child in self.children if child.name == name]
-        return not matches or matches[0].alive
 
     def _drain(self, hastened: Callable[[], bool]) -> None:
         """Ask running trainings to save and stop (`manage.py jobs_drain`); the other parts stay up meanwhile."""
