@@ -67,7 +67,7 @@ def on_events(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
     training = TrainingJob.objects.get(pk=job.pk)
     newest = {}
     for event in events:
-        if event.type == "checkpoint" and not event.data.get("superseded"):
+        if event.type == "checkpoint" and not (event.data.get("superseded") or event.data.get("missing")):
             newest[event.data.get("kind")] = event.data
     for kind, data in newest.items():
         if kind in CheckpointKind.values:
@@ -82,7 +82,7 @@ def _mirror(job: Job, training: TrainingJob, events: list[JobEvent]) -> None:
         runs.run_log_metrics(run_id=training.run_id)
     for event in events:
         data = event.data
-        if data.get("superseded") or event.type not in {"artifact", "checkpoint"}:
+        if data.get("superseded") or data.get("missing") or event.type not in {"artifact", "checkpoint"}:
             continue
         if event.type == "checkpoint" and data.get("kind") == CheckpointKind.RESUME:
             continue

@@ -1,6 +1,9 @@
 """Reads for pages and REST: a training's charts with the trainer's own titles, its artifacts."""
 
+import json
 from typing import Any
+
+from django.utils.translation import get_language
 
 from apps.core.errors import Invalid, NotFound
 from apps.jobs.models import JobArtifact
@@ -85,3 +88,66 @@ def _summary(series: Series, found: Trainer | None) -> dict[str, Any]:
         "last": series.last_value,
         "best": series.min_value if goal == "min" else series.max_value if goal == "max" else None,
     }
+
+
+def list_rows(trainings: list[TrainingJob]) -> list[dict[str, Any]]:
+    """Rows of the list with the number that stands for each; one query for all of them."""
+    primary = {training.pk: primary_metric(training) for training in trainings}
+    wanted = {name for name in primary.values() if name}
+    values = {
+        (series.job_id, series.name): series
+        for series in Series.objects.filter(job_id__in=list(primary), name__in=wanted)
+    }
+    rows = []
+    for training in trainings:
+        series = values.get((training.pk, primary[training.pk] or ""))
+        summary = _summary(series, _trainer(training)) if series is not None else None
+        rows.append({"training": training, "job": training.job, "metric": summary})
+    return rows
+
+
+def settings_of(training: TrainingJob) -> list[dict[str, Any]]:
+    """The settings with titles, and which of them differ from the defaults."""
+    found = _trainer(training)
+    properties = found.schema("train")["properties"] if found else {}
+    defaults = found.defaults("train", training.task) if found else {}
+    korean = (get_language() or "en").startswith("ko")
+    return [
+        {
+            "key": key,
+            "title": (properties.get(key, {}).get("x-title-ko") if korean else None)
+            or properties.get(key, {}).get("title", key),
+            "value": value,
+            "changed": key in defaults and defaults[key] != value,
+        }
+        for key, value in sorted(
+            training.config.items(), key=lambda item: properties.get(item[0], {}).get("x-order", 999)
+        )
+    ]
+
+
+def figure_of(artifact: dict[str, Any]) -> dict[str, Any] | None:
+    """What figures.js draws of an artifact's data (docs/guides/trainer-ultralytics.md): a curve, a matrix or a table.
+
+    The data is the trainer's writing: what does not fit is left to the download.
+    """
+    data = artifact["data"]
+    if not isinstance(data, dict):
+        return None
+    try:
+        if data.get("chart") == "line":
+            xs = data["x"]["values"]
+            curves = [{"name": line["name"], "x": xs, "y": line["values"]} for line in data["series"]]
+            labels = {"x": data["x"].get("label", ""), "y": data["y"].get("label", "")}
+            curves = [{**curve, "mean": True} if curve["name"] == "mean" else curve for curve in curves]
+            return {"kind": "curve", "values": json.dumps(curves), **labels, "title": artifact["title"]}
+        if data.get("chart") == "matrix":
+            names, values = json.dumps(data["columns"]["names"]), json.dumps(data["values"])
+            return {"kind": "matrix", "classes": names, "values": values, "title": artifact["title"]}
+        if isinstance(data.get("rows"), list) and data["rows"]:
+            columns = list(data["rows"][0])
+            rows = [[row.get(column) for column in columns] for row in data["rows"][:500]]
+            return {"kind": "table", "columns": columns, "rows": rows, "title": artifact["title"]}
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return None

@@ -151,7 +151,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         training = self.get_object()
         found = selectors.charts(
             training,
-            names=request.query_params.getlist("name") or None,
+            names=_names(request),
             axis=request.query_params.get("x", "step"),
             low=_number(request, "from"),
             high=_number(request, "to"),
@@ -231,6 +231,12 @@ def _content(organization_id: Any, sha256: str, size: int, name: str, media_type
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, max-age=3600"
     return response
+
+
+def _names(request: Request) -> list[str] | None:
+    """`?name=a&name=b` or `?name=a,b`; a series' name has no comma."""
+    given = request.query_params.getlist("name")
+    return [name for part in given for name in part.split(",") if name] if given else None
 
 
 def _integer(request: Request, name: str, default: int, low: int, high: int) -> int:

@@ -180,7 +180,7 @@ STATIC_ROOT = Path(env.text("STATIC_ROOT", str(HOME / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": HOME / "media"}},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "modelyard.static.StaticStorage"},
 }
 WHITENOISE_MAX_AGE = 3600
 FILE_UPLOAD_TEMP_DIR = None
@@ -297,6 +297,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "OrganizationRoleEnum": "apps.core.identity.roles.Role",
         "ProjectRoleEnum": "apps.projects.models.ProjectRole",
+        "RunStatusEnum": "apps.experiments.models.RunStatus",
+        "MirrorStateEnum": "apps.experiments.models.MirrorState",
+        "JobStateEnum": "apps.jobs.states.JobState",
+        "NodeStateEnum": "apps.resources.models.NodeState",
+        "CheckpointKindEnum": "apps.training.models.CheckpointKind",
     },
     "PREPROCESSING_HOOKS": ["apps.core.api.schema.public_paths_only"],
     "POSTPROCESSING_HOOKS": [

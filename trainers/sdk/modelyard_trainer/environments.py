@@ -170,10 +170,13 @@ class _Installer:
         self._say(0.05, "the empty environment is there, installing packages")
         python = str(folder / "bin" / "python")
         if uv:
-            install = [sys.executable, "-m", "uv", "pip", "install", "--python", python]
+            install = [sys.executable, "-m", "uv", "pip", "sync", "--python", python]
         else:
-            install = [python, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
-        self._run([*install, "--require-hashes", "-r", str(lock_path)], packages)
+            install = [python, "-m", "pip", "install", "--no-deps", "--disable-pip-version-check"]
+            install += ["--progress-bar", "off"]
+        # The lock names everything: a package that it replaces by another (a headless build) is not to come back.
+        requirements = [str(lock_path)] if uv else ["-r", str(lock_path)]
+        self._run([*install, "--require-hashes", *requirements], packages)
         self._say(1.0, "the environment is ready")
 
     def _say(self, fraction: float, message: str) -> None:

@@ -1,0 +1,13 @@
+from django.urls import path
+
+from apps.training import views
+
+app_name = "training"
+urlpatterns = [
+    path("", views.training_list, name="list"),
+    path("new/", views.training_create, name="create"),
+    path("<uuid:pk>/", views.training_monitor, name="monitor"),
+    path("<uuid:pk>/checkpoints/", views.training_checkpoints, name="checkpoints"),
+    path("<uuid:pk>/config/", views.training_config, name="config"),
+    path("<uuid:pk>/results/", views.training_results, name="results"),
+]

@@ -1,0 +1,167 @@
+"""Portal pages of trainings."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from apps.core import policy
+from apps.core.errors import Invalid, NotFound
+from apps.core.portal import form_errors, page_of, signed_in
+from apps.jobs.selectors import summary
+from apps.jobs.states import JobState
+from apps.trainers.catalogue import Trainer, trainer, trainers
+from apps.training import selectors, services
+from apps.training.forms import TrainingForm, config_of, schema_fields, schema_presets
+from apps.training.models import Checkpoint, TrainingJob
+
+
+@signed_in
+def training_list(request: HttpRequest) -> HttpResponse:
+    rows = TrainingJob.objects.visible(request.actor).filter(job__organization_id=request.actor.organization_id)
+    rows = rows.search(request.GET.get("q", "").strip()).with_job()
+    state = request.GET.get("state", "")
+    if state in JobState.values:
+        rows = rows.filter(job__state=state)
+    page = page_of(request, rows)
+    context = {
+        "page": page,
+        "rows": selectors.list_rows(page.rows),
+        "states": JobState.choices,
+        "state": state,
+        "filtered": bool(request.GET),
+    }
+    return render(request, "training/list.html", context)
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def training_create(request: HttpRequest) -> HttpResponse:
+    chosen = _chosen_trainer(request)
+    form = TrainingForm(request.POST or None, actor=request.actor, trainer=chosen, initial=request.GET.dict())
+    config, errors = (config_of(chosen, request.POST) if request.method == "POST" else {}), {}
+    if request.method == "POST" and form.is_valid():
+        fields = {**form.cleaned_data, "trainer": chosen.name, "config": config}
+        with form_errors(form):
+            try:
+                training = services.training_create(actor=request.actor, **fields)
+                if "start" in request.POST:
+                    services.training_start(actor=request.actor, training=training)
+                return redirect(training)
+            except Invalid as error:
+                errors = {name: [str(text) for text in texts] for name, texts in error.fields.items()}
+                raise
+    return render(request, "training/form.html", _form_context(chosen, form, config, errors))
+
+
+@signed_in
+def training_monitor(request: HttpRequest, pk: Any) -> HttpResponse:
+    training = _training(request, pk)
+    job = training.job
+    may_change = policy.allows(request.actor, "jobs.change_job", job)
+    shown = {**summary(job, may_change=may_change)}
+    shown |= {name: getattr(job, name) for name in ("queued_at", "started_at", "finished_at")}
+    context = {
+        "training": training,
+        "job": shown,
+        "urls": _urls(training),
+        "project": job.project,
+        "actions": _actions(training),
+        "stages": _stages(),
+    }
+    return render(request, "training/detail.html", context)
+
+
+@signed_in
+def training_checkpoints(request: HttpRequest, pk: Any) -> HttpResponse:
+    training = _training(request, pk)
+    rows = Checkpoint.objects.visible(request.actor).filter(job_id=pk).order_by("-pk")
+    return render(request, "training/_checkpoints.html", {"training": training, "checkpoints": rows})
+
+
+@signed_in
+def training_config(request: HttpRequest, pk: Any) -> HttpResponse:
+    training = _training(request, pk)
+    return render(
+        request, "training/_config.html", {"training": training, "settings": selectors.settings_of(training)}
+    )
+
+
+@signed_in
+def training_results(request: HttpRequest, pk: Any) -> HttpResponse:
+    training = _training(request, pk)
+    found = selectors.artifacts(training)
+    pictures = [row for row in found if row["media_type"].startswith("image/")]
+    figures = [figure for row in found if (figure := selectors.figure_of(row)) is not None]
+    files = [row for row in found if row not in pictures]
+    context = {"training": training, "pictures": pictures, "figures": figures, "files": files}
+    return render(request, "training/_results.html", context)
+
+
+def _training(request: HttpRequest, pk: Any) -> TrainingJob:
+    return (
+        TrainingJob.objects.with_job().select_related("job__resource_group", "run").get_visible(request.actor, pk=pk)
+    )
+
+
+def _chosen_trainer(request: HttpRequest) -> Trainer:
+    """The trainer of `?trainer=`; the first that wants a dataset otherwise."""
+    try:
+        return trainer(request.GET.get("trainer", ""))
+    except NotFound:
+        known = trainers()
+        if not known:
+            raise Invalid(_("No trainer is installed."), code="no_trainer") from None
+        return next((found for found in known if found.needs_dataset), known[0])
+
+
+def _form_context(chosen: Trainer, form: TrainingForm, config: dict[str, Any], errors: Any) -> dict[str, Any]:
+    return {
+        "form": form,
+        "trainer": chosen,
+        "trainers": trainers(),
+        "description": chosen.text(chosen.descriptor.description),
+        "fields": schema_fields(chosen, config, errors),
+        "presets": schema_presets(chosen),
+        "has_projects": form.fields["project"].queryset.exists(),  # type: ignore[attr-defined]
+    }
+
+
+def _urls(training: TrainingJob) -> dict[str, str]:
+    api, pk = f"/api/v1/training-jobs/{training.pk}", training.pk
+    return {
+        "socket": f"/ws/training-jobs/{pk}/",
+        "events": f"{api}/events",
+        "metrics": f"{api}/metrics",
+        "logs": f"{api}/logs",
+        "list": reverse("training:list"),
+        "project": reverse("projects:detail", args=[training.job.project_id]),
+        "checkpoints": reverse("training:checkpoints", args=[pk]),
+        "config": reverse("training:config", args=[pk]),
+        "results": reverse("training:results", args=[pk]),
+    }
+
+
+def _actions(training: TrainingJob) -> list[dict[str, Any]]:
+    """Buttons of the page; monitor.js shows those that the job's capabilities allow now."""
+    api, detail = f"/api/v1/training-jobs/{training.pk}", "/training/{id}/"
+    stop = _("Stop this training? It writes a checkpoint first and can be resumed.")
+    return [
+        {"name": "start", "url": f"{api}/start", "label": _("Start"), "icon": "player-play", "variant": "primary"},
+        {"name": "stop", "url": f"{api}/stop", "label": _("Stop"), "icon": "player-stop", "confirm": stop},
+        {"name": "resume", "url": f"{api}/resume", "label": _("Resume"), "icon": "player-play", "variant": "primary"},
+        {"name": "retry", "url": f"{api}/retry", "label": _("Retry"), "icon": "refresh", "next": detail},
+        {"name": "clone", "url": f"{api}/clone", "label": _("Clone"), "icon": "copy", "next": detail},
+    ]
+
+
+def _stages() -> list[tuple[str, str]]:
+    return [
+        ("queued", _("Queued")),
+        ("preparing", _("Preparing")),
+        ("training", _("Training")),
+        ("evaluating", _("Evaluating")),
+    ]

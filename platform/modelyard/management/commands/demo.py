@@ -1,0 +1,84 @@
+"""`manage.py demo`: starts the portal and walks the main job through it."""
+
+import argparse
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from modelyard import embedded
+from modelyard.demo import ApiError, Journey
+from modelyard.demo.journey import EMAIL
+
+READY_SECONDS = 120
+STOP_SECONDS = 180
+GOAL = 0.90
+
+
+class Command(BaseCommand):
+    help = "Starts everything, trains a small detector through the public API, and leaves the portal running."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--exit", action="store_true", help="stop when the training has ended")
+        parser.add_argument("--port", type=int, default=0, help="port; 0 takes the last one, 8000 or any free one")
+
+    def handle(self, *, port: int, **options: Any) -> None:
+        portal = subprocess.Popen([sys.executable, "manage.py", "up", "--port", str(port)], cwd=settings.BASE_DIR)
+        # Ctrl-C reaches the portal too: it stops in order, and this program waits for it.
+        signal.signal(signal.SIGINT, lambda *_: portal.send_signal(signal.SIGINT))
+        try:
+            outcome = self._walk(portal)
+            if not options["exit"]:
+                self._invite()
+                portal.wait()
+        except ApiError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            self._stop(portal)
+        if outcome.map50 < GOAL:
+            raise CommandError(f"mAP50 {outcome.map50:.3f} is below {GOAL}")
+        self.stdout.write(f"demo ok map50={outcome.map50:.3f} seconds={outcome.seconds:.0f}")
+
+    def _walk(self, portal: "subprocess.Popen[bytes]") -> Any:
+        url = self._wait_ready(portal)
+        password = embedded.secret("DEMO_PASSWORD", settings.HOME)
+        return Journey(url, password, settings.EMAIL_FILE_PATH, self._say).run()
+
+    def _wait_ready(self, portal: "subprocess.Popen[bytes]") -> str:
+        began, file = time.time(), settings.JOBS["portal_file"]
+        while time.time() - began < READY_SECONDS:
+            if portal.poll() is not None:
+                raise CommandError("The portal did not start; see above.")
+            if file.exists() and file.stat().st_mtime >= began - 1:
+                url = file.read_text().strip()
+                try:
+                    if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                        return url
+                except httpx.HTTPError:
+                    pass
+            time.sleep(0.2)
+        raise CommandError(f"The portal was not ready within {READY_SECONDS} s.")
+
+    def _invite(self) -> None:
+        url = settings.JOBS["portal_file"].read_text().strip()
+        password = embedded.secret("DEMO_PASSWORD", settings.HOME)
+        self.stdout.write(self.style.SUCCESS(f"\nOpen {url}/ and sign in:"))
+        self.stdout.write(f"  e-mail    {EMAIL}\n  password  {password}\n\nCtrl-C stops everything.")
+        self.stdout.flush()
+
+    def _say(self, step: str, text: str) -> None:
+        self.stdout.write(f"  {self.style.MIGRATE_LABEL(f'{step:<12}')}{text}")
+        self.stdout.flush()
+
+    def _stop(self, portal: "subprocess.Popen[bytes]") -> None:
+        if portal.poll() is None:
+            portal.send_signal(signal.SIGINT)
+            try:
+                portal.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                portal.kill()
