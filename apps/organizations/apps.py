@@ -8,7 +8,14 @@ class OrganizationsConfig(AppConfig):
     verbose_name = _("Organizations")
 
     def ready(self) -> None:
-        from allauth.account.signals import email_confirmed, user_logged_in, user_logged_out
+        from allauth.account.signals import (
+            email_confirmed,
+            password_changed,
+            password_reset,
+            password_set,
+            user_logged_in,
+            user_logged_out,
+        )
         from django.contrib.auth.signals import user_login_failed
 
         from apps.accounts.policies import register_visibility
@@ -20,6 +27,8 @@ class OrganizationsConfig(AppConfig):
         register_candidates(selectors.candidates)
         register_visibility(policies.colleagues)
         email_confirmed.connect(receivers.email_confirmed)
+        for signal in (password_changed, password_set, password_reset):
+            signal.connect(receivers.password_changed)
         user_logged_in.connect(receivers.signed_in)
         user_logged_out.connect(receivers.signed_out)
         user_login_failed.connect(receivers.sign_in_failed)

@@ -34,3 +34,7 @@ def signed_out(request: HttpRequest, user: Any, **kwargs: Any) -> None:
 def sign_in_failed(request: HttpRequest | None, **kwargs: Any) -> None:
     actor = actor_for(request) if request is not None and hasattr(request, "user") else Actor.anonymous()
     services.sign_in_failed_note(actor=actor)
+
+
+def password_changed(request: HttpRequest, user: Any, **kwargs: Any) -> None:
+    services.tokens_end(actor=Actor.of(user, request_id=getattr(request, "request_id", "")), user=user)

@@ -146,6 +146,7 @@ OPERATIONS: dict[str, Row] = {
     ),
     "organizations.token_refresh": Row(CHECKED, why="tests/organizations/test_tokens.py"),
     "organizations.token_revoke_family": Row(CHECKED, why="tests/organizations/test_tokens.py: one's own family only"),
+    "organizations.tokens_end": Row(CHECKED, why="tests/organizations/test_tokens.py: the person and the platform"),
     "projects.member_add": Row(HIDDEN),
     "projects.member_change": Row(HIDDEN),
     "projects.member_remove": Row(HIDDEN),

@@ -13,7 +13,7 @@ class SignUpSerializer(serializers.Serializer[Any]):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
     company = serializers.CharField(max_length=120, validators=[PLAIN])
-    division = serializers.CharField(max_length=120, required=False, default="", allow_blank=True, validators=[PLAIN])
+    division = serializers.CharField(max_length=120, required=False, allow_blank=True, validators=[PLAIN])
 
 
 class KeySerializer(serializers.Serializer[Any]):

@@ -15,6 +15,7 @@ from apps.organizations.services.sign_in import (
     token_issue,
     token_refresh,
     token_revoke,
+    tokens_end,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "token_issue",
     "token_refresh",
     "token_revoke",
+    "tokens_end",
 ]

@@ -15,6 +15,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth import authenticate
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -25,7 +26,7 @@ from apps.core import auditing
 from apps.core.api.authentication import ALGORITHM, AUDIENCE, ISSUER
 from apps.core.auditing import Personal
 from apps.core.entities import uuid7
-from apps.core.errors import NotAuthenticated, NotFound
+from apps.core.errors import Forbidden, NotAuthenticated, NotFound
 from apps.core.identity import Actor, Via
 from apps.core.operations import operation
 
@@ -69,29 +70,34 @@ def token_issue(*, actor: Actor, organization_id: UUID | None = None) -> TokenPa
 
 def token_refresh(*, refresh: str, request_id: str = "", ip: str | None = None, user_agent: str = "") -> TokenPair:
     """A new pair for a refresh token, which is spent by it. Raises `NotAuthenticated`."""
-    refused = NotAuthenticated(_("The refresh token is not valid."), code="token_invalid")
-    token = RefreshToken.objects.select_related("user").filter(digest=_digest(refresh)).first()
-    if token is None or not token.user.is_active:
-        raise refused
-    actor = Actor.of(
-        token.user,
-        organization_id=token.organization_id,
-        via=Via.TOKEN,
-        request_id=request_id,
-        ip=ip,
-        user_agent=user_agent,
-    )
-    now = timezone.now()
-    spent = RefreshToken.objects.filter(
-        pk=token.pk, used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now
-    ).update(used_at=now)
-    if not spent:
-        if token.used_at is not None:
-            # Somebody holds a copy: neither of the two may go on.
-            _end_family(actor=actor, family=token.family)
-        raise refused
-    if token.organization_id is not None and token.organization_id not in actor.memberships:
-        raise refused
+    found = RefreshToken.objects.select_related("user").filter(digest=_digest(refresh)).first()
+    if found is not None and found.user.is_active:
+        actor = Actor.of(
+            found.user,
+            organization_id=found.organization_id,
+            via=Via.TOKEN,
+            request_id=request_id,
+            ip=ip,
+            user_agent=user_agent,
+        )
+        pair = _exchange(actor, found)
+        if pair is not None:
+            return pair
+    raise NotAuthenticated(_("The refresh token is not valid."), code="token_invalid")
+
+
+@transaction.atomic
+def _exchange(actor: Actor, found: RefreshToken) -> TokenPair | None:
+    """Spends the token, or ends its family when it was spent before: then somebody holds a copy."""
+    # The lock lets a second use of the token see what the first one has made.
+    token = RefreshToken.objects.select_for_update().get(pk=found.pk)
+    if token.used_at is not None:
+        _end_family(actor=actor, family=token.family)
+        return None
+    if not token.is_live() or (token.organization_id and token.organization_id not in actor.memberships):
+        return None
+    token.used_at = timezone.now()
+    token.save(update_fields=["used_at", "updated_at"])
     return _refreshed(actor=actor, organization_id=token.organization_id, family=token.family)
 
 
@@ -113,6 +119,23 @@ def token_revoke(*, actor: Actor, refresh: str) -> None:
     token = RefreshToken.objects.filter(digest=_digest(refresh), user_id=actor.user_id).first()
     if token is not None:
         _end_family(actor=actor, family=token.family)
+
+
+@operation("organizations.tokens_end")
+def tokens_end(*, actor: Actor, user: User) -> None:
+    """Ends every token of a person, as a changed password does. For themselves and platform administrators."""
+    if not (actor.user_id == user.pk or actor.is_system or actor.is_platform_admin):
+        raise Forbidden(_("You may not end other people's tokens."))
+    user = User.objects.select_for_update().get(pk=user.pk)
+    user.change(token_generation=user.token_generation + 1)
+    RefreshToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    auditing.record(
+        actor,
+        actions.TOKENS_REVOKED,
+        user,
+        organization_id=actor.organization_id,
+        name=Personal(user.name, user.pk),
+    )
 
 
 @operation("organizations.signed_in_note")

@@ -17,7 +17,9 @@ from apps.core.identity import Actor
 from apps.core.operations import operation
 
 
-def sign_up(*, actor: Actor, request: HttpRequest, email: str, password: str, company: str, division: str) -> None:
+def sign_up(
+    *, actor: Actor, request: HttpRequest, email: str, password: str, company: str, division: str = ""
+) -> None:
     """Creates an unverified account and mails the link. A known address gets a mail instead, and the same answer."""
     email = email.strip().lower()
     try:
