@@ -6,9 +6,11 @@ The right to see the job is asked on connecting and again every few seconds; los
 
 import asyncio
 import json
+import time
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -25,11 +27,25 @@ from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from apps.core.realtime import group_name, tickets
 from apps.jobs.models import Job
 from apps.jobs.selectors import summary
+from apps.jobs.services.transitions import MAX_HINT_CHARACTERS, MAX_HINT_EVENTS
 
 PROTOCOL = "modelyard.v1"
 TICKET = "modelyard.ticket."
 MAX_FRAME = 1024
 RECHECK_SECONDS = 4.0
+# At most five hints per second for each socket; those in between are merged.
+HINT_SECONDS = 0.2
+
+
+def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Two hints as one, whichever came first; without events where they would not be all, or too many."""
+    newest = max(second, first, key=lambda message: message["job"]["en"]["event_seq"])
+    events = [*(first["events"] or []), *(second["events"] or [])]
+    events.sort(key=lambda event: event["seq"])
+    begin, end = min(first["from"], second["from"]), max(first["to"], second["to"])
+    whole = len(events) == end - begin + 1 and len(events) <= MAX_HINT_EVENTS
+    fits = whole and len(json.dumps(events)) <= MAX_HINT_CHARACTERS
+    return {**newest, "from": begin, "to": end, "events": events if fits else None}
 
 
 class Close(Exception):
@@ -47,7 +63,12 @@ class JobConsumer(AsyncWebsocketConsumer):
     job_id: Any
     group: str = ""
     may_change = False
+    # Generation of the tokens by which a program came in; None for a browser, whose session counts.
+    generation: int | None = None
     _watch: asyncio.Task[None] | None = None
+    _flush: asyncio.Task[None] | None = None
+    _pending: dict[str, Any] | None = None
+    _sent_at = 0.0
 
     async def connect(self) -> None:
         protocols = self.scope.get("subprotocols", [])
@@ -66,8 +87,9 @@ class JobConsumer(AsyncWebsocketConsumer):
         self._watch = asyncio.create_task(self._recheck())
 
     async def disconnect(self, code: int) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+        for task in (self._watch, self._flush):
+            if task is not None:
+                task.cancel()
         if self.group:
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
@@ -85,14 +107,27 @@ class JobConsumer(AsyncWebsocketConsumer):
         await self._send({"type": "pong", "event_seq": await database_sync_to_async(self._event_seq)()})
 
     async def job_hint(self, message: dict[str, Any]) -> None:
-        """A hint from the job's group, worded for this reader."""
+        """A hint from the job's group: sent at once after a quiet while, else merged with the next ones."""
+        self._pending = merged(self._pending, message) if self._pending else message
+        if self._flush is None or self._flush.done():
+            self._flush = asyncio.create_task(self._send_hint())
+
+    async def _send_hint(self) -> None:
+        await asyncio.sleep(max(0.0, self._sent_at + HINT_SECONDS - time.monotonic()))
+        message, self._pending = self._pending, None
+        self._sent_at = time.monotonic()
+        if message is not None:
+            await self._send(self._worded(message))
+
+    def _worded(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The hint's frame for this reader: in the reader's language, with the buttons that the reader has."""
         job = dict(message["job"].get(self.scope["language"]) or message["job"]["en"])
         if not self.may_change:
             job["capabilities"] = dict.fromkeys(job["capabilities"], False)
         frame = {"type": "hint", "from": message["from"], "to": message["to"], "job": job}
         if message.get("events") is not None:
             frame["events"] = message["events"]
-        await self._send(frame)
+        return frame
 
     async def _recheck(self) -> None:
         """Rights change while a socket is open: roles, memberships, tokens, the project's trash."""
@@ -114,15 +149,19 @@ class JobConsumer(AsyncWebsocketConsumer):
         ticket = next((name.removeprefix(TICKET) for name in protocols if name.startswith(TICKET)), None)
         if ticket is not None:
             actor = tickets.redeem(ticket, **context)
-            if actor is None:
+            if actor is None or actor.user is None:
                 raise Close(4408)
+            self.generation = actor.user.token_generation
             return actor
         scheme, _space, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             try:
-                return actor_of_token(token.strip(), via=Via.SOCKET, **context)
+                actor = actor_of_token(token.strip(), via=Via.SOCKET, **context)
             except AuthenticationFailed as error:
                 raise Close(4401) from error
+            assert actor.user is not None
+            self.generation = actor.user.token_generation
+            return actor
         return self._session_actor(headers, context)
 
     def _session_actor(self, headers: dict[str, str], context: dict[str, Any]) -> Actor:
@@ -136,7 +175,7 @@ class JobConsumer(AsyncWebsocketConsumer):
         if not user.is_authenticated:
             raise Close(4401)
         chosen = session.get(CHOSEN_ORGANIZATION)
-        return Actor.of(user, organization_id=chosen, via=Via.SOCKET, **context)
+        return Actor.of(user, organization_id=UUID(chosen) if chosen else None, via=Via.SOCKET, **context)
 
     def _language(self) -> str:
         """The language of the person's pages: the cookie, else the profile."""
@@ -150,7 +189,7 @@ class JobConsumer(AsyncWebsocketConsumer):
         user = self.actor.user
         assert user is not None
         user.refresh_from_db(fields=["is_active", "token_generation", "is_superuser"])
-        if not user.is_active:
+        if not user.is_active or not self._is_signed_in():
             raise Close(4401)
         fresh = self.actor.refreshed()
         job = Job.objects.visible(fresh).filter(pk=self.job_id).first()
@@ -159,6 +198,14 @@ class JobConsumer(AsyncWebsocketConsumer):
         self.may_change = policy.allows(fresh, "jobs.change_job", job)
         with translation.override(self.scope["language"]):
             return {"event_seq": job.event_seq, "job": summary(job, may_change=self.may_change)}
+
+    def _is_signed_in(self) -> bool:
+        """Whether what let this socket in still counts: the session, or the generation of the tokens."""
+        if self.generation is not None:
+            assert self.actor.user is not None
+            return self.actor.user.token_generation == self.generation
+        session = self.scope["session"]
+        return bool(session.session_key) and session.exists(session.session_key)
 
     def _event_seq(self) -> int:
         return Job.objects.values_list("event_seq", flat=True).get(pk=self.job_id)

@@ -42,6 +42,9 @@ REASONS: dict[str, Reason] = {
     ),
     "no_result": Reason(_("The trainer ended without a result."), _("Look at the end of the log.")),
     "trainer_crashed": Reason(_("The trainer broke down: %(message)s"), _("Look at the end of the log.")),
+    "journal_invalid": Reason(
+        _("The trainer wrote what cannot be read: %(message)s"), _("The trainer does not keep its contract.")
+    ),
     "killed": Reason(
         _("The trainer was ended from outside, %(count)s times."), _("Look at the log and at the machine's memory.")
     ),
@@ -49,8 +52,13 @@ REASONS: dict[str, Reason] = {
     "environment_failed": Reason(
         _("The trainer's environment could not be built: %(message)s"), _("`manage.py doctor` shows what is missing.")
     ),
-    "inputs_failed": Reason(_("The job's inputs could not be brought to the machine: %(message)s")),
-    "could_not_start": Reason(_("The trainer could not be started: %(message)s")),
+    "input_invalid": Reason(_("The job's inputs are not sound: %(message)s")),
+    "input_missing": Reason(_("An input of the job is not there any more: %(message)s")),
+    "input_damaged": Reason(
+        _("An input of the job arrived damaged: %(message)s"), _("Check the storage, then resume the job.")
+    ),
+    "trainer_missing": Reason(_("The machine does not have this trainer: %(message)s")),
+    "launcher_failed": Reason(_("The trainer could not be started: %(message)s")),
     "never_started": Reason(_("The machine took the job but never started it.")),
     "launcher_lost": Reason(_("The process that watches the trainer vanished, %(count)s times.")),
     "node_lost": Reason(_("The machine did not answer any more.")),

@@ -1,9 +1,10 @@
 """Reads: a job's summary, its events, its log."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from apps.core.storage import ObjectNotFound, storage
@@ -11,6 +12,9 @@ from apps.jobs.models import Job, JobEvent, LogChunk
 from apps.jobs.states import RESUMABLE, JobState
 
 MAX_SEARCH_MATCHES = 200
+MAX_SHOWN_LINE = 1000
+MAX_LINE = 1024 * 1024
+LONGEST_CHARACTER = 4
 UNITS = {
     "epoch": lambda current, total: _("epoch %(current)s of %(total)s"),
     "step": lambda current, total: _("step %(current)s of %(total)s"),
@@ -105,7 +109,7 @@ def events_after(job: Job, after: int, limit: int) -> dict[str, Any]:
 
 def log_slice(job: Job, offset: int, limit: int) -> dict[str, Any]:
     """A piece of the log. A negative offset counts from the end; pieces begin and end between characters."""
-    size = job.log_bytes
+    size, limit = job.log_bytes, max(limit, LONGEST_CHARACTER)
     start = max(0, size + offset) if offset < 0 else min(offset, size)
     end = min(size, start + limit)
     content = b"".join(_log_bytes(job, start, end))
@@ -113,33 +117,50 @@ def log_slice(job: Job, offset: int, limit: int) -> dict[str, Any]:
         # The tail begins with a whole line.
         cut = content.find(b"\n") + 1
         content, start = content[cut:], start + cut
-    content = _whole_characters(content, at_end=start + len(content) >= size)
+    # While the job runs, the rest of a character at the end may be on its way.
+    ended = job.is_terminal and start + len(content) >= size
+    if not ended:
+        content = _whole_characters(content)
     return {
         "offset": start,
         "next_offset": start + len(content),
         "size": size,
         "text": content.decode("utf-8", "replace"),
-        "complete": job.is_terminal and start + len(content) >= size,
-        "truncated": False,
+        "complete": ended,
+        "truncated": _is_log_cut(job),
     }
 
 
 def log_search(job: Job, needle: str) -> dict[str, Any]:
     """Lines that contain the text, whatever the case of its letters."""
     matches: list[dict[str, Any]] = []
-    wanted, line_no, rest, at = needle.lower(), 0, b"", 0
-    for part in _log_bytes(job, 0, job.log_bytes):
-        lines = (rest + part).split(b"\n")
-        rest = lines.pop()
-        for line in lines:
-            line_no += 1
-            text = line.decode("utf-8", "replace")
-            if wanted in text.lower():
-                if len(matches) == MAX_SEARCH_MATCHES:
-                    return {"matches": matches, "more": True}
-                matches.append({"offset": at, "line": line_no, "text": text[:1000]})
-            at += len(line) + 1
+    wanted, at = needle.lower(), 0
+    for line_no, line in enumerate(_log_lines(job), 1):
+        text = line.decode("utf-8", "replace")
+        if wanted in text.lower():
+            if len(matches) == MAX_SEARCH_MATCHES:
+                return {"matches": matches, "more": True}
+            matches.append({"offset": at, "line": line_no, "text": text.rstrip("\n")[:MAX_SHOWN_LINE]})
+        at += len(line)
     return {"matches": matches, "more": False}
+
+
+def _log_lines(job: Job) -> Iterator[bytes]:
+    """Lines with their newline; the last one may have none. A line without end is given in pieces."""
+    rest = b""
+    for part in _log_bytes(job, 0, job.log_bytes):
+        *lines, rest = (rest + part).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+        if len(rest) > MAX_LINE:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest
+
+
+def _is_log_cut(job: Job) -> bool:
+    """Whether the launcher has dropped what came after the cap."""
+    return job.attempts.filter(log_bytes__gte=settings.JOBS["log_cap_bytes"]).exists()
 
 
 def _log_bytes(job: Job, start: int, end: int) -> Iterable[bytes]:
@@ -157,11 +178,9 @@ def _log_bytes(job: Job, start: int, end: int) -> Iterable[bytes]:
                 yield _("(a piece of the log is missing in storage)").encode()[:length].ljust(length, b".")
 
 
-def _whole_characters(content: bytes, *, at_end: bool) -> bytes:
+def _whole_characters(content: bytes) -> bytes:
     """Drops the beginning of a character at the end, which the next piece will bring whole."""
-    if at_end:
-        return content
-    for back in range(1, min(4, len(content)) + 1):
+    for back in range(1, min(LONGEST_CHARACTER, len(content)) + 1):
         byte = content[-back]
         if byte & 0xC0 == 0xC0:
             needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4

@@ -1,6 +1,5 @@
 """Storing points in the transaction that stores their events."""
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from apps.metrics.models import Scope, Series
 
 NAME = re.compile(r"[A-Za-z0-9_./() -]{1,120}")
 MAX_STEP = 2**53
+MAX_VALUE = 1e300
 MAX_SERIES_PER_JOB = 2000
 
 INSERT_SERIES = """
@@ -115,7 +115,8 @@ def _summaries(ids: dict[str, int], batches: dict[str, _Batch]) -> list[list[Any
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """JSON's integers may be too large to become floats."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_VALUE < value < MAX_VALUE
 
 
 def _is_step(value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import bootsteps
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from apps.resources import services
 from apps.resources.telemetry import Telemetry
@@ -46,8 +46,8 @@ class NodeReporter(bootsteps.StartStopStep):
                     registered = True
                 services.node_report(name=settings.NODE_NAME, usage=telemetry.sample(), keep=count % KEEP_EVERY == 0)
                 count += 1
-            except DatabaseError as error:
-                log.warning("node report not stored: %s", error)
+            except Exception as error:  # noqa: BLE001 - a node whose reporter has died would look dead for ever
+                log.warning("node report not stored: %s: %s", type(error).__name__, error)
                 connection.close()
             self._stop.wait(REPORT_SECONDS if registered else 1.0)
         connection.close()

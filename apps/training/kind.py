@@ -16,6 +16,7 @@ RESUME_TARGET = "inputs/resume.ckpt"
 START_TARGET = "inputs/start.ckpt"
 # `resume` checkpoints kept of a job; older ones cannot be needed any more.
 KEPT_RESUME = 2
+MAX_STEP = 2**53
 
 RUN_STATUS = {JobState.SUCCEEDED: RunStatus.FINISHED, JobState.STOPPED: RunStatus.KILLED}
 
@@ -68,7 +69,7 @@ def on_events(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
     newest = {}
     for event in events:
         if event.type == "checkpoint" and not (event.data.get("superseded") or event.data.get("missing")):
-            newest[event.data.get("kind")] = event.data
+            newest[str(event.data.get("kind"))] = event.data
     for kind, data in newest.items():
         if kind in CheckpointKind.values:
             _keep(job, attempt, training, kind, data)
@@ -108,8 +109,8 @@ def _keep(job: Job, attempt: Attempt, training: TrainingJob, kind: str, data: di
         trainer=training.trainer,
         task=training.task,
         name=name or kind,
-        step=step if isinstance(step, int) else None,
-        epoch=float(epoch) if isinstance(epoch, int | float) else None,
+        step=step if isinstance(step, int) and 0 <= step < MAX_STEP else None,
+        epoch=float(epoch) if isinstance(epoch, int | float) and 0 <= epoch < MAX_STEP else None,
         sha256=sha256,
         size=file.size,
         metrics=metrics if isinstance(metrics, dict) else {},

@@ -10,14 +10,16 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from apps.core.api.problems import CONTENT_TYPE, problem
-from apps.core.errors import DomainError, Invalid, NotAuthenticated, NotFound
+from apps.core.errors import DomainError, NotAuthenticated, NotFound
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.jobs.kinds import kind_of
 from apps.jobs.models import Attempt
 from apps.jobs.services import attempts, ingest
+from apps.jobs.services.ingest import Malformed
 
-MAX_BODY = 8 * 1024 * 1024
+# Two of the launcher's longest lines (4 MiB each), with what JSON adds around them.
+MAX_BODY = 16 * 1024 * 1024
 AttemptView = Callable[..., HttpResponse]
 
 
@@ -32,7 +34,9 @@ def attempt_view(*methods: str) -> Callable[[AttemptView], Any]:
                 return view(request, attempts.authenticate(pk, _token(request)), **kwargs)
             except DomainError as error:
                 body = problem(error.status, error.code, error.message, params=error.params)
-                return JsonResponse(body, status=error.status, content_type=CONTENT_TYPE)
+                # `acked`, `missing`: the protocol has them beside the code.
+                answer = {**body, **error.params}
+                return JsonResponse(answer, status=error.status, content_type=CONTENT_TYPE)
 
         return guarded
 
@@ -44,7 +48,7 @@ def hello(request: HttpRequest, attempt: Attempt) -> HttpResponse:
     body = _body(request)
     nonce = body.get("nonce")
     if not isinstance(nonce, str) or not 8 <= len(nonce) <= 64:
-        raise Invalid("The nonce is not valid.", code="malformed")
+        raise Malformed("The nonce is not valid.")
     answer = attempts.attempt_hello(attempt=attempt, nonce=nonce, recovering=body.get("recovering") is True)
     return JsonResponse(answer)
 
@@ -59,7 +63,7 @@ def events(request: HttpRequest, attempt: Attempt) -> HttpResponse:
     body = _body(request)
     lines = body.get("events")
     if not isinstance(lines, list):
-        raise Invalid("`events` must be a list.", code="malformed")
+        raise Malformed("`events` must be a list.")
     done = ingest.events_append(attempt=attempt, stream=str(body.get("stream")), lines=lines)
     return JsonResponse({"acked": done.acked, "lease_until": done.lease_until, "commands": done.commands})
 
@@ -111,14 +115,13 @@ def blob(request: HttpRequest, attempt: Attempt, sha256: str) -> HttpResponse:
 @attempt_view("POST")
 def end(request: HttpRequest, attempt: Attempt) -> HttpResponse:
     body = _body(request)
-    last = body.get("last_seq")
     state = attempts.attempt_end(
         attempt=attempt,
         exit_code=_optional_integer(body, "exit_code"),
         signal=_optional_integer(body, "signal"),
         reason=str(body.get("reason") or "")[:60],
         params=body["params"] if isinstance(body.get("params"), dict) else {},
-        last_seq={key: int(value) for key, value in last.items()} if isinstance(last, dict) else {},
+        last_seq=_last_seq(body),
         log_bytes=_optional_integer(body, "log_bytes") or 0,
     )
     return JsonResponse({"state": state})
@@ -138,17 +141,24 @@ def _body(request: HttpRequest) -> dict[str, Any]:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise Invalid("The body must be a JSON object of at most 8 MiB.", code="malformed")
+        raise Malformed("The body must be a JSON object of at most 16 MiB.")
     return body
 
 
 def _integer(request: HttpRequest, name: str) -> int:
     value = request.GET.get(name, "")
     if not value.isascii() or not value.isdigit() or len(value) > 18:
-        raise Invalid(f"`{name}` must be a whole number.", code="malformed")
+        raise Malformed(f"`{name}` must be a whole number.")
     return int(value)
+
+
+def _last_seq(body: dict[str, Any]) -> dict[str, int]:
+    last = body.get("last_seq")
+    if not isinstance(last, dict) or not all(isinstance(value, int) for value in last.values()):
+        raise Malformed("`last_seq` must name the last number of each stream.")
+    return last
 
 
 def _optional_integer(body: dict[str, Any], name: str) -> int | None:
     value = body.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31 else None

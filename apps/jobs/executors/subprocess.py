@@ -4,11 +4,11 @@ import fcntl
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 from django.conf import settings
 
 from apps.jobs.executors.base import Executor, Presence
@@ -35,9 +35,15 @@ class SubprocessExecutor(Executor):
         self._start(attempt, self._folder(attempt), "--recover")
 
     def kill(self, attempt: Attempt) -> None:
-        state = json.loads((self._folder(attempt) / "launcher.json").read_text())
-        if _is_locked(self._folder(attempt) / "launcher.lock"):
-            os.kill(state["pid"], signal.SIGKILL)
+        folder = self._folder(attempt)
+        try:
+            state = json.loads((folder / "launcher.json").read_text())
+            launcher = psutil.Process(state["pid"])
+            # A successor says who it is only after its hello: the number may be another process's by now.
+            if _is_locked(folder / "launcher.lock") and _is_launcher(launcher, attempt):
+                launcher.kill()
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return
 
     def _start(self, attempt: Attempt, folder: Path, *options: str) -> None:
         # The launcher takes its own place in the process tree; this returns when it has.
@@ -87,11 +93,27 @@ class SubprocessExecutor(Executor):
         return path.read_text()
 
 
+# For the launcher and the installer that builds environments; a trainer gets only what the launcher hands on.
+KEPT_VARIABLES = {"PATH", "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "CUDA_HOME"}
+KEPT_VARIABLES |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "XDG_CACHE_HOME"}
+KEPT_PREFIXES = ("PIP_", "UV_", "NVIDIA_")
+
+
 def _environment() -> dict[str, str]:
-    """What a launcher may know: nothing secret, only where programs and the SDK are found."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PIP_FIND_LINKS", "PIP_CERT", "SSL_CERT_FILE", "UV_CACHE_DIR")
-    found = {name: os.environ[name] for name in kept if name in os.environ}
+    """What a launcher may know: nothing of the portal's secrets, only where programs and packages are found."""
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
+    }
     return {**found, "PYTHONPATH": str(Path(settings.TRAINERS_DIR) / "sdk")}
+
+
+def _is_launcher(process: psutil.Process, attempt: Attempt) -> bool:
+    try:
+        return str(attempt.pk) in process.cmdline()
+    except psutil.AccessDenied:
+        return False
 
 
 def _is_locked(path: Path) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from apps.core.errors import Conflict, DomainError, NotAuthenticated
+from apps.core.errors import Conflict, DomainError, NotAuthenticated, NotFound
 from apps.core.operations import ingest
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_root
@@ -18,12 +18,20 @@ from apps.jobs.models import Attempt, AttemptFile, Job, JobEvent, SlotClaim
 from apps.jobs.services.lifecycle import close_attempt, finish
 from apps.jobs.services.transitions import set_state
 from apps.jobs.states import OPEN_ATTEMPTS, AttemptState, JobState
+from apps.trainers.catalogue import Trainer
 from apps.trainers.catalogue import trainer as trainer_of
 
 CONTRACT = 1
 EXIT_REASONS = {2: "bad_config", 3: "bad_data", 4: "out_of_memory", 5: "mode_not_honoured", 6: "diverged"}
 # What a launcher may give as reason for an end that the trainer did not bring about.
-PLATFORM_REASONS = {"environment_failed", "inputs_failed", "could_not_start"}
+PLATFORM_REASONS = {
+    "environment_failed",
+    "input_invalid",
+    "input_missing",
+    "input_damaged",
+    "trainer_missing",
+    "launcher_failed",
+}
 
 
 class Stale(Conflict):
@@ -74,23 +82,32 @@ def attempt_arm(*, attempt: Attempt, token: str) -> bool:
     return True
 
 
-@ingest("jobs.attempt_hello")
 def attempt_hello(*, attempt: Attempt, nonce: str, recovering: bool) -> dict[str, Any]:
     """A launcher's first call: compare-and-set, then everything it needs. Raises `Stale`."""
+    answer = _hello(attempt=attempt, nonce=nonce, recovering=recovering)
+    if answer is None:
+        # Outside the transaction, which keeps that the job cannot be run.
+        raise Stale
+    return answer
+
+
+@ingest("jobs.attempt_hello")
+def _hello(*, attempt: Attempt, nonce: str, recovering: bool) -> dict[str, Any] | None:
+    """The answer to hello; None when the job cannot be run at all and has been ended."""
     job, attempt = locked(attempt)
     if recovering:
         if attempt.state != AttemptState.LIVE:
             raise Stale
-    elif attempt.state != AttemptState.CLAIMED or (attempt.nonce and attempt.nonce != nonce):
-        # A second launcher of the same message, or a launch after the claim was withdrawn.
+    elif attempt.nonce and attempt.nonce != nonce:
+        # A second launcher of the same message.
         raise Stale
     now = timezone.now()
     try:
         plan = kind_of(job).plan(job, attempt)
-        trainer = trainer_of(plan.trainer)
+        trainer = _trainer_of(plan)
     except DomainError as error:
         _refuse(job, attempt, error)
-        raise Stale from error
+        return None
     attempt.change(
         state=AttemptState.LIVE,
         nonce=nonce,
@@ -194,12 +211,13 @@ def outcome(
     """What an attempt's end means for its job: state, reason code, facts (docs/trainer-contract.md, exit codes)."""
     result, failure = attempt.outcome.get("result"), attempt.outcome.get("failure")
     if exit_code == 0 and result is not None and result.get("status") == "succeeded":
-        if kind_of(job).needs_checkpoint and not _has_checkpoint(attempt):
+        if kind_of(job).needs_checkpoint and not _has_weights(attempt):
             return JobState.FAILED, "no_result", {}
         # The result arrived before the stop took effect: it is the one that counts.
         return JobState.SUCCEEDED, "", {}
     if job.stop_reason == "user" and exit_code not in EXIT_REASONS:
-        return JobState.STOPPED, "user" if exit_code == 10 else "user_killed", {}
+        killed = signal == 9 or exit_code == 137
+        return JobState.STOPPED, "user_killed" if killed else "user", {}
     # A launcher that is told to leave by its machine stops its trainer the same way.
     if "platform_stopping" in {job.stop_reason, reason} and exit_code not in EXIT_REASONS:
         return JobState.QUEUED, "platform_stopping", {}
@@ -208,6 +226,8 @@ def outcome(
     if reason in PLATFORM_REASONS:
         return JobState.ERRORED, reason, {"message": str(params.get("message", ""))[:1000]}
     message = {"message": str((failure or {}).get("message", params.get("message", "")))[:1000]}
+    if reason == "journal_invalid":
+        return JobState.FAILED, "journal_invalid", message
     if exit_code in EXIT_REASONS:
         return JobState.FAILED, EXIT_REASONS[exit_code], message
     if reason == "launcher_lost" or signal == 9 or exit_code == 137:
@@ -249,6 +269,13 @@ def attempt_lost(*, attempt: Attempt, reason: str) -> None:
         finish(job, attempt, JobState.ERRORED, reason, {"count": job.restarts + 1})
 
 
+def _trainer_of(plan: Plan) -> Trainer:
+    try:
+        return trainer_of(plan.trainer)
+    except NotFound as error:
+        raise NotFound(error.message, code="trainer_gone") from error
+
+
 def _refuse(job: Job, attempt: Attempt, error: DomainError) -> None:
     """The job cannot be run at all; the launcher that asked is sent away."""
     close_attempt(attempt, AttemptState.CANCELLED, error.code)
@@ -280,7 +307,8 @@ def _spec(job: Job, attempt: Attempt, plan: Plan) -> dict[str, Any]:
         "model": "",
         "config": {},
         "seed": 0,
-        "dataset": None,
+        # An object asks the launcher to fetch the dataset; it fills in where it lies.
+        "dataset": {} if plan.has_dataset else None,
         "resume_from": None,
         "start_from": None,
         "inputs": [],
@@ -298,5 +326,10 @@ def _blob_folder(job: Job) -> str | None:
     return str(folder) if folder is not None else None
 
 
-def _has_checkpoint(attempt: Attempt) -> bool:
-    return AttemptFile.objects.filter(attempt=attempt, kind="checkpoint").exists()
+def _has_weights(attempt: Attempt) -> bool:
+    """Whether a `best` or `last` checkpoint of this attempt has arrived; one to resume from is no result."""
+    events = JobEvent.objects.filter(
+        job_id=attempt.job_id, attempt_no=attempt.no, stream="trainer", type="checkpoint"
+    ).filter(data__kind__in=["best", "last"])
+    digests = events.exclude(data__has_any_keys=["superseded", "missing"]).values_list("data__sha256", flat=True)
+    return AttemptFile.objects.filter(attempt=attempt, kind="checkpoint", sha256__in=list(digests)).exists()

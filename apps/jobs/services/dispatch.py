@@ -57,9 +57,8 @@ def dispatch() -> Pass:
     """Places what fits, in the order of the queue; a job that waits learns why. Small jobs may pass large ones."""
     done = Pass()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('jobs.dispatch'))")
-        if not cursor.fetchone()[0]:
-            return done
+        # Waited for, not tried: a job submitted while another pass reads must not wait for the next tick of beat.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('jobs.dispatch'))")
     now = timezone.now()
     due = Q(not_before__isnull=True) | Q(not_before__lte=now)
     jobs = list(Job.objects.queued().filter(due).select_for_update(skip_locked=True, of=("self",))[:PASS_SIZE])
@@ -113,7 +112,8 @@ def _claim(job: Job, room: Room, now: Any) -> tuple[Any, str]:
 
 
 def _explain(job: Job, candidates: list[Room], position: int) -> None:
-    if job.reason_code == "restarting" and not candidates:
+    if job.reason_code in {"restarting", "platform_stopping"} and not candidates:
+        # Says more than that the machine, which is on its way down, is not ready.
         return
     if not candidates:
         set_waiting(job, "no_node", {})

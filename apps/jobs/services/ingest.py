@@ -6,7 +6,7 @@ stored as a warning that says what was wrong; only the transport (gaps, sizes, t
 
 import io
 import json
-import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from django.db import connection
 from django.utils import timezone
 
-from apps.core.errors import Conflict, Invalid, TooLarge
+from apps.core.errors import Invalid, TooLarge
 from apps.core.operations import ingest
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key, incoming_key, log_key
@@ -27,9 +27,14 @@ from apps.jobs.states import JobState
 STREAMS = {"trainer": "trainer_acked", "launcher": "launcher_acked"}
 TYPES = {"started", "progress", "metrics", "log", "artifact", "checkpoint", "warning", "result", "failure"}
 MAX_BATCH = 1000
-MAX_EVENT_BYTES = 512 * 1024
+MAX_EVENT_CHARACTERS = 512 * 1024
 MAX_LOG_PIECE = 256 * 1024
+NAME = re.compile(r"[^\x00-\x1f\x7f]{1,300}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 YEAR_3000 = 32503680000
+MAX_NUMBER = 1e300
+# A NUL as JSON writes it: an escape whose backslash is not itself escaped.
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 INSERT = """
 INSERT INTO jobs_jobevent (job_id, seq, attempt_no, stream, stream_seq, type, data, "time")
@@ -39,10 +44,16 @@ FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[
 """
 
 
-class Gap(Invalid):
-    """Lines before these are missing."""
+class Malformed(Invalid):
+    """Not what the protocol asks for."""
 
     status = 422
+    code = "malformed"
+
+
+class Gap(Malformed):
+    """Lines before these are missing."""
+
     code = "gap"
 
 
@@ -57,7 +68,7 @@ class Acknowledged:
 def events_append(*, attempt: Attempt, stream: str, lines: list[Any]) -> Acknowledged:
     """Stores journal lines of one stream. What is there already is dropped; a gap is refused."""
     if stream not in STREAMS or len(lines) > MAX_BATCH:
-        raise Invalid("The stream or the size of the batch is not valid.", code="malformed")
+        raise Malformed("The stream or the size of the batch is not valid.")
     job, attempt = locked(attempt)
     acked = getattr(attempt, STREAMS[stream])
     fresh = [line for line in lines if _number(line) > acked]
@@ -74,7 +85,11 @@ def events_append(*, attempt: Attempt, stream: str, lines: list[Any]) -> Acknowl
         _apply(job, attempt, events)
         for handle in (*event_handlers(), kind_of(job).on_events):
             handle(job, attempt, events)
+        # Before a change of state, which adds an event of its own: hints keep the order of the cursor.
         hint(job, events)
+        began = stream == "trainer" and any(event.type == "started" for event in events)
+        if began and job.state == JobState.STARTING:
+            set_state(job, JobState.RUNNING)
     renew(job, attempt)
     return Acknowledged(acked, attempt.lease_until.timestamp(), commands(job))
 
@@ -108,15 +123,15 @@ def _log_row(*, attempt: Attempt, offset: int, size: int, key: str) -> tuple[boo
 
 def file_store(*, attempt: Attempt, kind: str, name: str, sha256: str, size: int, stream: BinaryIO) -> None:
     """Takes a checkpoint or artifact: verified first, then a blob of the organization."""
-    if kind not in {"checkpoint", "artifact"} or not 0 < len(name) <= 300 or len(sha256) != 64:
-        raise Invalid("The file's kind, name or digest is not valid.", code="malformed")
+    if kind not in {"checkpoint", "artifact"} or not NAME.fullmatch(name) or not SHA256.fullmatch(sha256):
+        raise Malformed("The file's kind, name or digest is not valid.")
     if AttemptFile.objects.filter(attempt=attempt, kind=kind, name=name, sha256=sha256).exists():
         return
     incoming = incoming_key()
     stored = storage().put(incoming, stream)
     if stored.sha256 != sha256 or stored.size != size:
         storage().delete(incoming)
-        raise Gap("The bytes are not those that were announced.", code="digest_differs")
+        raise Malformed("The bytes are not those that were announced.", code="digest_differs")
     storage().move(incoming, blob_key(attempt.job.organization_id, sha256))
     _file_row(attempt=attempt, kind=kind, name=name, sha256=sha256, size=size)
 
@@ -130,7 +145,7 @@ def _file_row(*, attempt: Attempt, kind: str, name: str, sha256: str, size: int)
 def _number(line: Any) -> int:
     number = line.get("seq") if isinstance(line, dict) else None
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise Invalid("A line has no number.", code="malformed")
+        raise Malformed("A line has no number.")
     return number
 
 
@@ -138,7 +153,7 @@ def _event(job: Job, attempt: Attempt, stream: str, line: dict[str, Any], number
     """A line as a row. One that breaks the contract becomes a warning about itself."""
     type_, data, time = line.get("type"), line.get("data"), line.get("time")
     problem = ""
-    if type_ not in TYPES:
+    if not isinstance(type_, str) or type_ not in TYPES:
         problem = "its type is not known"
     elif not isinstance(data, dict):
         problem = "its data is not an object"
@@ -149,8 +164,8 @@ def _event(job: Job, attempt: Attempt, stream: str, line: dict[str, Any], number
             "warning",
             {"code": "event_invalid", "message": f"A line of the journal was left out: {problem}."},
         )
-    finite = isinstance(time, int | float) and not isinstance(time, bool) and math.isfinite(time)
-    moment = datetime.fromtimestamp(time, UTC) if finite and 0 < time < YEAR_3000 else timezone.now()
+    known = _is_number(time) and 0 < time < YEAR_3000
+    moment = datetime.fromtimestamp(time, UTC) if known else timezone.now()
     return JobEvent(
         job=job,
         seq=job.event_seq + number,
@@ -164,12 +179,13 @@ def _event(job: Job, attempt: Attempt, stream: str, line: dict[str, Any], number
 
 
 def _is_storable(data: dict[str, Any]) -> bool:
+    """PostgreSQL's jsonb has no NaN, no NUL and no half of a surrogate pair."""
     try:
-        text = json.dumps(data, allow_nan=False, ensure_ascii=True)
+        text = json.dumps(data, allow_nan=False, ensure_ascii=False)
+        text.encode()
     except (ValueError, RecursionError):
         return False
-    # PostgreSQL's jsonb has no NUL and no half of a surrogate pair.
-    return len(text) <= MAX_EVENT_BYTES and "\\u0000" not in text and "\\ud8" not in text.lower()
+    return len(text) <= MAX_EVENT_CHARACTERS and NUL.search(text) is None
 
 
 def _insert(job: Job, attempt: Attempt, stream: str, events: list[JobEvent]) -> None:
@@ -195,15 +211,12 @@ def _apply(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
     for event in events:
         if event.type == "progress":
             fields |= _progress(job, event)
-        elif event.type == "artifact" and not event.data.get("superseded"):
+        elif event.type == "artifact" and not event.data.get("missing"):
             _artifact(job, attempt, event)
         elif event.type in {"result", "failure"} and event.stream == "trainer":
             attempt.outcome = {**attempt.outcome, event.type: event.data}
             Attempt.objects.filter(pk=attempt.pk).update(outcome=attempt.outcome)
     job.save(update_fields=[*fields])
-    began = any(event.type == "started" and event.stream == "trainer" for event in events)
-    if began and job.state == JobState.STARTING:
-        set_state(job, JobState.RUNNING)
 
 
 def _progress(job: Job, event: JobEvent) -> set[str]:
@@ -236,7 +249,7 @@ def _artifact(job: Job, attempt: Attempt, event: JobEvent) -> None:
     name, sha256 = str(data.get("name", ""))[:300], str(data.get("sha256", ""))
     file = AttemptFile.objects.filter(attempt=attempt, kind="artifact", name=name, sha256=sha256).first()
     if file is None:
-        raise Conflict("The event names a file that was not uploaded.", code="file_missing", params={"name": name})
+        raise Malformed("The event names a file that was not uploaded.", code="file_missing", params={"name": name})
     JobArtifact.objects.update_or_create(
         job=job,
         name=name,
@@ -253,4 +266,5 @@ def _artifact(job: Job, attempt: Attempt, event: JobEvent) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A finite number; JSON's integers may be too large to be compared as floats."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_NUMBER < value < MAX_NUMBER

@@ -17,6 +17,8 @@ from apps.resources.services import nodes_check
 
 # A launch that nobody picked up is sent again after this long.
 RESEND_AFTER = timedelta(seconds=5)
+# A shorter pause between two passes is no outage: beat's ticks come late when a machine is busy.
+OUTAGE_AFTER = timedelta(seconds=10)
 # A claim that no launcher ever answered is given up after this long.
 NEVER_STARTED_AFTER = timedelta(seconds=90)
 
@@ -30,7 +32,11 @@ def reconcile() -> dict[str, int]:
         return counts
     for attempt in Attempt.objects.open().select_related("job", "node"):
         if attempt.state == AttemptState.CLAIMED:
-            counts["resent" if _resend(attempt, now) else "lost"] += 1
+            if _is_never_started(attempt, now):
+                attempt_lost(attempt=attempt, reason="never_started")
+                counts["lost"] += 1
+            else:
+                counts["resent"] += _resend(attempt, now)
         elif attempt.lease_until < now:
             counts["unreachable"] += 1
             _lease_over(attempt=attempt)
@@ -55,21 +61,23 @@ def _may_judge(*, now: datetime) -> bool:
     lease = timedelta(seconds=settings.JOBS["lease_seconds"])
     row, created = ReconcilerPass.objects.get_or_create(id=1, defaults={"last_at": now, "judge_from": now + lease})
     if not created:
-        if now - row.last_at > lease:
+        if now - row.last_at > max(lease, OUTAGE_AFTER):
             row.judge_from = now + lease
         row.last_at = now
         row.save(update_fields=["last_at", "judge_from"])
     return now >= row.judge_from
 
 
+def _is_never_started(attempt: Attempt, now: datetime) -> bool:
+    return now - attempt.claimed_at > NEVER_STARTED_AFTER or attempt.node.state == NodeState.OFFLINE
+
+
 def _resend(attempt: Attempt, now: datetime) -> bool:
-    """Repeats a launch; False when the claim was given up instead."""
-    if now - attempt.claimed_at > NEVER_STARTED_AFTER or attempt.node.state == NodeState.OFFLINE:
-        attempt_lost(attempt=attempt, reason="never_started")
+    """Repeats a launch that nobody picked up for a while; whether it was time for that."""
+    if attempt.launch_sent_at is not None and now - attempt.launch_sent_at <= RESEND_AFTER:
         return False
-    if attempt.launch_sent_at is None or now - attempt.launch_sent_at > RESEND_AFTER:
-        Attempt.objects.filter(pk=attempt.pk).update(launch_sent_at=now)
-        messages.launch(attempt.pk, attempt.node.queue(attempt.job.gpus))
+    Attempt.objects.filter(pk=attempt.pk).update(launch_sent_at=now)
+    messages.launch(attempt.pk, attempt.node.queue(attempt.job.gpus))
     return True
 
 

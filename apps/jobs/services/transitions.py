@@ -1,5 +1,6 @@
 """The one function that changes a job's state, and the portal's own events."""
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -79,16 +80,16 @@ def add_event(job: Job, type_: str, data: dict[str, Any]) -> JobEvent:
 
 
 MAX_HINT_EVENTS = 200
+MAX_HINT_CHARACTERS = 32 * 1024
 
 
 def hint(job: Job, events: list[JobEvent]) -> None:
     """Tells the job's sockets, on commit, that events up to `event_seq` are there."""
-    shown = [event_as_dict(event) for event in events] if 0 < len(events) <= MAX_HINT_EVENTS else None
     message = {
         "type": "job.hint",
         "from": events[0].seq if events else job.event_seq + 1,
-        "to": job.event_seq,
-        "events": shown,
+        "to": events[-1].seq if events else job.event_seq,
+        "events": _shown(events),
     }
 
     def send() -> None:
@@ -99,3 +100,16 @@ def hint(job: Job, events: list[JobEvent]) -> None:
         publish(group_name("job", job.pk), {**message, "job": worded})
 
     transaction.on_commit(send)
+
+
+def _shown(events: list[JobEvent]) -> list[dict[str, Any]] | None:
+    """The events as sockets send them; None when they are too many for a hint."""
+    if len(events) > MAX_HINT_EVENTS:
+        return None
+    shown, size = [], 0
+    for event in events:
+        shown.append(event_as_dict(event))
+        size += len(json.dumps(shown[-1]))
+        if size > MAX_HINT_CHARACTERS:
+            return None
+    return shown

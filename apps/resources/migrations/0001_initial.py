@@ -8,79 +8,143 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('organizations', '0001_initial'),
+        ("organizations", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ResourceGroup',
+            name="ResourceGroup",
             fields=[
-                ('id', models.UUIDField(default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='version')),
-                ('name', models.CharField(max_length=80, verbose_name='name')),
-                ('description', models.TextField(blank=True, max_length=2000, verbose_name='description')),
-                ('executor', models.CharField(choices=[('subprocess', 'Process on the node')], default='subprocess', max_length=20, verbose_name='how work is started')),
-                ('is_default', models.BooleanField(default=False, verbose_name='used when none is chosen')),
-                ('organization', models.ForeignKey(blank=True, help_text='Empty: every organization may use the group.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='resource_groups', to='organizations.organization', verbose_name='organization')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                ("description", models.TextField(blank=True, max_length=2000, verbose_name="description")),
+                (
+                    "executor",
+                    models.CharField(
+                        choices=[("subprocess", "Process on the node")],
+                        default="subprocess",
+                        max_length=20,
+                        verbose_name="how work is started",
+                    ),
+                ),
+                ("is_default", models.BooleanField(default=False, verbose_name="used when none is chosen")),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: every organization may use the group.",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="resource_groups",
+                        to="organizations.organization",
+                        verbose_name="organization",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'resource group',
-                'verbose_name_plural': 'resource groups',
-                'ordering': ['name'],
+                "verbose_name": "resource group",
+                "verbose_name_plural": "resource groups",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Node',
+            name="Node",
             fields=[
-                ('id', models.UUIDField(default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='version')),
-                ('name', models.CharField(max_length=120, unique=True, verbose_name='name')),
-                ('state', models.CharField(choices=[('ready', 'Ready'), ('draining', 'Draining'), ('offline', 'Offline')], default='offline', max_length=20, verbose_name='state')),
-                ('cpus', models.PositiveIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1)], verbose_name='CPU slots')),
-                ('memory_mb', models.PositiveIntegerField(default=1024, verbose_name='memory in MB')),
-                ('gpus', models.JSONField(blank=True, default=list, verbose_name='accelerators')),
-                ('boot_id', models.CharField(blank=True, max_length=40)),
-                ('last_seen_at', models.DateTimeField(null=True, verbose_name='last report')),
-                ('usage', models.JSONField(blank=True, default=dict, verbose_name='usage')),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='nodes', to='resources.resourcegroup', verbose_name='group')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
+                ("name", models.CharField(max_length=120, unique=True, verbose_name="name")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("ready", "Ready"), ("draining", "Draining"), ("offline", "Offline")],
+                        default="offline",
+                        max_length=20,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "cpus",
+                    models.PositiveIntegerField(
+                        default=1, validators=[django.core.validators.MinValueValidator(1)], verbose_name="CPU slots"
+                    ),
+                ),
+                ("memory_mb", models.PositiveIntegerField(default=1024, verbose_name="memory in MB")),
+                ("gpus", models.JSONField(blank=True, default=list, verbose_name="accelerators")),
+                ("boot_id", models.CharField(blank=True, max_length=40)),
+                ("last_seen_at", models.DateTimeField(null=True, verbose_name="last report")),
+                ("usage", models.JSONField(blank=True, default=dict, verbose_name="usage")),
+                (
+                    "group",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="nodes",
+                        to="resources.resourcegroup",
+                        verbose_name="group",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'node',
-                'verbose_name_plural': 'nodes',
-                'ordering': ['name'],
+                "verbose_name": "node",
+                "verbose_name_plural": "nodes",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='NodeSample',
+            name="NodeSample",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('time', models.DateTimeField(default=django.utils.timezone.now)),
-                ('cpu_percent', models.FloatField()),
-                ('memory_used_mb', models.PositiveIntegerField()),
-                ('disk_used_percent', models.FloatField()),
-                ('gpus', models.JSONField(default=list)),
-                ('node', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='resources.node')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("time", models.DateTimeField(default=django.utils.timezone.now)),
+                ("cpu_percent", models.FloatField()),
+                ("memory_used_mb", models.PositiveIntegerField()),
+                ("disk_used_percent", models.FloatField()),
+                ("gpus", models.JSONField(default=list)),
+                (
+                    "node",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="samples", to="resources.node"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'node sample',
-                'verbose_name_plural': 'node samples',
-                'indexes': [models.Index(fields=['node', '-time'], name='node_sample_time')],
+                "verbose_name": "node sample",
+                "verbose_name_plural": "node samples",
+                "indexes": [models.Index(fields=["node", "-time"], name="node_sample_time")],
             },
         ),
         migrations.AddConstraint(
-            model_name='resourcegroup',
-            constraint=models.UniqueConstraint(fields=('organization', 'name'), name='resource_group_name_unique', nulls_distinct=False, violation_error_message='There is a resource group of this name.'),
+            model_name="resourcegroup",
+            constraint=models.UniqueConstraint(
+                fields=("organization", "name"),
+                name="resource_group_name_unique",
+                nulls_distinct=False,
+                violation_error_message="There is a resource group of this name.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='resourcegroup',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='resource_group_one_default', violation_error_message='There is a default resource group already.'),
+            model_name="resourcegroup",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)),
+                fields=("is_default",),
+                name="resource_group_one_default",
+                violation_error_message="There is a default resource group already.",
+            ),
         ),
     ]
