@@ -1,0 +1,19 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class TrainingConfig(AppConfig):
+    name = "apps.training"
+    label = "training"
+    verbose_name = _("Training")
+
+    def ready(self) -> None:
+        from apps.experiments.points import register_points_source
+        from apps.jobs.kinds import register_kind
+        from apps.training import actions, policies
+        from apps.training.kind import TRAINING
+        from apps.training.mirror import points_of_run
+
+        assert actions and policies
+        register_kind(TRAINING)
+        register_points_source(points_of_run)
