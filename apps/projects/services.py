@@ -1,6 +1,7 @@
 """Writes on projects. Each authorises (the decorator), locks and checks, changes, and audits, in this order."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.utils import timezone
@@ -21,9 +22,11 @@ CHANGEABLE = ("name", "description")
 
 @operation("projects.project_create", permission="projects.add_project", on="organization")
 def project_create(*, actor: Actor, organization: Organization, name: str, description: str = "") -> Project:
-    """A new project, owned by the actor. Guests own at most one."""
-    _check_guest_limit(actor, organization)
+    """A new project, owned by the actor. Guests own at most one, however they come by it."""
+    if actor.user is not None:
+        _check_guest_limit(organization.pk, [actor.user.pk])
     project = Project(organization=organization, name=name.strip(), description=description, created_by=actor.user)
+    _check_name(project, name)
     project.group = Group.objects.create(name=f"project:{project.pk}")
     project.full_clean()
     project.save()
@@ -58,6 +61,8 @@ def project_trash(*, actor: Actor, project: Project) -> Project:
 def project_restore(*, actor: Actor, project: Project) -> Project:
     """Brings a project back from the trash; refused while another carries its name."""
     project = Project.objects.select_for_update().get(pk=project.pk)
+    owners = project.memberships.filter(role=ProjectRole.OWNER).values_list("user_id", flat=True)
+    _check_guest_limit(project.organization_id, list(owners), but=project)
     _check_name(project, project.name)
     project.change(deleted_at=None)
     auditing.record(actor, actions.RESTORED, project, project_id=project.pk)
@@ -74,6 +79,8 @@ def member_add(*, actor: Actor, project: Project, user: User, role: ProjectRole)
             code="not_in_organization",
             fields={"user": [_("This person is not a member of the organization.")]},
         )
+    if role == ProjectRole.OWNER:
+        _check_guest_limit(project.organization_id, [user.pk], but=project)
     membership, created = ProjectMembership.objects.get_or_create(project=project, user=user, defaults={"role": role})
     if not created:
         raise Conflict(_("This person is a member of the project already."), code="already_member")
@@ -93,7 +100,9 @@ def member_add(*, actor: Actor, project: Project, user: User, role: ProjectRole)
 def member_change(*, actor: Actor, membership: ProjectMembership, role: ProjectRole) -> ProjectMembership:
     """Gives a member another role; the last owner keeps theirs."""
     membership = _locked(membership)
-    if role != ProjectRole.OWNER:
+    if role == ProjectRole.OWNER:
+        _check_guest_limit(membership.organization_id, [membership.user_id], but=membership.project)
+    else:
         _check_not_last_owner(membership)
     changes = membership.change(role=role)
     auditing.record(
@@ -124,23 +133,28 @@ def member_remove(*, actor: Actor, membership: ProjectMembership) -> None:
     membership.delete()
 
 
-def _check_guest_limit(actor: Actor, organization: Organization) -> None:
-    if actor.memberships.get(organization.pk) != Role.GUEST:
-        return
+def _check_guest_limit(organization_id: UUID, user_ids: list[UUID], *, but: Project | None = None) -> None:
+    """Refuses to make guests of the organization owners while they own a project other than `but`."""
     # The lock makes two requests at once count one after the other.
-    Membership.objects.select_for_update().get(organization=organization, user=actor.user)
-    owned = ProjectMembership.objects.owners().filter(
-        user=actor.user, project__organization=organization, project__deleted_at__isnull=True
+    guests = Membership.objects.select_for_update().filter(
+        organization_id=organization_id, user_id__in=user_ids, role=Role.GUEST
     )
-    if owned.exists():
+    owned = ProjectMembership.objects.owners().filter(
+        user_id__in=[membership.user_id for membership in guests.order_by("pk")],
+        project__organization_id=organization_id,
+        project__deleted_at__isnull=True,
+    )
+    if owned.exclude(project=but).exists():
         raise Forbidden(
             _("Guests own one project at most."),
             code="guest_project_limit",
-            hint=_("An administrator or manager of the organization can give you another role."),
+            hint=_("An administrator or manager of the organization can give them another role."),
         )
 
 
 def _check_name(project: Project, name: str) -> None:
+    # Names of one organization are given one after the other.
+    Organization.objects.select_for_update(no_key=True).get(pk=project.organization_id)
     same = Project.objects.filter(
         organization_id=project.organization_id, name__iexact=name.strip(), deleted_at__isnull=True
     )
