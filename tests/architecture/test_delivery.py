@@ -115,4 +115,4 @@ def test_every_target_explains_itself():
 
 def test_the_image_collects_the_static_files_that_up_collects():
     (collecting,) = [arguments for word, arguments, _ in dockerfile() if "manage.py collectstatic" in arguments]
-    assert re.findall(r"--ignore (\S+)", collecting) == preparation.UNUSED_STATIC
+    assert re.findall(r"--ignore (\S+)", collecting) == [*preparation.UNUSED_STATIC]
