@@ -36,7 +36,7 @@ def store(records: list[AuditRecord]) -> None:
 
 
 @ingest("audit.seal")
-def seal(limit: int = 5000) -> int:
+def seal(*, limit: int = 5000) -> int:
     """Gives unsealed events their place in their chains; returns how many. One pass at a time.
 
     Events are taken by missing seal, never by id: commits do not come in the order of ids.
