@@ -1,3 +1,5 @@
+"""Forms of the project pages. Choices hold only what the person may see."""
+
 from typing import Any
 
 from django import forms
@@ -5,28 +7,47 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.core.identity import Actor
-from apps.projects.models import Project, ProjectRole
+from apps.projects.models import PLAIN, Project, ProjectRole
 
 
-class ProjectForm(forms.ModelForm):
-    class Meta:
-        model = Project
-        fields = ["name", "description"]
-        widgets = {
-            "name": forms.TextInput(attrs={"autofocus": True, "maxlength": 120}),
-            "description": forms.Textarea(attrs={"rows": 4}),
-        }
+class ProjectForm(forms.Form):
+    """Name and description; the services check the rest."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=120,
+        validators=[PLAIN],
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}),
+    )
+    description = forms.CharField(
+        label=_("Description"),
+        max_length=4000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("What the project is about, for those who join later."),
+    )
+
+    @classmethod
+    def of(cls, data: Any, project: Project) -> "ProjectForm":
+        """The form for a project that exists."""
+        return cls(data, initial={"name": project.name, "description": project.description})
 
 
-class MemberForm(forms.Form):
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(label=_("Role"), choices=ProjectRole.choices, initial=ProjectRole.VIEWER)
+
+
+class MemberForm(RoleForm):
     """Adds somebody of the same organization."""
 
-    user = forms.ModelChoiceField(label=_("Person"), queryset=User.objects.none())
-    role = forms.ChoiceField(label=_("Role"), choices=ProjectRole.choices, initial=ProjectRole.VIEWER)
+    user = forms.ModelChoiceField(label=_("Person"), queryset=User.objects.none(), empty_label=_("Choose a person"))
+    field_order = ("user", "role")
 
     def __init__(self, *args: Any, actor: Actor, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         people = User.objects.visible(actor).filter(
             memberships__organization=project.organization_id, memberships__state="active"
         )
-        self.fields["user"].queryset = people.exclude(project_memberships__project=project).distinct()  # type: ignore[attr-defined]
+        field: Any = self.fields["user"]
+        field.queryset = people.exclude(project_memberships__project=project).distinct().order_by("name")
+        field.label_from_instance = lambda person: f"{person.name} ({person.email})"

@@ -8,9 +8,11 @@ urlpatterns = [
     path("new/", views.project_create, name="create"),
     path("trash/", views.trash, name="trash"),
     path("<uuid:pk>/", views.project_detail, name="detail"),
-    path("<uuid:pk>/edit/", views.project_change, name="change"),
+    path("<uuid:pk>/members/", views.project_members, name="members"),
+    path("<uuid:pk>/settings/", views.project_change, name="change"),
     path("<uuid:pk>/trash/", views.project_trash, name="delete"),
     path("<uuid:pk>/restore/", views.project_restore, name="restore"),
     path("<uuid:pk>/members/add/", views.member_add, name="member-add"),
+    path("<uuid:pk>/members/<uuid:membership_pk>/role/", views.member_change, name="member-change"),
     path("<uuid:pk>/members/<uuid:membership_pk>/remove/", views.member_remove, name="member-remove"),
 ]

@@ -1,66 +1,116 @@
 """Portal pages of projects."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
+from apps.core.errors import DomainError
 from apps.core.portal import form_errors, page_of, signed_in
 from apps.organizations.models import Organization
 from apps.projects import services
-from apps.projects.forms import MemberForm, ProjectForm
-from apps.projects.models import Project, ProjectMembership
+from apps.projects.forms import MemberForm, ProjectForm, RoleForm
+from apps.projects.models import Project, ProjectMembership, ProjectRole
+from apps.projects.panels import panels
+
+
+def _project(request: HttpRequest, pk: str) -> Project:
+    return Project.objects.select_related("organization", "created_by").get_visible(request.actor, pk=pk)
+
+
+def _shown(request: HttpRequest, project: Project, tab: str) -> dict[str, Any]:
+    """What every tab of a project needs: the tabs, and which of the acts the policy allows."""
+    member_count = project.memberships.count()
+    tabs = [
+        ("overview", _("Overview"), reverse("projects:detail", args=[project.pk]), "layout-dashboard", None),
+        ("members", _("Members"), reverse("projects:members", args=[project.pk]), "users", member_count),
+        ("settings", _("Settings"), reverse("projects:change", args=[project.pk]), "settings", None),
+    ]
+    return {
+        "project": project,
+        "may_change": policy.allows(request.actor, "projects.change_project", project),
+        "needed": policy.rule_of("projects.change_project").needs,
+        "tabs": [
+            {"label": label, "href": href, "icon": icon, "count": count, "active": name == tab}
+            for name, label, href, icon, count in tabs
+        ],
+    }
 
 
 @signed_in
+@require_GET
 def project_list(request: HttpRequest) -> HttpResponse:
+    """Projects of the chosen organization, the last changed first; `?q=` searches their names."""
     search = request.GET.get("q", "").strip()
     rows = Project.objects.visible(request.actor).filter(organization_id=request.actor.organization_id)
-    page = page_of(request, rows.search(search).with_counts().order_by("-id"))
-    template = "projects/_rows.html" if request.htmx else "projects/list.html"
-    return render(request, template, {"page": page, "search": search})
+    page = page_of(request, rows.search(search).with_counts().select_related("created_by"))
+    trash = Project.objects.permitted(request.actor, "projects.restore_project")
+    context = {
+        "page": page,
+        "search": search,
+        "may_add": request.actor.organization_id is not None,
+        "has_trash": trash.filter(organization_id=request.actor.organization_id).exists(),
+    }
+    return render(request, "projects/list.html", context)
 
 
 @signed_in
 @require_http_methods(["GET", "POST"])
 def project_create(request: HttpRequest) -> HttpResponse:
     form = ProjectForm(request.POST or None)
+    organization = Organization.objects.get_visible(request.actor, pk=request.actor.organization_id)
     if request.method == "POST" and form.is_valid():
-        organization = Organization.objects.get_visible(request.actor, pk=request.actor.organization_id)
         with form_errors(form):
             project = services.project_create(actor=request.actor, organization=organization, **form.cleaned_data)
             messages.success(request, _("The project was created."))
             return redirect(project)
-    return render(request, "projects/form.html", {"form": form})
+    return render(request, "projects/form.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @signed_in
+@require_GET
 def project_detail(request: HttpRequest, pk: str) -> HttpResponse:
-    project = Project.objects.select_related("organization", "created_by").get_visible(request.actor, pk=pk)
-    may_change = policy.allows(request.actor, "projects.change_project", project)
-    context = {
-        "project": project,
-        "members": project.memberships.select_related("user").order_by("id"),
-        "may_change": may_change,
-        "member_form": MemberForm(actor=request.actor, project=project) if may_change else None,
-    }
+    project = _project(request, pk)
+    context = _shown(request, project, "overview") | {"panels": panels(request.actor, project)}
     return render(request, "projects/detail.html", context)
+
+
+@signed_in
+@require_GET
+def project_members(request: HttpRequest, pk: str) -> HttpResponse:
+    project = _project(request, pk)
+    context = _shown(request, project, "members")
+    members = list(project.memberships.select_related("user").order_by("id"))
+    for member in members:
+        member.is_self = member.user_id == request.actor.user_id
+    context |= {
+        "members": members,
+        "roles": ProjectRole.choices,
+        "member_form": MemberForm(actor=request.actor, project=project) if context["may_change"] else None,
+    }
+    return render(request, "projects/members.html", context)
 
 
 @signed_in
 @require_http_methods(["GET", "POST"])
 def project_change(request: HttpRequest, pk: str) -> HttpResponse:
-    project = Project.objects.get_visible(request.actor, pk=pk)
-    policy.require(request.actor, "projects.change_project", project)
-    form = ProjectForm(request.POST or None, instance=project)
+    """The settings: shown to every member, changed by those who may."""
+    project = _project(request, pk)
+    if request.method == "POST":
+        policy.require(request.actor, "projects.change_project", project)
+    form = ProjectForm.of(request.POST or None, project)
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
             services.project_change(actor=request.actor, project=project, **form.cleaned_data)
             messages.success(request, _("The project was changed."))
-            return redirect("projects:detail", pk=pk)
-    return render(request, "projects/form.html", {"form": form, "project": project})
+            return redirect("projects:change", pk=pk)
+    context = _shown(request, project, "settings") | {"form": form}
+    return render(request, "projects/settings.html", context, status=422 if form.errors else 200)
 
 
 @signed_in
@@ -73,9 +123,10 @@ def project_trash(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 @signed_in
+@require_GET
 def trash(request: HttpRequest) -> HttpResponse:
     rows = Project.objects.permitted(request.actor, "projects.restore_project")
-    page = page_of(request, rows.filter(organization_id=request.actor.organization_id).order_by("-id"))
+    page = page_of(request, rows.filter(organization_id=request.actor.organization_id))
     return render(request, "projects/trash.html", {"page": page})
 
 
@@ -85,7 +136,11 @@ def project_restore(request: HttpRequest, pk: str) -> HttpResponse:
     project = Project.objects.permitted(request.actor, "projects.restore_project").filter(pk=pk).first()
     if project is None:
         return redirect("projects:trash")
-    services.project_restore(actor=request.actor, project=project)
+    try:
+        services.project_restore(actor=request.actor, project=project)
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect("projects:trash")
     messages.success(request, _("The project is back."))
     return redirect(project)
 
@@ -94,20 +149,48 @@ def project_restore(request: HttpRequest, pk: str) -> HttpResponse:
 @require_POST
 def member_add(request: HttpRequest, pk: str) -> HttpResponse:
     project = Project.objects.get_visible(request.actor, pk=pk)
+    policy.require(request.actor, "projects.add_projectmembership", project)
     form = MemberForm(request.POST, actor=request.actor, project=project)
     if form.is_valid():
         services.member_add(actor=request.actor, project=project, **form.cleaned_data)
         messages.success(request, _("The member was added."))
     else:
         messages.error(request, _("Choose a person and a role."))
-    return redirect(project)
+    return redirect("projects:members", pk=pk)
+
+
+def _membership(request: HttpRequest, pk: str, membership_pk: str) -> ProjectMembership:
+    rows = ProjectMembership.objects.select_related("project", "user").filter(project_id=pk)
+    return rows.get_visible(request.actor, pk=membership_pk)
+
+
+@signed_in
+@require_POST
+def member_change(request: HttpRequest, pk: str, membership_pk: str) -> HttpResponse:
+    membership = _membership(request, pk, membership_pk)
+    policy.require(request.actor, "projects.change_projectmembership", membership)
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose a role."))
+        return redirect("projects:members", pk=pk)
+    try:
+        services.member_change(actor=request.actor, membership=membership, role=form.cleaned_data["role"])
+        messages.success(request, _("The role was changed."))
+    except DomainError as error:
+        messages.error(request, f"{error.message} {error.hint}".strip())
+    return redirect("projects:members", pk=pk)
 
 
 @signed_in
 @require_POST
 def member_remove(request: HttpRequest, pk: str, membership_pk: str) -> HttpResponse:
-    rows = ProjectMembership.objects.select_related("project").filter(project_id=pk)
-    membership = rows.get_visible(request.actor, pk=membership_pk)
-    services.member_remove(actor=request.actor, membership=membership)
-    messages.success(request, _("The member was removed."))
-    return redirect("projects:detail", pk=pk)
+    """An owner removes anybody; everybody may leave, and then sees the list."""
+    membership = _membership(request, pk, membership_pk)
+    policy.require(request.actor, "projects.delete_projectmembership", membership)
+    try:
+        services.member_remove(actor=request.actor, membership=membership)
+        messages.success(request, _("The member was removed."))
+    except DomainError as error:
+        messages.error(request, f"{error.message} {error.hint}".strip())
+    still_seen = Project.objects.visible(request.actor).filter(pk=pk).exists()
+    return redirect("projects:members", pk=pk) if still_seen else redirect("projects:list")

@@ -1,29 +1,47 @@
-"""One's own profile, theme and chosen organization."""
+"""One's own profile, theme and chosen organization, and what of them every page is drawn with."""
 
+import zoneinfo
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.utils import timezone, translation
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.models import Theme, User
 from apps.accounts.services import profile_update
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from apps.core.portal import form_errors, signed_in
-from apps.organizations.models import Membership
+from apps.organizations.models import Membership, Organization
 
 YEAR = 365 * 86400
 
 
 class ProfileForm(forms.ModelForm):
+    time_zone = forms.ChoiceField(
+        label=gettext_lazy("Time zone"),
+        help_text=gettext_lazy("Times on pages are shown in it; pointing at one shows UTC."),
+        choices=lambda: [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())],
+    )
+
     class Meta:
         model = User
-        fields = ["name", "language", "time_zone", "theme"]
+        fields = ("name", "language", "time_zone", "theme")
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "nickname"})}
+        help_texts = {
+            "name": gettext_lazy("As others see you. It need not be your real name."),
+            "language": gettext_lazy("Of pages and mails."),
+        }
 
 
 @signed_in
@@ -33,17 +51,15 @@ def profile(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
             profile_update(actor=request.actor, user=request.user, **form.cleaned_data)
-            messages.success(request, _("Your profile was saved."))
+            with translation.override(form.cleaned_data["language"]):
+                messages.success(request, _("Your profile was saved."))
             response = redirect("profile")
-            response.set_cookie("theme", form.cleaned_data["theme"], max_age=YEAR, samesite="Lax")
-            response.set_cookie("django_language", form.cleaned_data["language"], max_age=YEAR, samesite="Lax")
+            _remember(response, "theme", form.cleaned_data["theme"])
+            _remember(response, settings.LANGUAGE_COOKIE_NAME, form.cleaned_data["language"])
             return response
     memberships = Membership.objects.visible(request.actor).filter(user=request.user).select_related("organization")
-    return render(
-        request,
-        "accounts/profile.html",
-        {"form": form, "memberships": memberships.order_by("created_at"), "language": get_language()},
-    )
+    context = {"form": form, "memberships": memberships.order_by("created_at")}
+    return render(request, "accounts/profile.html", context, status=422 if form.errors else 200)
 
 
 @require_POST
@@ -52,7 +68,7 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     response = HttpResponseRedirect(_back(request))
     theme = request.POST.get("theme", "")
     if theme in Theme.values:
-        response.set_cookie("theme", theme, max_age=YEAR, samesite="Lax")
+        _remember(response, "theme", theme)
     return response
 
 
@@ -66,6 +82,61 @@ def choose_organization(request: HttpRequest) -> HttpResponse:
     if chosen in request.actor.memberships:
         request.session[CHOSEN_ORGANIZATION] = str(chosen)
     return redirect("dashboard")
+
+
+class PreferencesMiddleware:
+    """Draws pages in the person's time zone, and in their language until a browser has chosen another.
+
+    Stands behind the one that knows the person. Visitors without a session cost no query.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated:
+            return self.get_response(request)
+        if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
+            translation.activate(request.user.language)
+            request.LANGUAGE_CODE = translation.get_language()
+        with timezone.override(_zone(request.user.time_zone)):
+            return self.get_response(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An organization as the top bar names it."""
+
+    id: UUID
+    name: str
+
+
+def organizations(request: HttpRequest) -> dict[str, Any]:
+    """Context of every page: `organizations` that may be chosen and the chosen `organization`. One query, if asked."""
+    if not request.user.is_authenticated:
+        return {}
+
+    def mine() -> list[Choice]:
+        rows = Organization.objects.filter(pk__in=list(request.actor.memberships)).order_by("company", "division")
+        return [Choice(row.pk, str(row)) for row in rows]
+
+    def chosen() -> Choice | None:
+        return next((choice for choice in choices if choice.id == request.actor.organization_id), None)
+
+    choices: Any = SimpleLazyObject(mine)
+    return {"organizations": choices, "organization": SimpleLazyObject(chosen)}
+
+
+def _remember(response: HttpResponse, name: str, value: str) -> None:
+    response.set_cookie(name, value, max_age=YEAR, samesite="Lax", secure=settings.HTTPS)
+
+
+def _zone(name: str) -> zoneinfo.ZoneInfo:
+    """The zone of this name; the portal's own for a name that this machine does not know (any more)."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return zoneinfo.ZoneInfo(settings.TIME_ZONE)
 
 
 def _back(request: HttpRequest) -> str:

@@ -1,0 +1,63 @@
+"""The filters above the activity pages."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.audit.querysets import AuditEventQuerySet
+from apps.core.auditing import actions
+
+
+def entity_name(label: str) -> str:
+    """A model's label ("projects.project") in the reader's language; the label itself for what is not installed."""
+    try:
+        return str(apps.get_model(label)._meta.verbose_name)
+    except (LookupError, ValueError):
+        return label
+
+
+class ActivityForm(forms.Form):
+    """Every field may be empty. `people` are (id, name) of those who may be chosen; without any there is no field."""
+
+    action = forms.ChoiceField(label=_("Action"), required=False)
+    entity = forms.ChoiceField(label=_("Kind of thing"), required=False)
+    person = forms.ChoiceField(label=_("Person"), required=False)
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, data: Any, *, entities: Iterable[str], people: Iterable[tuple[Any, str]] = ()) -> None:
+        super().__init__(data)
+        found = sorted(((action.code, str(action.label)) for action in actions()), key=lambda item: item[1])
+        self._choose("action", _("Every action"), found)
+        self._choose("entity", _("Everything"), sorted((label, entity_name(label)) for label in entities if label))
+        chosen = [(str(key), name) for key, name in people]
+        self._choose("person", _("Everybody"), chosen)
+        if not chosen:
+            del self.fields["person"]
+
+    def _choose(self, name: str, everything: Any, choices: list[tuple[str, str]]) -> None:
+        field: Any = self.fields[name]
+        field.choices = [("", everything), *choices]
+
+    def narrow(self, rows: AuditEventQuerySet) -> AuditEventQuerySet:
+        """The rows that fit; a field that cannot be understood narrows nothing, and says so on the page."""
+        self.is_valid()
+        wanted = self.cleaned_data
+        for name, column in (("action", "action"), ("entity", "entity_type"), ("person", "actor_id")):
+            if wanted.get(name):
+                rows = rows.filter(**{column: wanted[name]})
+        if wanted.get("since"):
+            rows = rows.filter(time__gte=_midnight(wanted["since"]))
+        if wanted.get("until"):
+            rows = rows.filter(time__lt=_midnight(wanted["until"] + timedelta(days=1)))
+        return rows
+
+
+def _midnight(day: date) -> datetime:
+    """The day's beginning in the reader's time zone."""
+    return timezone.make_aware(datetime.combine(day, time.min))
