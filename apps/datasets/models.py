@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.entities import Entity, Trashable
+from apps.datasets.analysis import Analysis
 from apps.datasets.querysets import (
     DatasetQuerySet,
     EntryQuerySet,
@@ -113,7 +114,12 @@ class Dataset(Entity, Trashable):
         _("visibility"), max_length=20, choices=Visibility.choices, default=Visibility.PROJECT
     )
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
     )
     # 0: nothing was published yet.
     revision_no = models.PositiveIntegerField(_("revision"), default=0, editable=False)
@@ -159,7 +165,7 @@ class Revision(Entity):
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="revisions")
     no = models.PositiveIntegerField(_("number"))
-    # [{"id": 0, "name": "circle"}], ids from 0 without gaps; ids keep their meaning from revision to revision.
+    # [{"id": 0, "name": "circle"}], ids from 0 without gaps; they keep their meaning while uploads are added.
     classes = models.JSONField(default=list)
     # {"images", "labelled", "boxes", "files", "bytes", "added", "changed", "removed"}
     counts = models.JSONField(default=dict)
@@ -167,7 +173,12 @@ class Revision(Entity):
     root_hash = models.CharField(max_length=64, blank=True)
     note = models.CharField(_("note"), max_length=300, blank=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
     )
 
     class Meta:
@@ -327,7 +338,12 @@ class SplitPlan(Entity):
     # Of method, seed, ratios and rows; the level is no part of it.
     digest = models.CharField(max_length=64)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
     )
 
     class Meta:
@@ -378,7 +394,12 @@ class Snapshot(Entity):
     # Labelled images by split, as a training gets them: {"train", "val", "test"}, and "images", "boxes", "bytes".
     counts = models.JSONField(default=dict)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
     )
 
     objects = SnapshotQuerySet.as_manager()
@@ -414,7 +435,12 @@ class Upload(Entity):
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="uploads", verbose_name=_("dataset"))
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
     )
     state = models.CharField(_("state"), max_length=12, choices=UploadState.choices, default=UploadState.RECEIVING)
     file_count = models.PositiveIntegerField(_("files"), default=0)
@@ -430,12 +456,14 @@ class Upload(Entity):
     # Why it failed: {"code", "params"}.
     failure = models.JSONField(default=dict, blank=True)
     # Who asked for the publication, the actor of the worker that does it.
-    published_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     revision = models.ForeignKey(
-        Revision, on_delete=models.SET_NULL, null=True, related_name="uploads", verbose_name=_("revision")
+        Revision, on_delete=models.SET_NULL, null=True, blank=True, related_name="uploads", verbose_name=_("revision")
     )
     # Its folder, and what it left in the store, are gone.
-    swept_at = models.DateTimeField(null=True)
+    swept_at = models.DateTimeField(null=True, blank=True)
 
     objects = UploadQuerySet.as_manager()
 
@@ -465,3 +493,8 @@ class Upload(Entity):
     @property
     def state_live(self) -> bool:
         return self.state in BUSY_UPLOADS
+
+    @property
+    def known_analysis(self) -> dict[str, Any]:
+        """The analysis; an empty one before the first."""
+        return self.analysis or Analysis().as_dict()

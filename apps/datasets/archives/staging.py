@@ -117,7 +117,7 @@ class Stage:
         try:
             for chunk in chunks:
                 if not size:
-                    self._refuse_packed(path, chunk)
+                    self.refuse_packed(path, chunk)
                 size += len(chunk)
                 self.check_sizes(path, size, self.bytes + size)
                 self.check_time()
@@ -143,7 +143,7 @@ class Stage:
         return Staged(self.root, self.members, self.log.defects, dict(self.log.counts))
 
     @staticmethod
-    def _refuse_packed(path: str, head: bytes) -> None:
+    def refuse_packed(path: str, head: bytes) -> None:
         for magic, kind in PACKED:
             if head.startswith(magic):
                 raise BadInput("archive.nested", path, kind=kind)

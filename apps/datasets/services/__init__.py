@@ -1,0 +1,34 @@
+"""Writes on datasets. Each authorises (the decorator), locks and checks, changes, and audits, in this order."""
+
+from apps.datasets.services.datasets import dataset_change, dataset_create, dataset_restore, dataset_trash
+from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
+from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
+from apps.datasets.services.refusals import as_domain_error
+from apps.datasets.services.snapshots import snapshot_create, snapshot_delete, snapshot_for_training
+from apps.datasets.services.splits import split_remove, split_set
+from apps.datasets.services.sweeping import sweep
+from apps.datasets.services.uploads import received_files, upload_cancel, upload_create, upload_receive
+
+__all__ = [
+    "analyse_archive",
+    "as_domain_error",
+    "dataset_change",
+    "dataset_create",
+    "dataset_publish",
+    "dataset_restore",
+    "dataset_trash",
+    "received_files",
+    "snapshot_create",
+    "snapshot_delete",
+    "snapshot_for_training",
+    "split_remove",
+    "split_set",
+    "sweep",
+    "upload_analyse",
+    "upload_cancel",
+    "upload_create",
+    "upload_publish",
+    "upload_read",
+    "upload_receive",
+    "upload_store",
+]

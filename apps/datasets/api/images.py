@@ -1,0 +1,123 @@
+from typing import Any
+
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.api.pagination import KeysetPagination
+from apps.datasets import selectors
+from apps.datasets.api.bodies import file_response, not_modified
+from apps.datasets.api.serializers import SPLIT_CHOICES, DatasetImageDetailSerializer, DatasetImageSerializer
+from apps.datasets.api.views import DATASET, visible_dataset
+from apps.datasets.models import Dataset, Entry
+from apps.datasets.selectors.images import THUMBNAIL_SIZES
+from apps.datasets.services.reading import MEDIA_TYPES
+
+ITEM = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The image.")
+VERSION = OpenApiParameter("v", str, description="Beginning of the sha256; then the answer may be kept for ever.")
+NOTHING_NEW = {304: None}
+
+
+class ImagePages(KeysetPagination):
+    """By item: in path order within an upload, uploads one after the other."""
+
+    ordering = "item_id"
+
+
+class ImageQuery(serializers.Serializer[Any]):
+    class_id = serializers.IntegerField(required=False, min_value=0, max_value=32_767)
+    split = serializers.ChoiceField(choices=SPLIT_CHOICES, required=False)
+    labelled = serializers.BooleanField(required=False, allow_null=True, default=None)
+    search = serializers.CharField(required=False, max_length=200, default="", help_text="Part of the path.")
+
+
+class ThumbnailQuery(serializers.Serializer[Any]):
+    size = serializers.ChoiceField(choices=THUMBNAIL_SIZES, default=256)
+
+
+def image_filter(query: Any) -> selectors.ImageFilter:
+    """The filter that the address asks for. Raises `ValidationError`."""
+    form = ImageQuery(data={name: value for name, value in query.items() if value != ""})
+    form.is_valid(raise_exception=True)
+    given = form.validated_data
+    split = given.get("split")
+    return selectors.ImageFilter(
+        class_id=given.get("class_id"),
+        split="" if split == "none" else split,
+        labelled=given["labelled"],
+        search=given["search"],
+    )
+
+
+@extend_schema_view(list=extend_schema(parameters=[DATASET, ImageQuery]))
+class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
+    """The images that a dataset holds now."""
+
+    queryset = Entry.objects.none()
+    serializer_class = DatasetImageSerializer
+    pagination_class = ImagePages
+    lookup_value_converter = "int"
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        return selectors.images_of(self._dataset(), image_filter(self.request.query_params))
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        return queryset
+
+    @extend_schema(parameters=[DATASET, ITEM], responses=DatasetImageDetailSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One image, with its labels."""
+        return Response(DatasetImageDetailSerializer(self._image()).data)
+
+    @extend_schema(
+        parameters=[DATASET, ITEM, VERSION],
+        responses={**{(200, kind): OpenApiTypes.BINARY for kind in MEDIA_TYPES.values()}, **NOTHING_NEW},
+    )
+    @action(detail=True, methods=["get"])
+    def content(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The file, byte for byte as it was uploaded."""
+        image = self._image()
+        blob = image.blob
+        return not_modified(request, blob.sha256) or file_response(
+            request,
+            selectors.open_blob(blob),
+            tag=blob.sha256,
+            media_type=blob.media_type,
+            name=image.item.path.rpartition("/")[2],
+            size=blob.size,
+        )
+
+    @extend_schema(
+        parameters=[DATASET, ITEM, VERSION, ThumbnailQuery],
+        responses={(200, "image/webp"): OpenApiTypes.BINARY, **NOTHING_NEW},
+    )
+    @action(detail=True, methods=["get"])
+    def thumbnail(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """A small upright copy as WebP, without metadata."""
+        form = ThumbnailQuery(data=request.query_params)
+        form.is_valid(raise_exception=True)
+        image = self._image()
+        found = not_modified(request, image.blob.sha256)
+        if found is not None:
+            return found
+        content = selectors.thumbnail_of(image.blob, form.validated_data["size"])
+        return file_response(
+            request,
+            content,
+            tag=image.blob.sha256,
+            media_type="image/webp",
+            name="thumbnail.webp",
+            size=len(content),
+        )
+
+    def _dataset(self) -> Dataset:
+        return visible_dataset(self.request, self.kwargs["dataset_id"])
+
+    def _image(self) -> Entry:
+        return selectors.image_of(self._dataset(), self.kwargs["pk"])

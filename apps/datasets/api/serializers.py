@@ -1,0 +1,359 @@
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from apps.core.api.serializers import actor_of
+from apps.datasets.defects import Defect, describe
+from apps.datasets.models import (
+    Dataset,
+    Entry,
+    PublishMode,
+    Snapshot,
+    Split,
+    SplitLevel,
+    SplitMethod,
+    Task,
+    Upload,
+    UploadState,
+    Visibility,
+)
+from apps.projects.models import Project
+
+
+class DatasetSerializer(serializers.ModelSerializer[Dataset]):
+    project_id = serializers.PrimaryKeyRelatedField(source="project", queryset=Project.objects.none())
+    organization_id = serializers.UUIDField(read_only=True)
+    task = serializers.ChoiceField(choices=Task.choices, required=False)
+    visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
+    revision = serializers.IntegerField(source="revision_no", read_only=True, help_text="0 until the first upload.")
+
+    class Meta:
+        model = Dataset
+        fields = [
+            "id",
+            "organization_id",
+            "project_id",
+            "name",
+            "description",
+            "task",
+            "visibility",
+            "revision",
+            "image_count",
+            "labelled_count",
+            "box_count",
+            "file_count",
+            "byte_count",
+            "created_at",
+            "updated_at",
+            "version",
+        ]
+        read_only_fields = [
+            "id",
+            "image_count",
+            "labelled_count",
+            "box_count",
+            "file_count",
+            "byte_count",
+            "created_at",
+            "updated_at",
+            "version",
+        ]
+        # Uniqueness is the service's business: it knows the organization.
+        validators: list[Any] = []
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        fields["project_id"].queryset = Project.objects.visible(actor_of(self))
+        if self.instance is not None:
+            fields["project_id"].read_only = True
+            fields["task"].read_only = True
+        return fields
+
+
+class DatasetClassSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class DatasetClassCountSerializer(DatasetClassSerializer):
+    images = serializers.IntegerField(help_text="Images in which the class occurs.")
+
+
+class DatasetDetailSerializer(DatasetSerializer):
+    """With the class table of the newest revision."""
+
+    classes = DatasetClassCountSerializer(many=True, read_only=True)
+
+    class Meta(DatasetSerializer.Meta):
+        fields = [*DatasetSerializer.Meta.fields, "classes"]
+
+
+class DatasetDefectSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    severity = serializers.ChoiceField(choices=["error", "warning"])
+    path = serializers.CharField(allow_null=True)
+    line = serializers.IntegerField(allow_null=True)
+    params = serializers.DictField()
+    detail = serializers.CharField(help_text="What is wrong, in the language of the request.")
+    hint = serializers.CharField()
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        sentence, hint = describe(Defect(**instance))
+        return {**instance, "detail": sentence, "hint": hint}
+
+
+class DatasetBoxSerializer(serializers.Serializer[Any]):
+    """A box: class id, and left, top, width, height in pixels of the upright picture."""
+
+    bbox = serializers.ListField(child=serializers.FloatField(), min_length=4, max_length=4)
+
+    def get_fields(self) -> dict[str, Any]:
+        # `class` is a word of the language.
+        return {"class": serializers.IntegerField(), **super().get_fields()}
+
+
+class UploadPreviewSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    split = serializers.CharField(allow_null=True)
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    labelled = serializers.BooleanField()
+    objects = DatasetBoxSerializer(many=True)
+
+
+class SplitCountSerializer(serializers.Serializer[Any]):
+    images = serializers.IntegerField()
+    labelled = serializers.IntegerField()
+    boxes = serializers.IntegerField()
+
+
+class AnalysedClassSerializer(DatasetClassSerializer):
+    boxes = serializers.IntegerField()
+    images = serializers.IntegerField()
+
+
+class DatasetAnalysisSerializer(serializers.Serializer[Any]):
+    """What a set holds. `ok`: it may be published. `splits` maps a split, "" for none, to its counts."""
+
+    ok = serializers.BooleanField()
+    format = serializers.CharField()
+    confidence = serializers.FloatField()
+    reason = serializers.CharField()
+    task = serializers.CharField(allow_null=True)
+    classes = AnalysedClassSerializer(many=True)
+    images = serializers.IntegerField()
+    labelled = serializers.IntegerField()
+    background = serializers.IntegerField(help_text="Labelled images without any object.")
+    unlabelled = serializers.IntegerField()
+    boxes = serializers.IntegerField()
+    splits = serializers.DictField(child=SplitCountSerializer())
+    files = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+    image_bytes = serializers.IntegerField()
+    width = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
+    height = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
+    image_formats = serializers.DictField(child=serializers.IntegerField())
+    duplicates = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
+    duplicate_images = serializers.IntegerField()
+    leaks = serializers.IntegerField()
+    preview = UploadPreviewSerializer(many=True)
+    errors = serializers.IntegerField()
+    warnings = serializers.IntegerField()
+    defect_counts = serializers.DictField(child=serializers.IntegerField())
+    defects = DatasetDefectSerializer(many=True)
+
+
+#: Nullable objects, written out: a reference cannot be null in OpenAPI 3.0.
+PROGRESS = {
+    "type": "object",
+    "nullable": True,
+    "required": ["done", "total", "bytes"],
+    "properties": {
+        "done": {"type": "integer"},
+        "total": {"type": "integer", "nullable": True},
+        "bytes": {"type": "integer"},
+    },
+}
+FAILURE = {
+    "type": "object",
+    "nullable": True,
+    "required": ["code", "params"],
+    "properties": {"code": {"type": "string"}, "params": {"type": "object", "additionalProperties": True}},
+}
+
+
+class UploadSerializer(serializers.ModelSerializer[Upload]):
+    dataset_id = serializers.UUIDField(read_only=True)
+    state = serializers.ChoiceField(choices=UploadState.choices, read_only=True)
+    state_label = serializers.CharField(source="get_state_display", read_only=True)
+    mode = serializers.ChoiceField(choices=PublishMode.choices, required=False)
+    progress = serializers.SerializerMethodField()
+    failure = serializers.SerializerMethodField()
+    revision = serializers.IntegerField(source="revision.no", default=None, read_only=True, allow_null=True)
+
+    class Meta:
+        model = Upload
+        fields = [
+            "id",
+            "dataset_id",
+            "state",
+            "state_label",
+            "mode",
+            "note",
+            "lenient",
+            "file_count",
+            "byte_count",
+            "progress",
+            "failure",
+            "revision",
+            "created_at",
+            "updated_at",
+            "version",
+        ]
+        read_only_fields = ["id", "lenient", "file_count", "byte_count", "created_at", "updated_at", "version"]
+
+    @extend_schema_field(PROGRESS)
+    def get_progress(self, upload: Upload) -> Any:
+        return upload.progress or None
+
+    @extend_schema_field(FAILURE)
+    def get_failure(self, upload: Upload) -> Any:
+        return upload.failure or None
+
+
+class ReceivedSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    size = serializers.IntegerField()
+
+
+class UploadDetailSerializer(UploadSerializer):
+    """With the analysis (empty until the state is ready or refused), and the files that have arrived while more are
+    received."""
+
+    analysis = DatasetAnalysisSerializer(source="known_analysis", read_only=True)
+    files = ReceivedSerializer(many=True, read_only=True, source="received")
+
+    class Meta(UploadSerializer.Meta):
+        fields = [*UploadSerializer.Meta.fields, "analysis", "files"]
+
+
+class ReceivedFileSerializer(ReceivedSerializer):
+    sha256 = serializers.CharField()
+    kept = serializers.BooleanField(help_text="False for files that systems leave behind, which are dropped.")
+
+
+class UploadAnalyzeSerializer(serializers.Serializer[Any]):
+    lenient = serializers.BooleanField(default=False)
+
+
+class UploadPublishSerializer(serializers.Serializer[Any]):
+    mode = serializers.ChoiceField(choices=PublishMode.choices, required=False)
+    note = serializers.CharField(max_length=300, required=False, allow_blank=True)
+
+
+class DatasetImageSerializer(serializers.ModelSerializer[Entry]):
+    id = serializers.IntegerField(source="item_id", help_text="Of the path in the dataset; stable over revisions.")
+    path = serializers.CharField(source="item.path")
+    size = serializers.IntegerField(source="blob.size")
+    sha256 = serializers.CharField(source="blob.sha256")
+    media_type = serializers.CharField(source="blob.media_type")
+    split = serializers.CharField(source="in_split", allow_blank=True, help_text="train, val, test, or empty.")
+    labelled = serializers.SerializerMethodField()
+    is_sound = serializers.BooleanField(
+        source="blob.is_sound", allow_null=True, help_text="Whether it could be decoded; null until it was tried."
+    )
+
+    class Meta:
+        model = Entry
+        fields = [
+            "id",
+            "path",
+            "width",
+            "height",
+            "size",
+            "sha256",
+            "media_type",
+            "split",
+            "labelled",
+            "class_ids",
+            "box_count",
+            "is_sound",
+        ]
+
+    def get_labelled(self, entry: Entry) -> bool:
+        return entry.annotation_id is not None
+
+
+class DatasetImageDetailSerializer(DatasetImageSerializer):
+    annotations = serializers.SerializerMethodField()
+
+    class Meta(DatasetImageSerializer.Meta):
+        fields = [*DatasetImageSerializer.Meta.fields, "annotations"]
+
+    @extend_schema_field(DatasetBoxSerializer(many=True))
+    def get_annotations(self, entry: Entry) -> Any:
+        return entry.annotation.document["objects"] if entry.annotation else []
+
+
+class SplitSetSerializer(serializers.Serializer[Any]):
+    """`auto`: seed and ratios. `manual`: items, paths by split. `uploaded`: as the uploads named them."""
+
+    method = serializers.ChoiceField(choices=SplitMethod.choices)
+    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
+    ratios = serializers.DictField(child=serializers.FloatField(), required=False)
+    items = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+
+
+class SplitPlanSerializer(serializers.Serializer[Any]):
+    level = serializers.ChoiceField(choices=SplitLevel.choices)
+    method = serializers.ChoiceField(choices=SplitMethod.choices)
+    seed = serializers.IntegerField()
+    ratios = serializers.DictField(child=serializers.FloatField())
+    digest = serializers.CharField()
+
+
+class SplitSerializer(serializers.Serializer[Any]):
+    plan = SplitPlanSerializer()
+    counts = serializers.DictField(child=SplitCountSerializer())
+
+
+class SnapshotCountsSerializer(serializers.Serializer[Any]):
+    train = serializers.IntegerField()
+    val = serializers.IntegerField()
+    test = serializers.IntegerField()
+    images = serializers.IntegerField()
+    boxes = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+
+
+class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
+    dataset_id = serializers.UUIDField(read_only=True)
+    revision = serializers.IntegerField(source="revision.no", read_only=True)
+    split = SplitPlanSerializer(source="split_plan", read_only=True)
+    tag = serializers.CharField(max_length=60, required=False, allow_blank=True)
+    classes = DatasetClassSerializer(many=True, read_only=True, source="revision.classes")
+    counts = SnapshotCountsSerializer(read_only=True)
+
+    class Meta:
+        model = Snapshot
+        fields = [
+            "id",
+            "dataset_id",
+            "no",
+            "tag",
+            "note",
+            "revision",
+            "root_hash",
+            "split",
+            "classes",
+            "counts",
+            "created_at",
+        ]
+        read_only_fields = ["id", "no", "root_hash", "created_at"]
+        # Uniqueness is the service's business: it knows the dataset.
+        validators: list[Any] = []
+
+
+SPLIT_CHOICES = [*Split.values, "none"]

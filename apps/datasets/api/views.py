@@ -1,0 +1,132 @@
+from typing import Any
+
+import django_filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.api.versions import check_version, etag
+from apps.core.errors import NotFound
+from apps.datasets import selectors, services
+from apps.datasets.api.bodies import StreamParser, body_of
+from apps.datasets.api.serializers import (
+    DatasetAnalysisSerializer,
+    DatasetDetailSerializer,
+    DatasetSerializer,
+    SplitSerializer,
+    SplitSetSerializer,
+    UploadAnalyzeSerializer,
+)
+from apps.datasets.models import Dataset
+from apps.datasets.selectors.splits import split_view
+
+DATASET = OpenApiParameter("dataset_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The dataset.")
+
+
+def visible_dataset(request: Request, dataset_id: Any) -> Dataset:
+    """The dataset of an address below `datasets/{id}/`."""
+    return Dataset.objects.select_related("split_plan").get_visible(request.actor, pk=dataset_id)
+
+
+class DatasetFilter(django_filters.FilterSet):
+    search = django_filters.CharFilter(method="by_text", label="Part of the name")
+    project_id = django_filters.UUIDFilter(field_name="project_id")
+
+    class Meta:
+        model = Dataset
+        fields: list[str] = []
+
+    def by_text(self, rows: Any, name: str, value: str) -> Any:
+        return rows.search(value)
+
+
+class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
+    """Datasets that I may see."""
+
+    queryset = Dataset.objects.none()
+    serializer_class = DatasetSerializer
+    filterset_class = DatasetFilter
+    http_method_names = ("get", "post", "put", "patch", "delete", "head", "options")
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        if self.action == "restore":
+            return Dataset.objects.permitted(self.request.actor, "datasets.restore_dataset")
+        return Dataset.objects.visible(self.request.actor).select_related("split_plan")
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        dataset = services.dataset_create(actor=request.actor, **form.validated_data)
+        return self._answer(dataset, status.HTTP_201_CREATED)
+
+    @extend_schema(responses=DatasetDetailSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One dataset, with its classes."""
+        dataset = self.get_object()
+        dataset.classes = selectors.classes_of(dataset)
+        return Response(DatasetDetailSerializer(dataset).data, headers=etag(dataset))
+
+    @extend_schema(exclude=True)
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.http_method_not_allowed(request)
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        dataset = self.get_object()
+        check_version(request, dataset)
+        form = self.get_serializer(dataset, data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        return self._answer(services.dataset_change(actor=request.actor, dataset=dataset, **form.validated_data))
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Move to the trash; `restore` brings it back."""
+        services.dataset_trash(actor=request.actor, dataset=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=DatasetSerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str | None = None) -> Response:
+        """Bring a dataset back from the trash."""
+        return self._answer(services.dataset_restore(actor=request.actor, dataset=self.get_object()))
+
+    @extend_schema(
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        parameters=[OpenApiParameter("lenient", bool, description="Some errors count as warnings.")],
+        responses=DatasetAnalysisSerializer,
+    )
+    @action(detail=True, methods=["post"], parser_classes=[StreamParser])
+    def analyze(self, request: Request, pk: str | None = None) -> Response:
+        """Analyse an archive (ZIP, TAR, TAR.GZ) at once, without storing anything."""
+        form = UploadAnalyzeSerializer(data=request.query_params)
+        form.is_valid(raise_exception=True)
+        stream, _length = body_of(request)
+        found = services.analyse_archive(
+            actor=request.actor, dataset=self.get_object(), stream=stream, lenient=form.validated_data["lenient"]
+        )
+        return Response(DatasetAnalysisSerializer(found.as_dict()).data)
+
+    @extend_schema(methods=["GET"], responses=SplitSerializer)
+    @extend_schema(methods=["PUT"], request=SplitSetSerializer, responses=SplitSerializer)
+    @extend_schema(methods=["DELETE"], request=None, responses=SplitSerializer)
+    @action(detail=True, methods=["get", "put", "delete"])
+    def split(self, request: Request, pk: str | None = None) -> Response:
+        """The split in force, and the level it comes from: dataset or default. DELETE goes back to the default."""
+        dataset = self.get_object()
+        if request.method == "PUT":
+            form = SplitSetSerializer(data=request.data)
+            form.is_valid(raise_exception=True)
+            dataset = services.split_set(actor=request.actor, dataset=dataset, **form.validated_data)
+        elif request.method == "DELETE":
+            dataset = services.split_remove(actor=request.actor, dataset=dataset)
+        plan = selectors.split_in_force(dataset)
+        return Response(SplitSerializer(split_view(dataset, dataset.revision_no, plan)).data)
+
+    def _answer(self, dataset: Dataset, code: int = status.HTTP_200_OK) -> Response:
+        fresh = Dataset.objects.visible(self.request.actor).filter(pk=dataset.pk).first()
+        if fresh is None:  # its new visibility hides it from the one who set it
+            raise NotFound()
+        return Response(self.get_serializer(fresh).data, status=code, headers=etag(fresh))

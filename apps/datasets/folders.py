@@ -1,0 +1,32 @@
+"""The folder of an upload, below the portal's home.
+
+incoming/       files that are being received, under names of our own
+files/          files received, under their paths
+staged/         the set that was analysed; taken from files/, or unpacked from the one archive in it
+items.jsonl     what the analysis found, one file of the set a line: what is published
+stored.txt      digests that a publication has put into the store
+"""
+
+import shutil
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+
+class UploadFolder:
+    def __init__(self, upload_id: UUID | str) -> None:
+        self.root = uploads_root() / str(upload_id)
+        self.incoming = self.root / "incoming"
+        self.files = self.root / "files"
+        self.staged = self.root / "staged"
+        self.unpacking = self.root / "unpacking"
+        self.items = self.root / "items.jsonl"
+        self.stored = self.root / "stored.txt"
+
+    def remove(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def uploads_root() -> Path:
+    return Path(settings.HOME) / "uploads"

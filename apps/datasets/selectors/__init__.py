@@ -1,0 +1,36 @@
+"""Reads that pages, programs and the apps above need."""
+
+from apps.datasets.selectors.images import (
+    ImageFilter,
+    class_counts,
+    classes_of,
+    image_of,
+    images_of,
+    open_blob,
+    preview_of,
+    thumbnail_of,
+)
+from apps.datasets.selectors.snapshots import manifest_lines, snapshot_entries, snapshot_has_blob
+from apps.datasets.selectors.splits import SplitView, split_in_force, splits_of
+from apps.datasets.selectors.usage import Use, datasets_for_choice, register_usage, usage_of
+
+__all__ = [
+    "ImageFilter",
+    "SplitView",
+    "Use",
+    "class_counts",
+    "classes_of",
+    "datasets_for_choice",
+    "image_of",
+    "images_of",
+    "manifest_lines",
+    "open_blob",
+    "preview_of",
+    "register_usage",
+    "snapshot_entries",
+    "snapshot_has_blob",
+    "split_in_force",
+    "splits_of",
+    "thumbnail_of",
+    "usage_of",
+]

@@ -1,0 +1,117 @@
+"""Pictures of a dataset: pages of them, one with its labels, their bytes, and small copies."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, F, Func, QuerySet
+
+from apps.core.errors import Invalid, NotFound
+from apps.core.storage import ObjectNotFound, storage
+from apps.core.storage.keys import blob_key
+from apps.datasets.defects import BadInput, describe
+from apps.datasets.folders import UploadFolder
+from apps.datasets.images import thumbnail
+from apps.datasets.models import Blob, Dataset, Entry, Revision, Upload
+from apps.datasets.selectors.splits import split_in_force, with_split
+
+THUMBNAIL_SIZES = (128, 256, 512)
+PREVIEW_SIZE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """What a list of images is narrowed to; None means not at all. `split` "" is for images of no split."""
+
+    class_id: int | None = None
+    split: str | None = None
+    labelled: bool | None = None
+    search: str = ""
+
+
+def images_of(dataset: Dataset, wanted: ImageFilter | None = None) -> QuerySet[Entry]:
+    """The images that the dataset holds now, with `in_split` of the plan in force, ordered by item: pages by key."""
+    wanted = wanted or ImageFilter()
+    rows = with_split(Entry.objects.head(dataset.pk).images(), split_in_force(dataset))
+    if wanted.class_id is not None:
+        rows = rows.filter(class_ids__contains=[wanted.class_id])
+    if wanted.split is not None:
+        rows = rows.filter(in_split=wanted.split)
+    if wanted.labelled is not None:
+        rows = rows.filter(annotation__isnull=not wanted.labelled)
+    if wanted.search:
+        rows = rows.filter(item__path__icontains=wanted.search)
+    return rows.select_related("item", "blob", "annotation").order_by("item_id")
+
+
+def image_of(dataset: Dataset, item_id: int) -> Entry:
+    """The image at an item of the dataset now. Raises `NotFound`."""
+    rows = images_of(dataset)
+    try:
+        return rows.get(item_id=item_id)
+    except (Entry.DoesNotExist, ValueError, OverflowError) as error:
+        raise NotFound() from error
+
+
+def class_counts(dataset: Dataset) -> dict[int, int]:
+    """How many images each class occurs in now."""
+    rows = Entry.objects.head(dataset.pk).images().annotate(class_id=Func(F("class_ids"), function="unnest"))
+    return dict(rows.values_list("class_id").annotate(Count("pk")).order_by())
+
+
+def classes_of(dataset: Dataset) -> list[dict[str, Any]]:
+    """The class table of the newest revision, `{"id", "name", "images"}` each; [] before the first."""
+    revision = Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
+    if revision is None:
+        return []
+    counts = class_counts(dataset)
+    return [{**found, "images": counts.get(found["id"], 0)} for found in revision.classes]
+
+
+def preview_of(upload: Upload, path: str) -> tuple[str, bytes]:
+    """Digest and small copy of a picture of the upload's report. Raises `NotFound` for any other path."""
+    known = {found["path"]: found["sha256"] for found in upload.analysis.get("preview", ())}
+    source = UploadFolder(upload.pk).staged / path
+    if path not in known or not source.is_file():
+        raise NotFound()
+    return known[path], _small(source, PREVIEW_SIZE)
+
+
+def open_blob(blob: Blob) -> Iterator[bytes]:
+    """The bytes as they were uploaded. Raises `NotFound` when the store has lost them."""
+    try:
+        return storage().open(blob_key(blob.organization_id, blob.sha256))
+    except ObjectNotFound as error:
+        raise NotFound(code="blob_missing") from error
+
+
+def thumbnail_key(blob: Blob, size: int) -> str:
+    """Where the small copy of a picture lies: derived, so it can be made again."""
+    return f"derived/{blob.organization_id}/{blob.sha256[:2]}/{blob.sha256}/{size}.webp"
+
+
+def thumbnail_of(blob: Blob, size: int) -> bytes:
+    """A WebP copy without metadata that fits in `size` × `size`, made on first need and kept.
+
+    `size` is one of `THUMBNAIL_SIZES`. Raises `Invalid` for a picture that cannot be decoded.
+    """
+    key = thumbnail_key(blob, size)
+    try:
+        return storage().read(key)
+    except ObjectNotFound:
+        pass
+    source: Any = storage().local_path(blob_key(blob.organization_id, blob.sha256))
+    if source is None:
+        source = b"".join(open_blob(blob))
+    made = _small(source, size)
+    storage().put(key, io.BytesIO(made))
+    return made
+
+
+def _small(source: Any, size: int) -> bytes:
+    try:
+        return thumbnail(source, size)
+    except BadInput as refused:
+        sentence, hint = describe(refused.defect)
+        raise Invalid(sentence, code=refused.code, hint=hint) from refused

@@ -1,0 +1,43 @@
+"""What a dataset is used for. The apps above, which this one does not know, say so through a register."""
+
+import datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from apps.core.identity import Actor
+from apps.core.policy import PermittedQuerySet
+from apps.datasets.models import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One thing that used a dataset; `href` is its page."""
+
+    name: str
+    kind: str
+    state: str
+    color: str
+    time: datetime.datetime
+    href: str
+
+
+UsageSource = Callable[[Actor, Dataset, int], Iterable[Use]]
+_sources: list[UsageSource] = []
+
+
+def register_usage(source: UsageSource) -> None:
+    """`source(actor, dataset, limit)` names the newest uses that the actor may see."""
+    _sources.append(source)
+
+
+def usage_of(actor: Actor, dataset: Dataset, limit: int = 20) -> list[Use]:
+    """The newest uses of the dataset, newest first."""
+    found = [use for source in _sources for use in source(actor, dataset, limit)]
+    return sorted(found, key=lambda use: use.time, reverse=True)[:limit]
+
+
+def datasets_for_choice(actor: Actor) -> PermittedQuerySet[Dataset]:
+    """Datasets of the chosen organization that the actor may train on, by name; those without a revision are left
+    out."""
+    rows = Dataset.objects.visible(actor).filter(organization_id=actor.organization_id, revision_no__gt=0)
+    return rows.order_by("name")

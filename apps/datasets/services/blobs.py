@@ -1,0 +1,84 @@
+"""Putting files of an upload into the store, before any row names them and outside of every transaction."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from apps.core.storage import storage
+from apps.core.storage.keys import blob_key
+from apps.datasets.models import Blob
+
+AT_ONCE = 8
+BATCH = 1000
+#: With more files than this, one `sync` of the disk costs less than one per file.
+SINGLE_SYNCS = 2000
+
+
+def store_files(organization_id: UUID, files: Mapping[str, Path], noted: Path) -> None:
+    """Stores the files (digest → where it lies) that the organization does not have yet.
+
+    Digests that were not in the store before are appended to the file `noted`, ahead of the writing, so that a
+    publication that fails can be swept.
+    """
+    known = _known(organization_id, list(files))
+    absent = [
+        sha256 for sha256 in files if sha256 not in known and storage().size(blob_key(organization_id, sha256)) is None
+    ]
+    with noted.open("a", encoding="ascii") as target:
+        target.writelines(f"{sha256}\n" for sha256 in absent)
+    local = storage().local_path("") is not None
+    singly = local and len(absent) <= SINGLE_SYNCS
+
+    def put(sha256: str) -> None:
+        key = blob_key(organization_id, sha256)
+        if local:
+            _link(files[sha256], key, sync=singly)
+        else:
+            _send(files[sha256], key)
+
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        for _done in workers.map(put, absent):
+            pass
+    if local and not singly:
+        os.sync()
+
+
+def _known(organization_id: UUID, digests: Sequence[str]) -> set[str]:
+    known: set[str] = set()
+    for start in range(0, len(digests), BATCH):
+        rows = Blob.objects.filter(organization_id=organization_id, sha256__in=digests[start : start + BATCH])
+        known.update(rows.values_list("sha256", flat=True))
+    return known
+
+
+def _link(source: Path, key: str, *, sync: bool) -> None:
+    """The store is a folder of this machine: the staged file itself becomes the object, without a copy."""
+    target = storage().local_path(key)
+    assert target is not None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".incoming-{uuid4().hex}"
+    try:
+        os.link(source, temporary)
+    except OSError:  # another file system, or one without links
+        _send(source, key)
+        return
+    if sync:
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    os.replace(temporary, target)
+
+
+def _send(source: Path, key: str) -> None:
+    with source.open("rb") as stream:
+        storage().put(key, stream)
+
+
+def noted_digests(noted: Path) -> Iterator[str]:
+    """The digests of a `stored.txt`; none where there is no such file."""
+    if noted.is_file():
+        yield from noted.read_text(encoding="ascii").split()

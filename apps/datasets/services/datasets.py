@@ -1,0 +1,90 @@
+"""The dataset itself: its name, its visibility, the trash."""
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.core import auditing
+from apps.core.errors import Conflict, Invalid
+from apps.core.identity import Actor
+from apps.core.operations import operation
+from apps.datasets import actions
+from apps.datasets.models import Dataset, Task, Visibility
+from apps.projects.models import Project
+
+CHANGEABLE = ("name", "description", "visibility")
+
+
+@operation("datasets.dataset_create", permission="datasets.add_dataset", on="project")
+def dataset_create(
+    *,
+    actor: Actor,
+    project: Project,
+    name: str,
+    description: str = "",
+    task: str = Task.DETECT,
+    visibility: str = Visibility.PROJECT,
+) -> Dataset:
+    """A new dataset without a revision; uploads fill it."""
+    dataset = Dataset(
+        organization_id=project.organization_id,
+        project=project,
+        name=name.strip(),
+        description=description,
+        task=task,
+        visibility=visibility,
+        created_by=actor.user,
+    )
+    _check_name(dataset, dataset.name)
+    dataset.full_clean(validate_constraints=False)
+    dataset.save()
+    after = {"name": dataset.name, "visibility": dataset.visibility}
+    auditing.record(actor, actions.CREATED, dataset, after=after)
+    return dataset
+
+
+@operation("datasets.dataset_change", permission="datasets.change_dataset", on="dataset")
+def dataset_change(*, actor: Actor, dataset: Dataset, **fields: Any) -> Dataset:
+    """Changes name, description or visibility."""
+    _refuse_unknown(fields)
+    dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    if "name" in fields:
+        fields["name"] = fields["name"].strip()
+        _check_name(dataset, fields["name"])
+    changes = dataset.change(**fields)
+    dataset.full_clean(validate_constraints=False)
+    auditing.record(actor, actions.CHANGED, dataset, changes=changes)
+    return dataset
+
+
+@operation("datasets.dataset_trash", permission="datasets.delete_dataset", on="dataset")
+def dataset_trash(*, actor: Actor, dataset: Dataset) -> Dataset:
+    """Moves the dataset out of sight; its snapshots stay readable for the jobs that use them."""
+    dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    dataset.change(deleted_at=timezone.now())
+    auditing.record(actor, actions.TRASHED, dataset)
+    return dataset
+
+
+@operation("datasets.dataset_restore", permission="datasets.restore_dataset", on="dataset")
+def dataset_restore(*, actor: Actor, dataset: Dataset) -> Dataset:
+    """Brings a dataset back from the trash; refused while another carries its name."""
+    dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    _check_name(dataset, dataset.name)
+    dataset.change(deleted_at=None)
+    auditing.record(actor, actions.RESTORED, dataset)
+    return dataset
+
+
+def _check_name(dataset: Dataset, name: str) -> None:
+    same = Dataset.objects.filter(organization_id=dataset.organization_id, name__iexact=name, deleted_at__isnull=True)
+    if same.exclude(pk=dataset.pk).exists():
+        message = _("The organization has a dataset of this name.")
+        raise Conflict(message, code="name_taken", fields={"name": [message]})
+
+
+def _refuse_unknown(fields: dict[str, Any]) -> None:
+    unknown = set(fields) - set(CHANGEABLE)
+    if unknown:
+        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in sorted(unknown)})

@@ -1,0 +1,271 @@
+"""Analysing an upload, by a worker: unpack or take over what arrived, read it once, note down what it holds."""
+
+import hashlib
+import json
+import logging
+import os
+import posixpath
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.core import auditing, policy
+from apps.core.errors import Conflict, Invalid, TooLarge
+from apps.core.identity import Actor
+from apps.core.operations import ingest, operation
+from apps.datasets import actions
+from apps.datasets.analysis import Analysis, analyse
+from apps.datasets.archives import Limits, Staged, archive_kind, unpack, walk
+from apps.datasets.archives.staging import Stage
+from apps.datasets.defects import BadInput
+from apps.datasets.folders import UploadFolder
+from apps.datasets.formats.model import ParsedItem
+from apps.datasets.formats.yolo.layout import CLASS_FILES
+from apps.datasets.models import Dataset, Upload, UploadState
+from apps.datasets.services import messages
+from apps.datasets.services.locks import upload_lock
+from apps.datasets.services.refusals import as_domain_error
+from apps.datasets.services.uploads import LIMITS, wrong_state
+
+log = logging.getLogger(__name__)
+
+#: Of `analyse_archive`, whose caller waits for the answer.
+DIRECT_BYTES = 1 << 30
+DIRECT_LIMITS = Limits(members=50_000, total_bytes=2 << 30, seconds=50.0)
+HEAD = 512
+PAUSE_SECONDS = 0.5
+ANALYSABLE = (UploadState.RECEIVING, UploadState.READY, UploadState.REFUSED)
+#: Files besides images and labels that belong to a set and are kept with it, so that it can be given back whole.
+KEPT_ENDINGS = (".yaml", ".yml", ".md")
+KEPT_NAMES = frozenset({*CLASS_FILES, "train.txt", "val.txt", "valid.txt", "test.txt"})
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+}
+TEXT_TYPES = {".txt": "text/plain", ".yaml": "application/yaml", ".yml": "application/yaml", ".md": "text/markdown"}
+
+
+@operation("datasets.upload_analyse", permission="datasets.change_upload", on="upload")
+def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False) -> Upload:
+    """Closes the upload to further files and has a worker analyse it; may be asked again with another `lenient`."""
+    upload = Upload.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=upload.pk)
+    if upload.state not in ANALYSABLE:
+        raise wrong_state(upload)
+    if not upload.file_count:
+        raise Conflict(_("Nothing was uploaded yet."), code="upload_empty", hint=_("Send the files first."))
+    upload.change(state=UploadState.ANALYSING, lenient=lenient, analysis={}, failure={}, progress={})
+    auditing.record(actor, actions.UPLOAD_ANALYSED, upload, name=upload.dataset.name, params={"lenient": lenient})
+    messages.send_on_commit("datasets.read", upload.pk)
+    return upload
+
+
+def upload_read(upload_id: UUID | str) -> None:
+    """What the worker does. Idempotent: it begins anew after a worker's death, and two at once do the work once."""
+    upload = Upload.objects.filter(pk=upload_id).first()
+    if upload is None:
+        return
+    with upload_lock(upload.pk) as held:
+        upload.refresh_from_db()
+        if not held or upload.state != UploadState.ANALYSING:
+            return
+        try:
+            found = _analysed(upload)
+        except OSError as error:
+            log.exception("upload %s could not be read", upload.pk)
+            _note_failure(upload_id=upload.pk, code="unreadable", params={"detail": error.strerror or ""})
+            return
+        _note_analysis(upload_id=upload.pk, analysis=found)
+
+
+def analyse_archive(*, actor: Actor, dataset: Dataset, stream: BinaryIO, lenient: bool = False) -> Analysis:
+    """The analysis of an archive, at once and without storing anything.
+
+    Raises `Invalid` or `TooLarge` for what is no sound archive; defects of the set in it are part of the answer.
+    """
+    policy.require(actor, "datasets.change_dataset", dataset)
+    with tempfile.TemporaryDirectory(prefix="modelyard-analyse-") as name:
+        archive = Path(name, "archive")
+        with archive.open("wb") as target:
+            size = 0
+            while chunk := stream.read(HEAD << 11):
+                size += len(chunk)
+                if size > DIRECT_BYTES:
+                    raise TooLarge(
+                        _("At most %(limit)s bytes can be analysed at once.") % {"limit": DIRECT_BYTES},
+                        hint=_("Start an upload instead."),
+                    )
+                target.write(chunk)
+        try:
+            staged = unpack(archive, Path(name, "staged"), limits=DIRECT_LIMITS)
+        except BadInput as refused:
+            raise as_domain_error(refused) from refused
+        archive.unlink()
+        return analyse(staged, lenient=lenient)
+
+
+def _analysed(upload: Upload) -> dict[str, Any]:
+    """Stages the files and analyses them; writes `items.jsonl` where the set may be published."""
+    folder = UploadFolder(upload.pk)
+    progress = _Progress(upload.pk)
+    folder.items.unlink(missing_ok=True)
+    try:
+        staged = _staged(folder, progress)
+    except BadInput as refused:
+        return Analysis(errors=1, defects=[refused.defect], defect_counts={refused.code: 1}).as_dict()
+    temporary = folder.items.with_suffix(".part")
+    with temporary.open("w", encoding="utf-8") as target:
+        notes = _Notes(target, staged)
+        analysis = analyse(staged, lenient=upload.lenient, progress=progress, on_item=notes.add_image)
+        if analysis.ok:
+            notes.add_files()
+    if analysis.ok:
+        os.replace(temporary, folder.items)
+    else:
+        temporary.unlink()
+    return analysis.as_dict()
+
+
+def _staged(folder: UploadFolder, progress: Callable[[int, int | None, int], None]) -> Staged:
+    """The set as plain files under `staged/`, which exists once it is complete."""
+    if folder.staged.is_dir():
+        return _walked(folder.staged)
+    archive = _only_archive(folder.files)
+    if archive is not None:
+        # What a worker left half unpacked when it died.
+        shutil.rmtree(folder.unpacking, ignore_errors=True)
+        staged = unpack(archive, folder.unpacking, limits=LIMITS, progress=progress)
+        os.replace(folder.unpacking, folder.staged)
+        staged.root = folder.staged
+        archive.unlink()
+        return staged
+    os.replace(folder.files, folder.staged)
+    return _walked(folder.staged)
+
+
+def _walked(folder: Path) -> Staged:
+    """A set of single files, under the same rules as an archive's members."""
+    staged = walk(folder, limits=LIMITS)
+    for member in staged.members:
+        with staged.locate(member.path).open("rb") as stream:
+            Stage.refuse_packed(member.path, stream.read(HEAD))
+    return staged
+
+
+def _only_archive(files: Path) -> Path | None:
+    """The one file of the upload when it is meant as an archive. Raises BadInput where it only says so."""
+    found = [Path(parent, name) for parent, _folders, names in os.walk(files) for name in names]
+    if len(found) != 1:
+        return None
+    is_named_so = found[0].name.lower().endswith((".zip", ".tar", ".gz", ".tgz"))
+    with found[0].open("rb") as stream:
+        try:
+            archive_kind(stream)
+        except BadInput:
+            if is_named_so:
+                raise
+            return None
+    return found[0]
+
+
+class _Notes:
+    """Writes down each file of the set that is to be published, one JSON object a line."""
+
+    def __init__(self, target: Any, staged: Staged) -> None:
+        self.target = target
+        self.staged = staged
+        self.labels: set[str] = set()
+
+    def add_image(self, item: ParsedItem) -> None:
+        if item.label_path is not None:
+            self.labels.add(item.label_path)
+        annotation = item.annotation
+        self._write(
+            path=item.path,
+            sha256=item.sha256,
+            size=item.size,
+            type=MEDIA_TYPES[item.facts.format],
+            width=item.facts.width,
+            height=item.facts.height,
+            split=item.split or "",
+            document=None if annotation is None else annotation.document(),
+        )
+
+    def add_files(self) -> None:
+        """Labels and descriptions, byte for byte; what is neither was reported and is left out."""
+        for member in self.staged.members:
+            name = posixpath.basename(member.path).lower()
+            if member.path not in self.labels and name not in KEPT_NAMES and not name.endswith(KEPT_ENDINGS):
+                continue
+            sha256 = member.sha256 or hashlib.sha256(self.staged.read(member.path)).hexdigest()
+            ending = posixpath.splitext(name)[1]
+            self._write(
+                path=member.path,
+                sha256=sha256,
+                size=member.size,
+                type=TEXT_TYPES.get(ending, "application/octet-stream"),
+            )
+
+    def _write(self, **values: Any) -> None:
+        self.target.write(json.dumps(values, separators=(",", ":")) + "\n")
+
+
+class _Progress:
+    """Writes how far the worker is into the row, a few times a second at most."""
+
+    def __init__(self, upload_id: UUID) -> None:
+        self.upload_id = upload_id
+        self._next = time.monotonic() + PAUSE_SECONDS
+
+    def __call__(self, done: int, total: int | None, size: int) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + PAUSE_SECONDS
+        _note_progress(upload_id=self.upload_id, progress={"done": done, "total": total, "bytes": size})
+
+
+@ingest("datasets.upload_note_progress")
+def _note_progress(*, upload_id: UUID, progress: dict[str, Any]) -> None:
+    Upload.objects.filter(pk=upload_id).update(progress=progress, updated_at=timezone.now())
+
+
+@ingest("datasets.upload_note_analysis")
+def _note_analysis(*, upload_id: UUID, analysis: dict[str, Any]) -> None:
+    """The worker's answer to `upload_analyse`; a set with errors cannot be published."""
+    upload = Upload.objects.select_for_update().get(pk=upload_id)
+    if upload.state == UploadState.ANALYSING:
+        counts = {"file_count": analysis["files"], "byte_count": analysis["bytes"]} if analysis["files"] else {}
+        state = UploadState.READY if analysis["ok"] else UploadState.REFUSED
+        upload.change(state=state, analysis=analysis, progress={}, **counts)
+
+
+@ingest("datasets.upload_note_failure")
+def _note_failure(*, upload_id: UUID, code: str, params: dict[str, Any]) -> None:
+    """The portal could not do its part; nothing of the upload was published."""
+    upload = Upload.objects.select_for_update().get(pk=upload_id)
+    upload.change(state=UploadState.FAILED, failure={"code": code, "params": params}, progress={})
+
+
+def note_failure(upload_id: UUID, code: str, params: dict[str, Any]) -> None:
+    _note_failure(upload_id=upload_id, code=code, params=params)
+
+
+def refused_error(upload: Upload) -> Invalid:
+    """Why a refused upload cannot be published, with its first error."""
+    defects = [found for found in upload.analysis.get("defects", ()) if found["severity"] == "error"]
+    first = defects[0] if defects else {}
+    return Invalid(
+        _("The upload has %(errors)s errors.") % {"errors": upload.analysis.get("errors", 0)},
+        code="upload_refused",
+        hint=_("Correct the files and upload them again, or analyse leniently."),
+        params={"errors": upload.analysis.get("errors", 0), "first": first},
+    )

@@ -1,0 +1,190 @@
+"""Snapshots: a revision, its root hash and a split plan, fixed. An unchanged dataset gives the same snapshot again."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Max, ProtectedError, Q, Sum
+from django.utils.translation import gettext as _
+
+from apps.core import auditing, policy
+from apps.core.errors import Conflict, Invalid
+from apps.core.identity import Actor
+from apps.core.operations import operation
+from apps.datasets import actions
+from apps.datasets.formats.model import canonical_json
+from apps.datasets.models import BucketHash, Dataset, Item, Revision, Snapshot, Split, SplitLevel
+from apps.datasets.selectors.snapshots import snapshot_entries
+from apps.datasets.selectors.splits import SplitView, split_in_force, split_view
+from apps.datasets.services.splits import plan_of, stored
+
+HASH_VERSION = 1
+
+# One pass over the rows of the buckets named; within a bucket the lines are in path order (collation "C"). Paths hold
+# no control characters, so tab and newline divide the fields without doubt.
+HASH_BUCKETS = """
+INSERT INTO datasets_buckethash (dataset_id, bucket, revision_no, digest)
+SELECT %(dataset)s, i.bucket, %(revision)s, encode(sha256(convert_to(string_agg(
+    i.path || E'\\t' || b.sha256 || E'\\t' || coalesce(a.sha256, '') || E'\\t' || e.split, E'\\n' ORDER BY i.path
+), 'UTF8')), 'hex')
+FROM datasets_entry e
+JOIN datasets_item i ON i.id = e.item_id
+JOIN datasets_blob b ON b.id = e.blob_id
+LEFT JOIN datasets_annotationdocument a ON a.id = e.annotation_id
+WHERE e.dataset_id = %(dataset)s AND e.to_revision IS NULL AND i.bucket = ANY(%(buckets)s)
+GROUP BY i.bucket
+ON CONFLICT (dataset_id, bucket) DO UPDATE SET digest = excluded.digest, revision_no = excluded.revision_no
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Everything that a snapshot of the locked dataset would be made of."""
+
+    dataset: Dataset
+    revision: Revision
+    view: SplitView
+
+    @property
+    def existing(self) -> Snapshot | None:
+        rows = Snapshot.objects.select_related("dataset", "revision", "split_plan").filter(dataset=self.dataset)
+        return rows.filter(root_hash=self.revision.root_hash, split_digest=self.view.plan.digest).first()
+
+
+def snapshot_for_training(
+    *, actor: Actor, dataset: Dataset, split_override: Mapping[str, Any] | None = None
+) -> Snapshot:
+    """The snapshot that a training on the dataset as it is now learns from; an earlier one when nothing has changed.
+
+    `split_override`, the job's own split, holds the arguments of `split_set` other than `items`. Raises `Invalid`
+    where train or val would hold no labelled image, `Conflict` where nothing was published yet.
+    """
+    policy.require(actor, "datasets.view_dataset", dataset)
+    with transaction.atomic():
+        prepared = _prepare(dataset, split_override)
+        _check_trainable(prepared.view)
+        if (existing := prepared.existing) is not None:
+            return existing
+        return snapshot_record(actor=actor, dataset=prepared.dataset, prepared=prepared)
+
+
+@operation("datasets.snapshot_create", permission="datasets.change_dataset", on="dataset")
+def snapshot_create(*, actor: Actor, dataset: Dataset, tag: str = "", note: str = "") -> Snapshot:
+    """A snapshot by hand, named v1, v2, … unless a tag is given. The same content is not fixed twice."""
+    prepared = _prepare(dataset, None)
+    if (existing := prepared.existing) is not None:
+        raise Conflict(
+            _("The dataset has not changed since the snapshot %(tag)s.") % {"tag": existing.tag},
+            code="snapshot_exists",
+            params={"id": str(existing.pk), "tag": existing.tag},
+        )
+    if tag and Snapshot.objects.filter(dataset=prepared.dataset, tag=tag).exists():
+        message = _("The dataset has a snapshot of this tag.")
+        raise Conflict(message, code="tag_taken", fields={"tag": [message]})
+    return _save(actor, prepared, tag, note)
+
+
+@operation("datasets.snapshot_record", permission="datasets.view_dataset", on="dataset")
+def snapshot_record(*, actor: Actor, dataset: Dataset, prepared: _Prepared) -> Snapshot:
+    """A snapshot that a training needs: whoever may see the dataset may train on it."""
+    return _save(actor, prepared, "", "")
+
+
+@operation("datasets.snapshot_delete", permission="datasets.delete_snapshot", on="snapshot")
+def snapshot_delete(*, actor: Actor, snapshot: Snapshot) -> None:
+    """Removes a snapshot that no job refers to."""
+    snapshot = Snapshot.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=snapshot.pk)
+    auditing.record(actor, actions.SNAPSHOT_DELETED, snapshot, before={"root_hash": snapshot.root_hash})
+    try:
+        with transaction.atomic():
+            snapshot.delete()
+    except ProtectedError as error:
+        raise Conflict(
+            _("Jobs were trained on this snapshot."),
+            code="snapshot_in_use",
+            hint=_("It stays as long as they do, so that their results can be traced."),
+        ) from error
+
+
+def root_hash(dataset: Dataset, revision: Revision) -> str:
+    """The root hash of the head revision of the locked dataset; only buckets that changed are hashed anew."""
+    if revision.root_hash:
+        return revision.root_hash
+    base = BucketHash.objects.filter(dataset=dataset).aggregate(newest=Max("revision_no"))["newest"] or 0
+    changed = Q(entries__from_revision__gt=base) | Q(entries__to_revision__gt=base)
+    dirty = set(Item.objects.filter(changed, dataset=dataset).values_list("bucket", flat=True).distinct())
+    if dirty:
+        # Buckets that became empty are not made again by the insert.
+        BucketHash.objects.filter(dataset=dataset, bucket__in=dirty).delete()
+        with connection.cursor() as cursor:
+            values = {"dataset": dataset.pk, "revision": revision.no, "buckets": sorted(dirty)}
+            cursor.execute(HASH_BUCKETS, values)
+    buckets = BucketHash.objects.filter(dataset=dataset).order_by("bucket").values_list("bucket", "digest")
+    content = {"version": HASH_VERSION, "classes": revision.classes, "buckets": [list(row) for row in buckets]}
+    revision.root_hash = hashlib.sha256(canonical_json(content)).hexdigest()
+    revision.save(update_fields=["root_hash"])
+    return revision.root_hash
+
+
+def _prepare(dataset: Dataset, split_override: Mapping[str, Any] | None) -> _Prepared:
+    dataset = Dataset.objects.select_for_update(of=("self",)).select_related("split_plan").get(pk=dataset.pk)
+    revision = Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
+    if revision is None:
+        raise Conflict(
+            _("The dataset is empty."), code="dataset_empty", hint=_("Upload images and publish them first.")
+        )
+    root_hash(dataset, revision)
+    override = plan_of(dataset, SplitLevel.JOB, **split_override) if split_override else None
+    plan = split_in_force(dataset, override)
+    return _Prepared(dataset, revision, split_view(dataset, revision.no, plan))
+
+
+def _check_trainable(view: SplitView) -> None:
+    for split in (Split.TRAIN, Split.VAL):
+        if not view.labelled(split):
+            raise Invalid(
+                _("The split “%(split)s” holds no labelled image.") % {"split": split.label},
+                code="split_empty",
+                hint=_("Set another split on the dataset's page, or add labelled images."),
+                params={"split": split.value, "level": str(view.plan.level), "method": str(view.plan.method)},
+            )
+
+
+def _save(actor: Actor, prepared: _Prepared, tag: str, note: str) -> Snapshot:
+    dataset, revision, view = prepared.dataset, prepared.revision, prepared.view
+    last = Snapshot.objects.filter(dataset=dataset).aggregate(last=Max("no"))["last"] or 0
+    snapshot = Snapshot(
+        dataset=dataset,
+        revision=revision,
+        split_plan=stored(view.plan),
+        split_digest=view.plan.digest,
+        root_hash=revision.root_hash,
+        no=last + 1,
+        tag=tag or _free_tag(dataset, last + 1),
+        note=note,
+        created_by=actor.user,
+    )
+    snapshot.counts = _counts(snapshot, view)
+    snapshot.full_clean(validate_constraints=False)
+    snapshot.save()
+    after = {"tag": snapshot.tag, "root_hash": snapshot.root_hash, "split": str(view.plan.method)}
+    auditing.record(actor, actions.SNAPSHOT_CREATED, snapshot, after=after)
+    return snapshot
+
+
+def _free_tag(dataset: Dataset, no: int) -> str:
+    """v<no>, or the next that nobody took by hand."""
+    taken = set(Snapshot.objects.filter(dataset=dataset, tag__startswith="v").values_list("tag", flat=True))
+    while f"v{no}" in taken:
+        no += 1
+    return f"v{no}"
+
+
+def _counts(snapshot: Snapshot, view: SplitView) -> dict[str, int]:
+    counts = {split: view.labelled(split) for split in Split.values}
+    counts["images"] = sum(counts.values())
+    counts["boxes"] = sum(view.counts[split]["boxes"] for split in Split.values)
+    counts["bytes"] = snapshot_entries(snapshot).order_by().aggregate(size=Sum("blob__size"))["size"] or 0
+    return counts

@@ -1,0 +1,134 @@
+"""Tidying up: uploads given up, folders that nobody needs, messages that were lost, objects that no row names."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import F
+from django.utils import timezone
+
+from apps.core.operations import ingest
+from apps.core.storage import storage
+from apps.core.storage.keys import blob_key
+from apps.datasets.folders import UploadFolder, uploads_root
+from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Blob, Upload, UploadState
+from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key
+from apps.datasets.services import messages
+from apps.datasets.services.blobs import noted_digests
+from apps.datasets.services.locks import blobs_alone
+
+GIVEN_UP_AFTER = timedelta(hours=24)
+ASKED_AGAIN_AFTER = timedelta(minutes=1)
+FOLDER_SECONDS = 3600.0
+TASKS = {UploadState.ANALYSING: "datasets.read", UploadState.PUBLISHING: "datasets.store"}
+BATCH = 500
+
+
+def sweep() -> dict[str, int]:
+    """One idempotent pass; returns what it did. Run by beat, and safe beside anything else."""
+    return {
+        "given_up": _give_up(before=timezone.now() - GIVEN_UP_AFTER),
+        "asked_again": _ask_again(),
+        "swept": sum(_sweep_upload(upload) for upload in _ended()),
+        "folders": _remove_strays(),
+        "blobs": _remove_unused_blobs(),
+    }
+
+
+@ingest("datasets.uploads_give_up")
+def _give_up(*, before: object) -> int:
+    """Uploads that nobody has touched for a day are cancelled."""
+    idle = Upload.objects.filter(updated_at__lt=before).exclude(state__in=(*BUSY_UPLOADS, *ENDED_UPLOADS))
+    return idle.update(state=UploadState.CANCELLED, updated_at=timezone.now(), version=F("version") + 1)
+
+
+def _ask_again() -> int:
+    """The message of a busy upload may be lost; its lock keeps a second worker away where it is not."""
+    silent = Upload.objects.filter(state__in=BUSY_UPLOADS, updated_at__lt=timezone.now() - ASKED_AGAIN_AFTER)
+    for upload in silent:
+        messages.send(TASKS[UploadState(upload.state)], upload.pk)
+    return len(silent)
+
+
+def _ended() -> Iterator[Upload]:
+    rows = Upload.objects.filter(state__in=ENDED_UPLOADS, swept_at__isnull=True).select_related("dataset")
+    yield from rows[:BATCH]
+
+
+def _sweep_upload(upload: Upload) -> bool:
+    """Removes the folder and, where nothing was published, the objects that the attempt left. False: later."""
+    folder = UploadFolder(upload.pk)
+    if upload.state != UploadState.PUBLISHED:
+        organization_id = upload.dataset.organization_id
+        with blobs_alone(organization_id) as alone:
+            if not alone:
+                return False
+            left = list(noted_digests(folder.stored))
+            for start in range(0, len(left), BATCH):
+                part = left[start : start + BATCH]
+                _delete_objects(organization_id, set(part) - _named(part))
+    folder.remove()
+    _note_swept(upload_id=upload.pk)
+    return True
+
+
+@ingest("datasets.upload_note_swept")
+def _note_swept(*, upload_id: UUID) -> None:
+    """Nothing of the upload is left but its row."""
+    Upload.objects.filter(pk=upload_id).update(swept_at=timezone.now())
+
+
+def _remove_strays() -> int:
+    """Folders whose upload has no row (its dataset was deleted for good)."""
+    root = uploads_root()
+    if not root.is_dir():
+        return 0
+    old = [path for path in root.iterdir() if path.stat().st_mtime < time.time() - FOLDER_SECONDS]
+    known = {str(pk) for pk in Upload.objects.filter(swept_at__isnull=True).values_list("pk", flat=True)}
+    strays = [path for path in old if path.name not in known]
+    for path in strays:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(strays)
+
+
+def _remove_unused_blobs() -> int:
+    """Blobs that no entry of any revision holds: those of datasets that were deleted for good."""
+    unused = Blob.objects.filter(entries__isnull=True)
+    removed = 0
+    for organization_id in unused.order_by().values_list("organization_id", flat=True).distinct():
+        with blobs_alone(organization_id) as alone:
+            if not alone:
+                continue
+            digests = _forget_blobs(organization_id=organization_id)
+            _delete_objects(organization_id, digests - _named(digests))
+            removed += len(digests)
+    return removed
+
+
+@ingest("datasets.blobs_forget")
+def _forget_blobs(*, organization_id: UUID) -> set[str]:
+    """Deletes up to a batch of blobs without entries; returns their digests. Publications are locked out meanwhile."""
+    rows = Blob.objects.filter(organization_id=organization_id, entries__isnull=True)[:BATCH]
+    found = {blob.pk: blob.sha256 for blob in rows}
+    Blob.objects.filter(pk__in=found).delete()
+    return set(found.values())
+
+
+def _named(digests: object) -> set[str]:
+    """Those of the digests that any row of any app names: jobs keep their files under the same keys."""
+    named: set[str] = set()
+    for model in apps.get_models():
+        if any(field.name == "sha256" for field in model._meta.concrete_fields):
+            rows = model._default_manager.filter(sha256__in=list(digests))  # type: ignore[call-overload]
+            named.update(rows.values_list("sha256", flat=True))
+    return named
+
+
+def _delete_objects(organization_id: UUID, digests: set[str]) -> None:
+    for sha256 in digests:
+        storage().delete(blob_key(organization_id, sha256))
+        for size in THUMBNAIL_SIZES:
+            storage().delete(thumbnail_key(Blob(organization_id=organization_id, sha256=sha256), size))

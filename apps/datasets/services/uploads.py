@@ -1,0 +1,159 @@
+"""Receiving an upload: started, filled file by file and side by side, given up."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID, uuid4
+
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.core import auditing, policy
+from apps.core.errors import Conflict, Invalid
+from apps.core.identity import Actor
+from apps.core.operations import ingest, operation
+from apps.datasets import actions
+from apps.datasets.archives import Limits, PathRules
+from apps.datasets.defects import BadInput
+from apps.datasets.folders import UploadFolder
+from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Dataset, PublishMode, Upload, UploadState
+from apps.datasets.services.refusals import as_domain_error
+
+CHUNK = 1 << 20
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedFile:
+    """A file as it arrived. `kept` is False for what systems leave behind (`.DS_Store`, `__MACOSX`)."""
+
+    path: str
+    size: int
+    sha256: str
+    kept: bool = True
+
+
+@operation("datasets.upload_create", permission="datasets.change_dataset", on="dataset")
+def upload_create(*, actor: Actor, dataset: Dataset, mode: str = PublishMode.ADD, note: str = "") -> Upload:
+    """Opens an upload into the dataset; files follow by `upload_receive`."""
+    upload = Upload(dataset=dataset, created_by=actor.user, mode=mode, note=note)
+    upload.full_clean(validate_constraints=False)
+    upload.save()
+    auditing.record(actor, actions.UPLOAD_STARTED, upload, name=dataset.name)
+    return upload
+
+
+def upload_receive(
+    *, actor: Actor, upload: Upload, path: str, stream: BinaryIO, length: int | None = None
+) -> ReceivedFile:
+    """Takes one file in under its path; sent again, it replaces the first. `length` is what was announced.
+
+    Many may run side by side. Raises `Invalid` for a path that may not be and for a body that breaks off, `TooLarge`
+    beyond the limits, `Conflict` when the upload takes no files any more. A refused file leaves nothing.
+    """
+    policy.require(actor, "datasets.change_upload", upload)
+    _check_receiving(upload)
+    folder = UploadFolder(upload.pk)
+    try:
+        clean = PathRules(LIMITS).accept_file(path)
+        if clean is None:
+            return ReceivedFile(path, 0, "", kept=False)
+        folder.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = folder.incoming / uuid4().hex
+        try:
+            size, sha256 = _written(temporary, stream, clean, LIMITS.total_bytes - upload.byte_count)
+            if length is not None and size != length:
+                raise Invalid(
+                    _("The file broke off after %(size)s of %(length)s bytes.") % {"size": size, "length": length},
+                    code="incomplete",
+                    hint=_("Send it again."),
+                )
+            _enter(upload, folder, temporary, clean, size)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except BadInput as refused:
+        raise as_domain_error(refused) from refused
+    return ReceivedFile(clean, size, sha256)
+
+
+def received_files(upload: Upload) -> Iterator[tuple[str, int]]:
+    """Paths and sizes of what has arrived, for a sender that goes on after a break."""
+    root = UploadFolder(upload.pk).files
+    for parent, _folders, names in os.walk(root):
+        for name in names:
+            file = Path(parent, name)
+            try:
+                yield file.relative_to(root).as_posix(), file.stat().st_size
+            except FileNotFoundError:  # the analysis has just taken the folder over
+                continue
+
+
+@operation("datasets.upload_cancel", permission="datasets.change_upload", on="upload")
+def upload_cancel(*, actor: Actor, upload: Upload) -> Upload:
+    """Gives an upload up; its files are removed by the next sweep. Refused while a worker is at it."""
+    upload = Upload.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=upload.pk)
+    if upload.state in BUSY_UPLOADS or upload.state in ENDED_UPLOADS:
+        raise wrong_state(upload)
+    upload.change(state=UploadState.CANCELLED)
+    auditing.record(actor, actions.UPLOAD_CANCELLED, upload, name=upload.dataset.name)
+    return upload
+
+
+def wrong_state(upload: Upload) -> Conflict:
+    return Conflict(
+        _("The upload is in the state “%(state)s”; this cannot be done now.") % {"state": upload.get_state_display()},
+        code="upload_state",
+        params={"state": str(upload.state)},
+    )
+
+
+def _check_receiving(upload: Upload) -> None:
+    if upload.state != UploadState.RECEIVING:
+        raise wrong_state(upload)
+    if upload.file_count >= LIMITS.members:
+        refused = BadInput("archive.too_many_members", members=upload.file_count + 1, limit=LIMITS.members)
+        raise as_domain_error(refused)
+
+
+def _written(target: Path, stream: BinaryIO, path: str, room: int) -> tuple[int, str]:
+    """Writes the stream to the new file; returns size and sha256."""
+    digest = hashlib.sha256()
+    size = 0
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            if size > LIMITS.member_bytes:
+                raise BadInput("archive.member_too_big", path, limit=LIMITS.member_bytes)
+            if size > room:
+                raise BadInput("archive.too_big", path, limit=LIMITS.total_bytes)
+            digest.update(chunk)
+            file.write(chunk)
+    return size, digest.hexdigest()
+
+
+def _enter(upload: Upload, folder: UploadFolder, temporary: Path, path: str, size: int) -> None:
+    target = folder.files / path
+    try:
+        before = target.stat().st_size if target.is_file() else None
+        # The count comes first: once the upload is being analysed, nothing may be moved into it.
+        if not _upload_count(upload_id=upload.pk, files=int(before is None), size=size - (before or 0)):
+            upload.refresh_from_db(fields=["state"])
+            raise wrong_state(upload)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.replace(temporary, target)
+    except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        raise BadInput("path.file_and_folder", path) from error
+
+
+@ingest("datasets.upload_count")
+def _upload_count(*, upload_id: UUID, files: int, size: int) -> bool:
+    """Counts a file in; False when the upload takes none any more. The analysis counts exactly what lies there."""
+    rows = Upload.objects.filter(pk=upload_id, state=UploadState.RECEIVING)
+    return bool(
+        rows.update(file_count=F("file_count") + files, byte_count=F("byte_count") + size, updated_at=timezone.now())
+    )

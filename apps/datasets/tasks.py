@@ -1,0 +1,30 @@
+"""Celery tasks of datasets: ids only, idempotent; what is long is guarded by a lock of the database."""
+
+from celery import shared_task
+
+from apps.datasets import services
+from apps.datasets.services.decoding import decode_images
+
+
+@shared_task(name="datasets.read", ignore_result=True)
+def read(upload_id: str) -> None:
+    """Analyses an upload."""
+    services.upload_read(upload_id)
+
+
+@shared_task(name="datasets.store", ignore_result=True)
+def store(upload_id: str) -> None:
+    """Publishes an upload."""
+    services.upload_store(upload_id)
+
+
+@shared_task(name="datasets.decode", ignore_result=True)
+def decode(dataset_id: str) -> int:
+    """Decodes pictures that are new in a dataset."""
+    return decode_images(dataset_id)
+
+
+@shared_task(name="datasets.sweep", ignore_result=True)
+def sweep() -> dict[str, int]:
+    """One pass of tidying up."""
+    return services.sweep()

@@ -1,0 +1,125 @@
+"""Datasets for tests: rows, and sets that really went through upload, analysis and publication."""
+
+import io
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import factory
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from apps.core.identity import Actor
+from apps.core.testing import Cast, sample
+from apps.datasets import services
+from apps.datasets.models import Dataset, Item, Snapshot, Upload, UploadState
+from apps.datasets.samples import sample_files
+from tests.factories.organizations import MembershipFactory
+from tests.factories.projects import ProjectFactory, ProjectMembershipFactory
+
+SYSTEM = Actor.system("tests")
+
+
+class DatasetFactory(DjangoModelFactory):
+    """An empty dataset of its own project, unless told otherwise."""
+
+    class Meta:
+        model = Dataset
+
+    project = factory.SubFactory(ProjectFactory)
+    organization = factory.SelfAttribute("project.organization")
+    name = factory.Sequence(lambda number: f"Dataset {number}")
+
+
+@cache
+def shapes(train: int = 3, val: int = 2, seed: int = 0) -> dict[str, bytes]:
+    """A labelled set of a few small pictures, path → bytes."""
+    return dict(sample_files(train=train, val=val, size=64, seed=seed))
+
+
+def uploaded(dataset: Dataset, files: Mapping[str, bytes], *, actor: Actor = SYSTEM, **options: Any) -> Upload:
+    """An upload that has been analysed by the worker's own function."""
+    upload = services.upload_create(actor=actor, dataset=dataset, **options)
+    for path, content in files.items():
+        services.upload_receive(actor=actor, upload=upload, path=path, stream=io.BytesIO(content))
+    upload.refresh_from_db()
+    services.upload_analyse(actor=actor, upload=upload)
+    services.upload_read(upload.pk)
+    upload.refresh_from_db()
+    return upload
+
+
+def published(
+    dataset: Dataset, files: Mapping[str, bytes] | None = None, *, person: Any = None, **options: Any
+) -> Dataset:
+    """The dataset with the files (a few shapes) as its next revision, published by `person`, else by its project's
+    owner."""
+    user = person or _owner(dataset)
+    actor = Actor.of(user, organization_id=dataset.organization_id)
+    upload = uploaded(dataset, shapes() if files is None else files, actor=actor, **options)
+    assert upload.state == UploadState.READY, upload.analysis
+    services.upload_publish(actor=actor, upload=upload)
+    services.upload_store(upload.pk)
+    upload.refresh_from_db()
+    assert upload.state == UploadState.PUBLISHED, upload.failure
+    dataset.refresh_from_db()
+    return dataset
+
+
+def _owner(dataset: Dataset) -> Any:
+    found = dataset.project.memberships.filter(role="owner").first()
+    if found is not None:
+        return found.user
+    user = MembershipFactory(organization=dataset.organization).user
+    ProjectMembershipFactory(project=dataset.project, user=user, role="owner")
+    return user
+
+
+@sample("dataset", "datasets", "datasets.Dataset")
+def dataset(cast: Cast) -> Dataset:
+    """A dataset of the project, with a revision."""
+    made = DatasetFactory(project=cast.sample("project"), name=f"Dataset {cast.canary}", created_by=cast.owner.user)
+    return published(made, person=cast.owner.user)
+
+
+@sample("private-dataset")
+def private_dataset(cast: Cast) -> Dataset:
+    """A dataset that the editor keeps to himself."""
+    return DatasetFactory(
+        project=cast.sample("project"),
+        name=f"Private {cast.canary}",
+        created_by=cast.editor.user,
+        visibility="private",
+    )
+
+
+@sample("organization-dataset")
+def organization_dataset(cast: Cast) -> Dataset:
+    return DatasetFactory(project=cast.sample("project"), name=f"Shared {cast.canary}", visibility="organization")
+
+
+@sample("trashed-dataset")
+def trashed_dataset(cast: Cast) -> Dataset:
+    return DatasetFactory(project=cast.sample("project"), name=f"Trashed set {cast.canary}", deleted_at=timezone.now())
+
+
+@sample("dataset-upload", "datasets/uploads", "datasets.Upload")
+def upload(cast: Cast) -> Upload:
+    """An upload that receives files."""
+    return services.upload_create(actor=SYSTEM, dataset=cast.sample("dataset"), note=f"Note {cast.canary}")
+
+
+@sample("analysed-upload")
+def analysed_upload(cast: Cast) -> Upload:
+    """An upload that is ready to be published."""
+    return uploaded(cast.sample("dataset"), shapes(seed=1))
+
+
+@sample("dataset-image", "datasets/images", "datasets.Item")
+def image(cast: Cast) -> Item:
+    return cast.sample("dataset").items.filter(entries__is_image=True).order_by("path").first()
+
+
+@sample("dataset-snapshot", "datasets/snapshots", "datasets.Snapshot")
+def snapshot(cast: Cast) -> Snapshot:
+    return services.snapshot_create(actor=SYSTEM, dataset=cast.sample("dataset"), note=f"Note {cast.canary}")
