@@ -13,7 +13,7 @@ from apps.audit.selectors import readable
 from apps.core import auditing
 from apps.core.errors import Conflict
 from apps.core.identity import Actor, Role
-from apps.core.operations import operation
+from apps.core.operations import operation, registry
 from apps.core.testing import Cast, assert_constant_queries
 from apps.organizations.services import membership_change_role, organization_change
 from apps.projects import services as projects
@@ -211,7 +211,11 @@ def test_tampering_past_the_triggers_is_found(
     assert services.broken_seals(cast.owner.organization_id)[: len(broken)] == broken
 
 
-def test_a_seal_is_the_same_before_and_after_a_round_through_the_database(cast: Cast) -> None:
+def test_a_seal_is_the_same_before_and_after_a_round_through_the_database(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_operations", dict(registry._operations))
+
     @operation("audit.test_values")
     def values(*, actor: Actor) -> None:
         after = {"number": 1.5, "list": [1, "두"], "none": None, "id": cast.owner.user.pk, "nested": {"b": 1, "a": 2}}

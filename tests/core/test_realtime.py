@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +13,7 @@ from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import transaction
 
-from apps.core.identity import Via
+from apps.core.identity import Actor, Via
 from apps.core.realtime import group_name, publish, publish_on_commit, tickets
 from apps.core.testing import Cast, SocketClient, committed
 from tests.factories.organizations import MembershipFactory
@@ -113,9 +112,10 @@ def test_a_ticket_ends_with_its_time_its_person_and_their_tokens(cast: Cast) -> 
 def test_a_ticket_got_with_a_token_is_as_narrow_as_the_token(cast: Cast) -> None:
     second = MembershipFactory(user=cast.owner.user)
     wide = cast.owner.actor
+    narrow = Actor.of(cast.owner.user, organization_id=cast.owner.organization_id, narrow=True, via=Via.TOKEN)
     for actor, expected in (
         (wide, {cast.owner.organization_id, second.organization_id}),
-        (replace(wide, via=Via.TOKEN), {cast.owner.organization_id}),
+        (narrow, {cast.owner.organization_id}),
     ):
         redeemed = tickets.redeem(tickets.issue(actor))
         assert redeemed is not None

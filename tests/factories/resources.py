@@ -36,6 +36,6 @@ def resource_group(cast: Cast) -> ResourceGroup:
     return ResourceGroupFactory(organization=cast.sample("organization"), name=f"Group {cast.canary}")
 
 
-@sample("node", "nodes", "resources.Node")
+@sample("node", "nodes", "resource-groups/nodes", "resources.Node")
 def node(cast: Cast) -> Node:
     return NodeFactory(group=cast.sample("resource-group"), name=f"node-{cast.canary}")

@@ -45,3 +45,28 @@ class TestProjects(PermissionMatrix):
     POST  /admin/projects/project/{project}/change/ 302    403     403     302     302      =      302    302       302        302
     POST  /admin/projects/project/{project}/delete/ 302    403     403     302     302      =      302    302       302        302
     """
+
+
+class TestProjectPages(PermissionMatrix):
+    portal = """
+                                                            owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform
+    GET   /projects/                                        200    =       =       =       =        =      =      =         302        200
+    GET   /projects/new/                                    200    =       =       =       =        =      =      =         302        404
+    GET   /projects/trash/                                  200    =       =       =       =        =      =      =         302        200
+    GET   /projects/{project}/                              200    =       =       404     200      =      404    404       302        200
+    GET   /projects/{project}/members/                      200    =       =       404     200      =      404    404       302        200
+    GET   /projects/{project}/settings/                     200    =       =       404     200      =      404    404       302        200
+    POST  /projects/{project}/settings/                     302    403     403     404     302      =      404    404       302        302
+    POST  /projects/{project}/trash/                        302    403     403     404     302      =      404    404       302        302
+    POST  /projects/{project}/members/add/                  302    403     403     404     302      =      404    404       302        302
+    POST  /projects/{project}/members/{project-member}/role/    302  403   403     404     302      =      404    404       302        302
+    POST  /projects/{project}/members/{project-member}/remove/  302  403   403     404     302      =      404    404       302        302
+    """
+    bodies = {
+        "POST /projects/{project}/settings/": {"name": "Renamed", "description": ""},
+        "POST /projects/{project}/members/add/": lambda cast: {
+            "user": str(cast.member.user.pk),
+            "role": "viewer",
+        },
+        "POST /projects/{project}/members/{project-member}/role/": {"role": "editor"},
+    }

@@ -73,6 +73,12 @@ REST: dict[str, Row] = {
     "experiments_retrieve": Row(HIDDEN),
     "experiments_runs_list": Row(HIDDEN),
     "experiments_runs_retrieve": Row(HIDDEN),
+    "inference_jobs_create": Row(HIDDEN, lambda cast: {"checkpoint_id": str(cast.sample("tried-checkpoint").pk)}),
+    "inference_jobs_events_retrieve": Row(HIDDEN),
+    "inference_jobs_inputs_content_retrieve": Row(HIDDEN),
+    "inference_jobs_list": Row(OWN),
+    "inference_jobs_retrieve": Row(HIDDEN),
+    "inference_jobs_stop_create": Row(HIDDEN),
     "me_partial_update": Row(OWN, {"name": "stranger"}),
     "me_retrieve": Row(OWN),
     "nodes_list": Row(OWN),
@@ -106,6 +112,7 @@ OPERATIONS: dict[str, Row] = {
     "accounts.profile_update": Row(HIDDEN),
     "accounts.user_create": Row(CHECKED, why="tests/accounts/test_people.py: platform administrators only"),
     "audit.seal": Row(CHECKED, why="ingest of beat, takes no object"),
+    "evaluation.inference_create": Row(HIDDEN),
     "experiments.experiment_change": Row(HIDDEN),
     "experiments.experiment_create": Row(HIDDEN),
     "experiments.experiment_restore": Row(HIDDEN, samples={"experiments.Experiment": "trashed-experiment"}),
@@ -168,8 +175,12 @@ PAGES: dict[str, Row] = {
     "api/attempt/v1/*": Row(MACHINE),
     "api-docs": Row(OPEN),
     "api-schema": Row(OPEN),
+    "audit:list": Row(OWN),
+    "audit:organization": Row(OWN),
     "choose-organization": Row(OWN, foreign_organization("organization"), "a foreign id chooses nothing"),
     "dashboard": Row(OWN),
+    "evaluation:quick-test": Row(OWN),
+    "evaluation:training": Row(HIDDEN, samples={"training": "tried-checkpoint-training"}),
     "healthz": Row(OPEN),
     "javascript-catalog": Row(OPEN),
     "metrics": Row(OPEN, why="loopback or METRICS_TOKEN: tests/api/test_health.py"),
@@ -181,12 +192,19 @@ PAGES: dict[str, Row] = {
     "projects:detail": Row(HIDDEN),
     "projects:list": Row(OWN),
     "projects:member-add": Row(HIDDEN, lambda cast: {"user": str(cast.stranger.user.pk), "role": "owner"}),
+    "projects:member-change": Row(HIDDEN, {"role": "owner"}),
     "projects:member-remove": Row(HIDDEN),
+    "projects:members": Row(HIDDEN),
     "projects:restore": Row(
         OWN, why="back to one's own trash, whatever the id", samples={"projects": "trashed-project"}
     ),
     "projects:trash": Row(OWN),
     "readyz": Row(OPEN),
+    "resources:change": Row(HIDDEN, {"name": "Taken over"}),
+    "resources:create": Row(OWN, {"name": "Another"}),
+    "resources:detail": Row(HIDDEN),
+    "resources:list": Row(OWN),
+    "resources:node-telemetry": Row(HIDDEN),
     "set_language": Row(OPEN, {"language": "ko"}),
     # allauth's pages of signing in and of one's own account; none takes the id of an object.
     "account_*": Row(OPEN),
@@ -203,6 +221,7 @@ ADMIN: dict[str, Row] = {
     "django_celery_beat.IntervalSchedule": Row(STAFF),
     "django_celery_beat.PeriodicTask": Row(STAFF),
     "django_celery_beat.SolarSchedule": Row(STAFF),
+    "evaluation.InferenceJob": Row(HIDDEN),
     "experiments.Experiment": Row(HIDDEN),
     "experiments.Run": Row(HIDDEN),
     "jobs.Job": Row(HIDDEN),
@@ -216,4 +235,6 @@ ADMIN: dict[str, Row] = {
 }
 
 #: Route of a WebSocket (`modelyard.routing`) → row; `HIDDEN` closes with 4404, and with 4401 for the anonymous.
-SOCKETS: dict[str, Row] = {}
+SOCKETS: dict[str, Row] = {
+    "ws/inference-jobs/<uuid:pk>/": Row(HIDDEN),
+}
