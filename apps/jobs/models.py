@@ -43,7 +43,7 @@ class Job(Entity):
     retry_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries")
     # Who asked to stop, and why; the launcher learns it with its next call.
     stop_reason = models.CharField(max_length=30, blank=True)
-    stop_requested_at = models.DateTimeField(null=True)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
     stop_grace_seconds = models.PositiveIntegerField(default=120)
     restarts = models.PositiveSmallIntegerField(_("restarts"), default=0)
     attempt_no = models.PositiveIntegerField(_("attempt"), default=0)
@@ -51,12 +51,12 @@ class Job(Entity):
     event_seq = models.BigIntegerField(default=0)
     log_bytes = models.BigIntegerField(default=0)
     stage = models.CharField(_("stage"), max_length=30, blank=True)
-    progress = models.FloatField(_("progress"), null=True)
+    progress = models.FloatField(_("progress"), null=True, blank=True)
     # {"current", "total", "unit", "message", "began", "began_fraction", "rate"}; times in Unix seconds.
     progress_detail = models.JSONField(default=dict, blank=True)
-    queued_at = models.DateTimeField(_("queued"), null=True)
-    started_at = models.DateTimeField(_("started"), null=True)
-    finished_at = models.DateTimeField(_("finished"), null=True)
+    queued_at = models.DateTimeField(_("queued"), null=True, blank=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     objects = JobQuerySet.as_manager()
 

@@ -1,5 +1,3 @@
-import os
-
 from celery import current_app
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +13,4 @@ class ResourcesConfig(AppConfig):
         from apps.resources.bootstep import NodeReporter
 
         assert actions and policies
-        # Only a node's own worker reports for the node; the supervisor marks it with this variable.
-        if os.environ.get("MODELYARD_NODE_WORKER") == "1":
-            current_app.steps["worker"].add(NodeReporter)
+        current_app.steps["worker"].add(NodeReporter)

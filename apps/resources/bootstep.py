@@ -1,6 +1,7 @@
 """A step of the node's Celery worker: registers the node, then reports every few seconds."""
 
 import logging
+import os
 import threading
 from typing import Any
 
@@ -25,6 +26,10 @@ class NodeReporter(bootsteps.StartStopStep):
         super().__init__(parent, **options)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def include_if(self, parent: Any) -> bool:
+        """Only a node's own worker reports for the node; the supervisor marks it with this variable."""
+        return os.environ.get("MODELYARD_NODE_WORKER") == "1"
 
     def start(self, parent: Any) -> None:
         self._thread = threading.Thread(target=self._run, name="node-reporter", daemon=True)

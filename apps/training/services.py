@@ -173,7 +173,8 @@ def _new_job(
         resource_group=group,
         **wanted,
     )
-    job.full_clean(exclude=["created_by"])
+    asked = {"name", "priority", "cpus", "memory_mb", "gpus"}
+    job.clean_fields(exclude={field.name for field in Job._meta.fields} - asked)
     job.save()
     return job
 

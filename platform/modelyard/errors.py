@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 
 from apps.core.api.problems import problem_response
 
@@ -31,5 +32,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(request, 500, "internal", _("Something broke on our side; it has been logged."))
 
 
+@csrf_exempt
 def api_not_found(request: HttpRequest, rest: str) -> HttpResponse:
     return problem_response(404, "not_found", _("There is nothing here that you can see."))

@@ -308,7 +308,7 @@ def _spec(job: Job, attempt: Attempt, plan: Plan) -> dict[str, Any]:
         "config": {},
         "seed": 0,
         # An object asks the launcher to fetch the dataset; it fills in where it lies.
-        "dataset": {} if plan.has_dataset else None,
+        "dataset": {"manifest": "inputs/dataset/manifest.json"} if plan.has_dataset else None,
         "resume_from": None,
         "start_from": None,
         "inputs": [],
