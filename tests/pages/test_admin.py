@@ -1,0 +1,66 @@
+"""The admin's own pages: first page, navigation, and every list that a platform administrator can open."""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from tests.factories.jobs import JobFactory
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_first_page_names_header_machines_and_failures(language, cast, catalogues):
+    JobFactory(project=cast.sample("project"), name="broken job", state="failed", reason_code="out_of_memory")
+    node = cast.sample("node")
+    node.change(usage={"cpu_percent": 42.0, "memory_used_mb": 1024, "disk_used_percent": 10, "gpus": []})
+    client = cast.platform.portal
+    client.cookies["django_language"] = language
+    response = client.get("/admin/")
+    text = response.content.decode()
+    assert response.status_code == 200
+    for expected in ("broken job", node.name, "42", "Modelyard"):
+        assert expected in text
+    assert [area["title"] for area in response.context["sidebar_navigation"] if not area["items"]] == []
+
+
+def test_header_is_seen_on_every_kind_of_page(cast):
+    project = cast.sample("project")
+    for path in ("/admin/", "/admin/projects/project/", f"/admin/projects/project/{project.pk}/change/"):
+        text = cast.platform.portal.get(path).content.decode()
+        assert 'id="site-name"' in text, path
+        assert "img/logo.svg" in text, path
+
+
+def test_navigation_leads_only_where_one_may_go(cast):
+    """Staff of one organization is not offered the installation's own tables."""
+    cast.manager.user.is_staff = True
+    cast.manager.user.save(update_fields=["is_staff"])
+    shown = cast.manager.portal.get("/admin/").context["sidebar_navigation"]
+    links = [str(item["link"]) for area in shown for item in area["items"]]
+    assert reverse("admin:projects_project_changelist") in links
+    assert reverse("admin:core_outboxmessage_changelist") not in links
+    assert reverse("admin:account_emailaddress_changelist") not in links
+    assert [link for link in links if cast.manager.portal.get(link).status_code != 200] == []
+
+
+def test_failures_of_other_organizations_stay_with_them(cast):
+    JobFactory(project=cast.sample("project"), name=f"secret {cast.canary}", state="failed")
+    cast.stranger.user.is_staff = True
+    cast.stranger.user.save(update_fields=["is_staff"])
+    assert cast.canary not in cast.stranger.portal.get("/admin/").content.decode()
+
+
+def test_every_list_opens_for_platform_administrators(cast):
+    for model in admin.site._registry:
+        path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        assert cast.platform.portal.get(path).status_code == 200, path
+
+
+def test_tables_of_libraries_cannot_be_changed(cast):
+    from allauth.account.models import EmailAddress  # import here: models load after Django's set-up
+
+    address = EmailAddress.objects.get(user=cast.owner.user)
+    path = f"/admin/account/emailaddress/{address.pk}/change/"
+    assert cast.platform.portal.get(path).status_code == 200
+    assert cast.platform.portal.post(path, {"email": "other@example.com"}).status_code == 403
+    address.refresh_from_db()
+    assert address.email == cast.owner.user.email
