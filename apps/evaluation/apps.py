@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class EvaluationConfig(AppConfig):
+    name = "apps.evaluation"
+    label = "evaluation"
+    verbose_name = _("Evaluation")
+
+    def ready(self) -> None:
+        from apps.evaluation import actions, policies
+        from apps.evaluation.kind import INFERENCE
+        from apps.jobs.kinds import register_kind
+
+        assert actions and policies
+        register_kind(INFERENCE)

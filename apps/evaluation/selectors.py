@@ -1,0 +1,129 @@
+"""Reads: what a model said about each picture, whichever way its trainer wrote it down; checkpoints to try."""
+
+import json
+import math
+from typing import Any
+
+from apps.core.errors import NotFound
+from apps.core.identity import Actor
+from apps.core.policy import PermittedQuerySet
+from apps.core.storage import ObjectNotFound, storage
+from apps.core.storage.keys import blob_key
+from apps.evaluation.models import InferenceInput, InferenceJob
+from apps.jobs.models import JobArtifact
+from apps.trainers.catalogue import Trainer
+from apps.trainers.catalogue import trainer as trainer_named
+from apps.training.models import Checkpoint, CheckpointKind
+
+TRIABLE = (CheckpointKind.BEST, CheckpointKind.LAST)
+# A page that lists every checkpoint of a large organization helps nobody; older ones are found by their training.
+CHOICES = 200
+# Predictions are read into memory; 64 pictures with 3,000 boxes each have about 25 MB.
+MAX_PREDICTIONS_BYTES = 64 << 20
+
+
+def input_url(inference_id: Any, no: int) -> str:
+    return f"/api/v1/inference-jobs/{inference_id}/inputs/{no}/content"
+
+
+def checkpoints_for_choice(actor: Actor) -> PermittedQuerySet[Checkpoint]:
+    """Weights of the chosen organization that can be tried, newest first."""
+    rows = Checkpoint.objects.visible(actor).filter(organization_id=actor.organization_id, kind__in=TRIABLE)
+    return rows.select_related("job__project").order_by("-pk")[:CHOICES]
+
+
+def checkpoints_of(actor: Actor, job_id: Any) -> list[Checkpoint]:
+    """What a training has left to try, the best first."""
+    rows = Checkpoint.objects.visible(actor).filter(job_id=job_id, kind__in=TRIABLE).order_by("-pk")
+    return sorted(rows, key=lambda found: found.kind != CheckpointKind.BEST)
+
+
+def predicting_trainer(name: str) -> Trainer | None:
+    """The trainer when it is installed and predicts."""
+    try:
+        found = trainer_named(name)
+    except NotFound:
+        return None
+    return found if "predict" in found.descriptor.modes else None
+
+
+def result_of(inference: InferenceJob) -> dict[str, Any] | None:
+    """`{"predictions", "classes", "summary"}`, None until the job has succeeded.
+
+    A prediction is `{"no", "name", "width", "height", "milliseconds", "boxes", "scores"}`; a box is `{"bbox": [x, y,
+    width, height] in pixels of the upright picture, "class", "label", "score"}`. `scores` are those of whole pictures,
+    surest first. What the trainer wrote is checked entry by entry, as nothing keeps it from writing anything.
+    """
+    if inference.result is None:
+        return None
+    summary = dict(inference.result)
+    written = summary.pop("predictions", None)
+    if not isinstance(written, list):
+        written = _from_artifact(inference)
+    by_name = {entry["name"]: entry for entry in reversed(written) if isinstance(entry, dict) and "name" in entry}
+    predictions = []
+    for position, picture in enumerate(inference.inputs.all()):
+        entry = written[position] if position < len(written) else None
+        if not isinstance(entry, dict) or entry.get("name") != picture.name:
+            entry = by_name.get(picture.name, {})
+        predictions.append(_prediction(picture, entry))
+    return {"predictions": predictions, "classes": _classes(predictions), "summary": summary}
+
+
+def _from_artifact(inference: InferenceJob) -> list[Any]:
+    """Predictions that are too many for the result, or that the trainer keeps in a file only: JSON or JSON lines."""
+    rows = JobArtifact.objects.filter(job_id=inference.pk, kind="predictions", size__lte=MAX_PREDICTIONS_BYTES)
+    found = rows.order_by("name").first()
+    if found is None:
+        return []
+    try:
+        text = storage().read(blob_key(inference.organization_id, found.sha256)).decode()
+        if found.name.endswith(".jsonl"):
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        document = json.loads(text)
+    except (ObjectNotFound, ValueError, RecursionError):
+        return []
+    written = document.get("predictions") if isinstance(document, dict) else document
+    return written if isinstance(written, list) else []
+
+
+def _prediction(picture: InferenceInput, entry: dict[str, Any]) -> dict[str, Any]:
+    boxes, scores = entry.get("boxes"), entry.get("probabilities")
+    milliseconds = entry.get("milliseconds")
+    chances = scores.items() if isinstance(scores, dict) else ()
+    shown = [{"label": str(label)[:120], "score": float(score)} for label, score in chances if _is_number(score)]
+    return {
+        "no": picture.no,
+        "name": picture.name,
+        "width": picture.width,
+        "height": picture.height,
+        "milliseconds": float(milliseconds) if _is_number(milliseconds) else None,
+        "boxes": [found for box in boxes if (found := _box(box))] if isinstance(boxes, list) else [],
+        "scores": sorted(shown, key=lambda chance: -chance["score"]),
+    }
+
+
+def _box(box: Any) -> dict[str, Any] | None:
+    if not isinstance(box, dict):
+        return None
+    corners, number, score = box.get("bbox"), box.get("class"), box.get("score")
+    if not isinstance(corners, list) or len(corners) != 4 or not all(map(_is_number, corners)):
+        return None
+    if not isinstance(number, int) or isinstance(number, bool) or not _is_number(score):
+        return None
+    return {
+        "bbox": [float(value) for value in corners],
+        "class": number,
+        "label": str(box.get("label", number))[:120],
+        "score": float(score),
+    }
+
+
+def _classes(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Classes that occur, by id."""
+    names = {box["class"]: box["label"] for prediction in predictions for box in prediction["boxes"]}
+    return [{"id": number, "name": names[number]} for number in sorted(names)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
