@@ -5,27 +5,32 @@ from typing import Any
 from django.db import connection
 
 from apps.jobs.models import Job
-from apps.metrics.models import Series
+from apps.metrics.models import Scope, Series
 
 # Points sent for one series when the caller asks for none in particular.
 DEFAULT_POINTS = 1000
 MAX_POINTS = 20_000
-AXES = {"step": "step::float8", "epoch": "coalesce(epoch, step::float8)", "time": '"time"'}
+AXES = {
+    "step": "point.step::float8",
+    "epoch": "coalesce(point.epoch, point.step::float8)",
+    "time": 'point."time"',
+}
 
-# Points of earlier attempts are cut where the next attempt went on: what came after was done again.
+# Points of earlier attempts are cut where the next attempt went on: what came after was done again. What the machine
+# used is counted by samples, not by steps of the work, and nothing of it was done again.
 VISIBLE = """
 SELECT point.series_id, point.attempt_no, point.step, point.epoch, point."time", point.value, {axis} AS x
 FROM metrics_point AS point
 JOIN unnest(%(attempts)s::int[], %(cuts)s::bigint[]) AS cut(attempt_no, step) ON cut.attempt_no = point.attempt_no
-WHERE point.series_id = ANY(%(series)s) AND point.step <= cut.step
+WHERE point.series_id = ANY(%(series)s) AND (point.step <= cut.step OR point.series_id = ANY(%(uncut)s))
 """
 ALL = """
 WITH visible AS ({visible})
 SELECT series_id, step, epoch, "time", value, attempt_no FROM visible
 WHERE (%(low)s::float8 IS NULL OR x >= %(low)s) AND (%(high)s::float8 IS NULL OR x <= %(high)s)
-ORDER BY series_id, x, step
+ORDER BY series_id, x, attempt_no, step
 """
-# Two points a bucket: where the value is lowest and where it is highest.
+# Two points a bucket: where the value is lowest and where it is highest. Arrays compare by their first member first.
 BUCKETS = """
 WITH visible AS MATERIALIZED ({visible}),
 range AS (
@@ -34,18 +39,13 @@ range AS (
     GROUP BY series_id
 ),
 bucketed AS (
-    SELECT visible.*, CASE WHEN range.high > range.low
-        THEN least(floor((x - range.low) / (range.high - range.low) * %(buckets)s), %(buckets)s - 1) ELSE 0
+    SELECT visible.series_id, ARRAY[value, x, step::float8, epoch, "time", attempt_no::float8] AS point,
+        CASE WHEN range.high > range.low
+            THEN least(floor((x - range.low) / (range.high - range.low) * %(buckets)s), %(buckets)s - 1) ELSE 0
         END AS bucket
     FROM visible JOIN range USING (series_id) WHERE x BETWEEN range.low AND range.high
-),
-ends AS (
-    SELECT series_id, bucket,
-        (array_agg(ARRAY[step::float8, epoch, "time", value, attempt_no::float8] ORDER BY value, x))[1:1] AS lowest,
-        (array_agg(ARRAY[step::float8, epoch, "time", value, attempt_no::float8] ORDER BY value DESC, x))[1:1] AS highest
-    FROM bucketed GROUP BY series_id, bucket
 )
-SELECT series_id, lowest, highest FROM ends ORDER BY series_id, bucket
+SELECT series_id, min(point), max(point) FROM bucketed GROUP BY series_id, bucket ORDER BY series_id, bucket
 """
 
 
@@ -75,7 +75,8 @@ def chart(
     whole = [item.pk for item in series if item.count <= points]
     long = [item.pk for item in series if item.count > points]
     visible = VISIBLE.format(axis=AXES[axis])
-    shared = {"attempts": attempts, "cuts": cuts, "low": low, "high": high, "buckets": points // 2}
+    uncut = [item.pk for item in series if item.scope == Scope.SYSTEM]
+    shared = {"attempts": attempts, "cuts": cuts, "uncut": uncut, "low": low, "high": high, "buckets": points // 2}
     with connection.cursor() as cursor:
         if whole:
             cursor.execute(ALL.format(visible=visible), {**shared, "series": whole})
@@ -85,7 +86,7 @@ def chart(
             cursor.execute(BUCKETS.format(visible=visible), {**shared, "series": long})
             for series_id, lowest, highest in cursor:
                 rows = found.setdefault(series_id, ([], True))[0]
-                rows.extend(_ends(lowest, highest, axis))
+                rows.extend(_ends(lowest, highest))
             for series_id in long:
                 found[series_id] = (found[series_id][0], True)
     return found
@@ -104,17 +105,13 @@ def attempt_cuts(job: Job) -> tuple[list[int], list[int]]:
     return numbers, cuts
 
 
-def _ends(lowest: Any, highest: Any, axis: str) -> list[list[Any]]:
+def _ends(lowest: list[Any], highest: list[Any]) -> list[list[Any]]:
     """The two ends of a bucket in the order of the axis; one when they are the same point."""
-    first, second = (_point(row) for row in (lowest, highest))
-    if first == second:
-        return [first]
-    place = {"step": 0, "epoch": 1, "time": 2}[axis]
-    return sorted(
-        [first, second], key=lambda point: (point[place] if point[place] is not None else point[0], point[0])
-    )
+    if lowest == highest:
+        return [_point(lowest)]
+    return [_point(row) for row in sorted((lowest, highest), key=lambda row: (row[1], row[2]))]
 
 
-def _point(row: Any) -> list[Any]:
-    step, epoch, time, value, attempt_no = row[0] if isinstance(row[0], list) else row
+def _point(row: list[Any]) -> list[Any]:
+    value, _x, step, epoch, time, attempt_no = row
     return [int(step), epoch, time, value, int(attempt_no)]

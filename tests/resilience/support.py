@@ -1,0 +1,321 @@
+"""A real portal in a home of its own, jobs of the reference trainer over its REST API, and the proof of what they left.
+
+The database is read directly, because the portal's own processes are what the tests kill.
+"""
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from modelyard import embedded
+from modelyard_trainer.launcher.processes import carries, process
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 90.0
+LEASE_SECONDS = 3
+TERMINAL = {"succeeded", "stopped", "failed", "errored"}
+#: What the launcher adds to the data of a line on its way.
+ADDED = {"superseded", "missing"}
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """Waits until `condition()` is truthy and returns its value."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {seconds:.0f} s")
+
+
+class Portal:
+    """One `manage.py up` with short leases. `url` changes never: the port is taken again."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="modelyard-resilience-", dir="/tmp"))
+        self.folder.chmod(0o711)
+        self.home = self.folder / "home"
+        self.process: subprocess.Popen[str] | None = None
+        self.url = ""
+        self.token = self.project_id = ""
+        self.http = httpx.Client(timeout=10, trust_env=False)
+        self._database: psycopg.Connection[Any] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "MODELYARD_HOME": str(self.home),
+            "DJANGO_SETTINGS_MODULE": "modelyard.settings.base",
+            "STATIC_ROOT": str(self.folder / "staticfiles"),
+            "JOBS_LEASE_SECONDS": str(LEASE_SECONDS),
+            "JOBS_HEARTBEAT_SECONDS": "1",
+            "ACCESS_TOKEN_LIFETIME_SECONDS": "86400",
+            "MODELYARD_NODE": "resilience",
+        }
+
+    # The supervisor
+
+    def start(self) -> None:
+        log = open(self.folder / "up.log", "a+")  # noqa: SIM115 - read by the supervisor's next start too
+        begin = log.seek(0, os.SEEK_END)
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "up", "--no-mlflow"],
+            cwd="/",
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+        def ready() -> str:
+            log.seek(begin)
+            lines = [line for line in log if "ready at" in line]
+            assert self.process is not None
+            if not lines and self.process.poll() is not None:
+                log.seek(begin)
+                raise AssertionError(log.read())
+            return lines[0].split()[-1].rstrip("/") if lines else ""
+
+        with log:
+            self.url = until(ready, "the portal's start")
+        if not self.token:
+            self._make_people()
+
+    def _make_people(self) -> None:
+        environment = {**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.resilience.people"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        facts = json.loads(done.stdout.splitlines()[-1])
+        self.token, self.project_id = facts["token"], facts["project_id"]
+
+    def interrupt(self) -> None:
+        """Ctrl-C, and the wait for the end."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=PATIENCE)
+
+    def kill_supervisor(self) -> None:
+        assert self.process is not None
+        watched = [os.pidfd_open(pid) for pid in self.pids().values()]
+        self.process.kill()
+        self.process.wait()
+        for descriptor in watched:
+            # Every child goes with the supervisor.
+            assert select.select([descriptor], [], [], 30)[0]
+            os.close(descriptor)
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            for attempt_id in self.open_attempts():
+                self.stop_launcher(attempt_id)
+            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=PATIENCE)
+        self.http.close()
+        if self._database is not None:
+            self._database.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def pids(self) -> dict[str, int]:
+        facts = json.loads((self.home / "run" / "processes.json").read_text())
+        return {name: fact["pid"] for name, fact in facts.items() if fact["pid"]}
+
+    def is_ready(self) -> bool:
+        try:
+            return self.http.get(f"{self.url}/readyz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    # REST and database
+
+    def rest(self, method: str, path: str, body: Any = None, seconds: float = 60) -> Any:
+        """An answer of the REST API, asked again while the portal is away."""
+
+        def answer() -> httpx.Response | None:
+            try:
+                found = self.http.request(
+                    method,
+                    f"{self.url}/api/v1{path}",
+                    json=body,
+                    headers={"Authorization": f"Bearer {self.token}"},
+                )
+            except httpx.HTTPError:
+                return None
+            return None if found.status_code >= 500 else found
+
+        response = until(answer, f"{method} {path}", seconds)
+        assert response.status_code < 300, f"{method} {path} → {response.status_code} {response.text}"
+        return response.json()
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the portal's database, asked again while it is away."""
+
+        def ask() -> list[list[tuple[Any, ...]]]:
+            try:
+                if self._database is None or self._database.closed:
+                    self._database = psycopg.connect(embedded.database_url(self.home), autocommit=True)
+                return [self._database.execute(sql, values).fetchall()]
+            except psycopg.OperationalError:
+                if self._database is not None:
+                    self._database.close()
+                return []
+
+        return until(ask, "the database")[0]
+
+    # Jobs
+
+    def submit(self, **config: Any) -> str:
+        """Starts a job of the reference trainer; its id."""
+        body = {"project_id": self.project_id, "name": "resilience", "trainer": "reference", "config": config}
+        job_id = self.rest("POST", "/training-jobs", body)["id"]
+        self.rest("POST", f"/training-jobs/{job_id}/start")
+        return str(job_id)
+
+    def state(self, job_id: str) -> str:
+        return str(self.rows("SELECT state FROM jobs_job WHERE id = %s", job_id)[0][0])
+
+    def reason(self, job_id: str) -> str:
+        return str(self.rows("SELECT reason_code FROM jobs_job WHERE id = %s", job_id)[0][0])
+
+    def attempts(self, job_id: str) -> list[tuple[int, str, str]]:
+        """Number, id and state of each attempt."""
+        sql = "SELECT no, id::text, state FROM jobs_attempt WHERE job_id = %s ORDER BY no"
+        return [tuple(row) for row in self.rows(sql, job_id)]  # type: ignore[misc]
+
+    def open_attempts(self) -> list[str]:
+        sql = "SELECT id::text FROM jobs_attempt WHERE state IN ('claimed', 'live')"
+        return [row[0] for row in self.rows(sql)]
+
+    def wait_for_state(self, job_id: str, *states: str, seconds: float = PATIENCE) -> str:
+        until(lambda: self.state(job_id) in states, f"one of {states} for the job", seconds)
+        return self.state(job_id)
+
+    def wait_for_end(self, job_id: str, seconds: float = PATIENCE) -> str:
+        def ended() -> bool:
+            return self.state(job_id) in TERMINAL
+
+        try:
+            until(ended, "the end of the job", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.story(job_id)}") from None
+        return self.state(job_id)
+
+    def wait_for_steps(self, job_id: str, count: int) -> None:
+        """Until the trainer of the newest attempt has written so many lines."""
+        until(lambda: self.lines_written(job_id) >= count, f"{count} lines of the trainer")
+
+    def lines_written(self, job_id: str) -> int:
+        attempts = self.attempts(job_id)
+        return len(self.journal(attempts[-1][1], "trainer")) if attempts else 0
+
+    def attempt_folder(self, attempt_id: str) -> Path:
+        return self.home / "attempts" / attempt_id
+
+    def journal(self, attempt_id: str, stream: str) -> list[dict[str, Any]]:
+        """The whole lines of a journal on disk."""
+        name = {"trainer": "journal.jsonl", "launcher": "launcher.jsonl"}[stream]
+        try:
+            content = (self.attempt_folder(attempt_id) / name).read_bytes()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
+
+    def launcher_facts(self, attempt_id: str) -> dict[str, Any]:
+        try:
+            return dict(json.loads((self.attempt_folder(attempt_id) / "launcher.json").read_text()))
+        except FileNotFoundError:
+            return {}
+
+    def stop_launcher(self, attempt_id: str) -> None:
+        """Ends a launcher at once, and its trainer with it."""
+        facts = self.launcher_facts(attempt_id)
+        found = process(facts["pid"]) if facts else None
+        if found is not None and found.started == facts["start_time"]:
+            os.kill(found.pid, signal.SIGKILL)
+
+    def processes_of(self, attempt_id: str) -> list[int]:
+        """Every living process that was started for the attempt."""
+        numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        found = [number for number in numbers if carries(number, attempt_id)]
+        return [number for number in found if (entry := process(number)) is not None and entry.state not in "ZX"]
+
+    def story(self, job_id: str) -> str:
+        """What happened to a job, for the message of a failed test."""
+        lines = [f"{self.state(job_id)} {self.reason(job_id)} {self.attempts(job_id)}"]
+        sql = "SELECT seq, attempt_no, stream, time, data FROM jobs_jobevent WHERE job_id = %s AND type = 'state'"
+        lines += [str(row) for row in self.rows(sql + " ORDER BY seq", job_id)]
+        for _no, attempt_id, _state in self.attempts(job_id):
+            log = self.attempt_folder(attempt_id) / "launcher.log"
+            lines.append(f"launcher.log of {attempt_id}: {log.read_text()[-1500:] if log.exists() else 'none'}")
+        for name in ("worker", "node", "beat", "web"):
+            log = self.home / "logs" / f"{name}.log"
+            lines.append(f"{name}.log: {log.read_text()[-1500:] if log.exists() else 'none'}")
+        return "\n".join(lines)
+
+    # Proof
+
+    def check_history(self, job_id: str) -> None:
+        """Events, cursor and points in the database are what the journals on disk say: none lost, none doubled."""
+        for no, attempt_id, _state in self.attempts(job_id):
+            for stream in ("trainer", "launcher"):
+                written = [(line["seq"], line["type"], line["data"]) for line in self.journal(attempt_id, stream)]
+                sql = (
+                    "SELECT stream_seq, type, data FROM jobs_jobevent WHERE job_id = %s AND attempt_no = %s "
+                    "AND stream = %s ORDER BY stream_seq"
+                )
+                stored = [
+                    (number, type_, {key: value for key, value in data.items() if key not in ADDED})
+                    for number, type_, data in self.rows(sql, job_id, no, stream)
+                ]
+                assert stored == written, f"attempt {no}, {stream}: {len(stored)} stored, {len(written)} written"
+        cursors = [row[0] for row in self.rows("SELECT seq FROM jobs_jobevent WHERE job_id = %s ORDER BY seq", job_id)]
+        assert cursors == list(range(1, len(cursors) + 1))
+        assert self.rows("SELECT event_seq FROM jobs_job WHERE id = %s", job_id) == [(len(cursors),)]
+        self._check_points(job_id)
+
+    def _check_points(self, job_id: str) -> None:
+        drawn: dict[str, dict[int, float]] = {}
+        names = {series["name"] for series in self.rest("GET", f"/training-jobs/{job_id}/metrics")["series"]}
+        for name in sorted(name for name in names if not name.startswith("system/")):
+            answer = self.rest("GET", f"/training-jobs/{job_id}/metrics?name={name}&points=20000")
+            (series,) = answer["series"]
+            drawn[name] = {int(point[0]): point[3] for point in series["points"]}
+            assert len(drawn[name]) == len(series["points"]), f"{name}: a step is drawn twice"
+        assert drawn == self.expected_points(job_id)
+
+    def expected_points(self, job_id: str) -> dict[str, dict[int, float]]:
+        """Points of the journals: of earlier attempts only up to where the next one went on."""
+        expected: dict[str, dict[int, float]] = {}
+        sql = "SELECT id::text, resumed_step, hello_at FROM jobs_attempt WHERE job_id = %s ORDER BY no"
+        for attempt_id, resumed_step, hello_at in self.rows(sql, job_id):
+            if hello_at is not None:
+                limit = -1 if resumed_step is None else resumed_step
+                expected = {
+                    name: {step: value for step, value in points.items() if step <= limit}
+                    for name, points in expected.items()
+                }
+            for line in self.journal(attempt_id, "trainer"):
+                if line["type"] == "metrics":
+                    for name, value in line["data"]["values"].items():
+                        expected.setdefault(name, {})[line["data"]["step"]] = value
+        return expected
