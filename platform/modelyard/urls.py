@@ -44,6 +44,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *_portal("resources", "resource-groups/"),
     *_portal("audit", "audit/"),
     *_portal("experiments", ""),
+    *_portal("evaluation", ""),
 ]
 if "apps.jobs" in settings.INSTALLED_APPS:
     urlpatterns.append(path("api/attempt/v1/", include("apps.jobs.attempt_api.urls")))
