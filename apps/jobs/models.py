@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.entities import Entity
@@ -236,7 +237,8 @@ class JobArtifact(Entity):
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="artifacts")
     attempt_no = models.PositiveIntegerField()
     name = models.CharField(_("name"), max_length=300)
-    title = models.CharField(_("title"), max_length=200, blank=True)
+    # A text by language code; empty: the name stands for it.
+    titles = models.JSONField(_("title"), default=dict, blank=True)
     kind = models.CharField(_("kind"), max_length=20)
     media_type = models.CharField(_("media type"), max_length=100)
     sha256 = models.CharField(max_length=64)
@@ -251,6 +253,11 @@ class JobArtifact(Entity):
 
     def __str__(self) -> str:
         return self.title or self.name
+
+    @property
+    def title(self) -> str:
+        """The title in the reader's language, "" when the trainer gave none."""
+        return self.titles.get((get_language() or "en")[:2]) or self.titles.get("en", "")
 
 
 class ReconcilerPass(models.Model):

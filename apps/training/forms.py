@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -38,6 +39,12 @@ class TrainingForm(forms.Form):
         super().__init__(*args, **kwargs)
         fields: dict[str, Any] = self.fields
         fields["project"].queryset = projects_for_choice(actor)
+        fields["project"].empty_label = _("Choose a project")
+        fields["dataset"].empty_label = _("Choose a dataset")
+        fields["resource_group"].empty_label = None
+        fields["name"].initial = _("Training %(time)s") % {"time": f"{timezone.localtime():%Y-%m-%d %H:%M}"}
+        if fields["project"].queryset.count() == 1:
+            fields["project"].initial = fields["project"].queryset.first()
         datasets = Dataset.objects.visible(actor).filter(organization_id=actor.organization_id)
         fields["dataset"].queryset = datasets.order_by("name")
         fields["dataset"].required = trainer.needs_dataset
@@ -103,6 +110,7 @@ def schema_presets(trainer: Trainer) -> list[dict[str, str]]:
             "name": preset["name"],
             "title": (preset.get("title_ko") if korean else None) or preset["title"],
             "values": json.dumps(preset["values"]),
+            "model": preset.get("model", ""),
         }
         for preset in trainer.schema("train").get("x-presets", [])
     ]

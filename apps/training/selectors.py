@@ -75,11 +75,13 @@ def _trainer(training: TrainingJob) -> Trainer | None:
 def _summary(series: Series, found: Trainer | None) -> dict[str, Any]:
     style = found.descriptor.metrics.get(series.name) if found else None
     prefix, _slash, rest = series.name.partition("/")
+    # `val/ap50/<class>`: one chart for the classes.
+    middle, _slash, leaf = rest.rpartition("/")
     goal = style.goal if style else None
     return {
         "name": series.name,
-        "title": found.text(style.title) if found and style else rest or prefix,
-        "group": (style.group if style else None) or (prefix if series.scope == "system" else series.name),
+        "title": found.text(style.title) if found and style else leaf or prefix,
+        "group": (style.group if style else None) or (prefix if series.scope == "system" else middle or series.name),
         "split": (style.split if style else None) or (prefix if prefix in {"train", "val"} else ""),
         "scope": series.scope,
         "goal": goal,
@@ -142,10 +144,12 @@ def figure_of(artifact: dict[str, Any]) -> dict[str, Any] | None:
             curves = [{**curve, "mean": True} if curve["name"] == "mean" else curve for curve in curves]
             return {"kind": "curve", "values": json.dumps(curves), **labels, "title": artifact["title"]}
         if data.get("chart") == "matrix":
-            names, values = json.dumps(data["columns"]["names"]), json.dumps(data["values"])
+            # Drawn with what is true as rows; a trainer counts by what it predicted.
+            turned = [list(row) for row in zip(*data["values"], strict=True)]
+            names, values = json.dumps(data["columns"]["names"]), json.dumps(turned)
             return {"kind": "matrix", "classes": names, "values": values, "title": artifact["title"]}
         if isinstance(data.get("rows"), list) and data["rows"]:
-            columns = list(data["rows"][0])
+            columns = data.get("columns") or list(data["rows"][0])
             rows = [[row.get(column) for column in columns] for row in data["rows"][:500]]
             return {"kind": "table", "columns": columns, "rows": rows, "title": artifact["title"]}
     except (KeyError, TypeError, AttributeError):

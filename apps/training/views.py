@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.core import policy
 from apps.core.errors import Invalid, NotFound
+from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors, page_of, signed_in
 from apps.jobs.selectors import summary
 from apps.jobs.states import JobState
@@ -20,7 +21,7 @@ from apps.training.models import Checkpoint, TrainingJob
 
 
 @signed_in
-def training_list(request: HttpRequest) -> HttpResponse:
+def training_list(request: PortalRequest) -> HttpResponse:
     rows = TrainingJob.objects.visible(request.actor).filter(job__organization_id=request.actor.organization_id)
     rows = rows.search(request.GET.get("q", "").strip()).with_job()
     state = request.GET.get("state", "")
@@ -39,7 +40,7 @@ def training_list(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 @require_http_methods(["GET", "POST"])
-def training_create(request: HttpRequest) -> HttpResponse:
+def training_create(request: PortalRequest) -> HttpResponse:
     chosen = _chosen_trainer(request)
     form = TrainingForm(request.POST or None, actor=request.actor, trainer=chosen, initial=request.GET.dict())
     config, errors = (config_of(chosen, request.POST) if request.method == "POST" else {}), {}
@@ -58,7 +59,7 @@ def training_create(request: HttpRequest) -> HttpResponse:
 
 
 @signed_in
-def training_monitor(request: HttpRequest, pk: Any) -> HttpResponse:
+def training_monitor(request: PortalRequest, pk: Any) -> HttpResponse:
     training = _training(request, pk)
     job = training.job
     may_change = policy.allows(request.actor, "jobs.change_job", job)
@@ -76,14 +77,14 @@ def training_monitor(request: HttpRequest, pk: Any) -> HttpResponse:
 
 
 @signed_in
-def training_checkpoints(request: HttpRequest, pk: Any) -> HttpResponse:
+def training_checkpoints(request: PortalRequest, pk: Any) -> HttpResponse:
     training = _training(request, pk)
     rows = Checkpoint.objects.visible(request.actor).filter(job_id=pk).order_by("-pk")
     return render(request, "training/_checkpoints.html", {"training": training, "checkpoints": rows})
 
 
 @signed_in
-def training_config(request: HttpRequest, pk: Any) -> HttpResponse:
+def training_config(request: PortalRequest, pk: Any) -> HttpResponse:
     training = _training(request, pk)
     return render(
         request, "training/_config.html", {"training": training, "settings": selectors.settings_of(training)}
@@ -91,7 +92,7 @@ def training_config(request: HttpRequest, pk: Any) -> HttpResponse:
 
 
 @signed_in
-def training_results(request: HttpRequest, pk: Any) -> HttpResponse:
+def training_results(request: PortalRequest, pk: Any) -> HttpResponse:
     training = _training(request, pk)
     found = selectors.artifacts(training)
     pictures = [row for row in found if row["media_type"].startswith("image/")]
@@ -101,13 +102,13 @@ def training_results(request: HttpRequest, pk: Any) -> HttpResponse:
     return render(request, "training/_results.html", context)
 
 
-def _training(request: HttpRequest, pk: Any) -> TrainingJob:
+def _training(request: PortalRequest, pk: Any) -> TrainingJob:
     return (
         TrainingJob.objects.with_job().select_related("job__resource_group", "run").get_visible(request.actor, pk=pk)
     )
 
 
-def _chosen_trainer(request: HttpRequest) -> Trainer:
+def _chosen_trainer(request: PortalRequest) -> Trainer:
     """The trainer of `?trainer=`; the first that wants a dataset otherwise."""
     try:
         return trainer(request.GET.get("trainer", ""))

@@ -44,12 +44,19 @@ class SchemaForm {
       field.root.querySelector("[data-schema-restore]")?.addEventListener("click", () => this.#set(field, field.fallback));
       this.#changed(field, { check: false });
     }
-    for (const button of this.presets) button.addEventListener("click", () => this.apply(JSON.parse(button.dataset.values || "{}")));
+    for (const button of this.presets) button.addEventListener("click", () => this.#preset(button));
     root.querySelector("[data-schema-reset]")?.addEventListener("click", () => this.apply({}));
     // A server's error in a folded part must be seen.
     const folded = root.querySelector("[data-schema-advanced]");
     if (folded?.querySelector(".is-invalid")) folded.open = true;
     root.addEventListener("invalid", () => folded && (folded.open = true), true);
+  }
+
+  /** A preset's values, and the model that it is meant for. @param {HTMLElement} button */
+  #preset(button) {
+    this.apply(JSON.parse(button.dataset.values || "{}"));
+    const model = this.root.closest("form")?.querySelector('select[name="model"]');
+    if (model && button.dataset.model) model.value = button.dataset.model;
   }
 
   /** Defaults everywhere, and these values on top. @param {Record<string, unknown>} values */

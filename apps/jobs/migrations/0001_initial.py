@@ -237,7 +237,7 @@ class Migration(migrations.Migration):
                 ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
                 ("attempt_no", models.PositiveIntegerField()),
                 ("name", models.CharField(max_length=300, verbose_name="name")),
-                ("title", models.CharField(blank=True, max_length=200, verbose_name="title")),
+                ("titles", models.JSONField(blank=True, default=dict, verbose_name="title")),
                 ("kind", models.CharField(max_length=20, verbose_name="kind")),
                 ("media_type", models.CharField(max_length=100, verbose_name="media type")),
                 ("sha256", models.CharField(max_length=64)),

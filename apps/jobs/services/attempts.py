@@ -226,6 +226,9 @@ def outcome(
     if reason in PLATFORM_REASONS:
         return JobState.ERRORED, reason, {"message": str(params.get("message", ""))[:1000]}
     message = {"message": str((failure or {}).get("message", params.get("message", "")))[:1000]}
+    if not message["message"]:
+        ending = f"signal {signal}" if signal else f"exit code {exit_code}"
+        message = {"message": ending}
     if reason == "journal_invalid":
         return JobState.FAILED, "journal_invalid", message
     if exit_code in EXIT_REASONS:
@@ -240,9 +243,6 @@ def outcome(
         return JobState.STOPPED, "stopped_itself", {}
     if exit_code == 0:
         return JobState.FAILED, "no_result", {}
-    if not message["message"]:
-        ending = f"signal {signal}" if signal else f"exit code {exit_code}"
-        message = {"message": ending}
     return JobState.FAILED, "trainer_crashed", message
 
 

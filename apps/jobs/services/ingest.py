@@ -255,7 +255,7 @@ def _artifact(job: Job, attempt: Attempt, event: JobEvent) -> None:
         name=name,
         defaults={
             "attempt_no": attempt.no,
-            "title": str(data.get("title") or "")[:200],
+            "titles": _titles(data.get("title")),
             "kind": str(data.get("kind", "file"))[:20],
             "media_type": str(data.get("media_type", "application/octet-stream"))[:100],
             "sha256": sha256,
@@ -268,3 +268,12 @@ def _artifact(job: Job, attempt: Attempt, event: JobEvent) -> None:
 def _is_number(value: Any) -> bool:
     """A finite number; JSON's integers may be too large to be compared as floats."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_NUMBER < value < MAX_NUMBER
+
+
+def _titles(given: Any) -> dict[str, str]:
+    """A title as text, or as texts by language code."""
+    if isinstance(given, str):
+        given = {"en": given}
+    if not isinstance(given, dict):
+        return {}
+    return {str(code)[:5]: str(text)[:200] for code, text in given.items()}

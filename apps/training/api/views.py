@@ -9,9 +9,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.pagination import CursorPagination
-from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
 from apps.core.errors import Invalid, NotFound
 from apps.core.storage import ObjectNotFound, storage
@@ -56,6 +56,7 @@ class JobPagination(CursorPagination):
 class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
     """Trainings that I may see."""
 
+    request: ApiRequest
     queryset = TrainingJob.objects.none()
     serializer_class = serializers.TrainingJobSerializer
     filterset_class = TrainingJobFilter
@@ -67,22 +68,22 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
             return self.queryset
         return TrainingJob.objects.visible(self.request.actor).with_job()
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         return self.get_paginated_response(self._data(page, many=True))
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def retrieve(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
         training = self.get_object()
         return Response(self._data(training), headers=etag(training.job))
 
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def create(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
         """A draft; `start` puts it into the queue."""
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         training = services.training_create(actor=request.actor, **form.flat())
         return self._answer(training, status.HTTP_201_CREATED)
 
-    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def partial_update(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
         """Change a draft."""
         training = self.get_object()
         check_version(request, training.job)
@@ -92,13 +93,13 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     @extend_schema(request=None, responses=serializers.TrainingJobSerializer)
     @action(detail=True, methods=["post"])
-    def start(self, request: Request, pk: str | None = None) -> Response:
+    def start(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Fix the data as a snapshot and put the draft into the queue."""
         return self._answer(services.training_start(actor=request.actor, training=self.get_object()))
 
     @extend_schema(request=serializers.StopSerializer, responses=serializers.TrainingJobSerializer)
     @action(detail=True, methods=["post"])
-    def stop(self, request: Request, pk: str | None = None) -> Response:
+    def stop(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Ask the training to write a checkpoint and stop; it is ended after the grace."""
         training = self.get_object()
         form = serializers.StopSerializer(data=request.data)
@@ -108,7 +109,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     @extend_schema(request=None, responses=serializers.TrainingJobSerializer)
     @action(detail=True, methods=["post"])
-    def resume(self, request: Request, pk: str | None = None) -> Response:
+    def resume(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Go on from the last checkpoint: same job, new attempt."""
         training = self.get_object()
         job_resume(actor=request.actor, job=training.job)
@@ -116,21 +117,21 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     @extend_schema(request=None, responses={201: serializers.TrainingJobSerializer})
     @action(detail=True, methods=["post"])
-    def retry(self, request: Request, pk: str | None = None) -> Response:
+    def retry(self, request: ApiRequest, pk: str | None = None) -> Response:
         """The same work from the beginning: a new job that names this one."""
         training = services.training_retry(actor=request.actor, training=self.get_object())
         return self._answer(training, status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses={201: serializers.TrainingJobSerializer})
     @action(detail=True, methods=["post"])
-    def clone(self, request: Request, pk: str | None = None) -> Response:
+    def clone(self, request: ApiRequest, pk: str | None = None) -> Response:
         """A new draft with the same settings."""
         training = services.training_clone(actor=request.actor, training=self.get_object())
         return self._answer(training, status.HTTP_201_CREATED)
 
     @extend_schema(parameters=[AFTER, LIMIT], responses=serializers.EventsSerializer)
     @action(detail=True)
-    def events(self, request: Request, pk: str | None = None) -> Response:
+    def events(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Everything that happened, in order, beyond a cursor."""
         after, limit = _integer(request, "after", 0, 0, 2**62), _integer(request, "limit", 1000, 1, 5000)
         return Response(events_after(self.get_object().job, after, limit))
@@ -146,7 +147,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         responses=serializers.MetricsSerializer,
     )
     @action(detail=True)
-    def metrics(self, request: Request, pk: str | None = None) -> Response:
+    def metrics(self, request: ApiRequest, pk: str | None = None) -> Response:
         """The series of the training; with `name` their points, thinned so that no peak is lost."""
         training = self.get_object()
         found = selectors.charts(
@@ -168,7 +169,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         responses=serializers.LogSerializer,
     )
     @action(detail=True)
-    def logs(self, request: Request, pk: str | None = None) -> Response:
+    def logs(self, request: ApiRequest, pk: str | None = None) -> Response:
         """A piece of the log, or the lines that contain a text."""
         job = self.get_object().job
         if needle := request.query_params.get("search", "").strip():
@@ -178,14 +179,14 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     @extend_schema(responses=serializers.CheckpointSerializer(many=True))
     @action(detail=True, pagination_class=None, filterset_class=None)
-    def checkpoints(self, request: Request, pk: str | None = None) -> Response:
+    def checkpoints(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Weights that the training has left, newest first."""
         rows = Checkpoint.objects.visible(request.actor).filter(job_id=self.get_object().pk).order_by("-pk")
         return Response(serializers.CheckpointSerializer(rows, many=True).data)
 
     @extend_schema(parameters=[ID, ROW], responses=BINARY)
     @action(detail=True, url_path="checkpoints/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
-    def checkpoint_content(self, request: Request, pk: str | None = None, row_id: str = "") -> HttpResponse:
+    def checkpoint_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> HttpResponse:
         """The bytes of a checkpoint."""
         training = self.get_object()
         row = Checkpoint.objects.get_visible(request.actor, pk=_uuid(row_id), job_id=training.pk)
@@ -193,13 +194,13 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     @extend_schema(responses=serializers.ArtifactSerializer(many=True))
     @action(detail=True, pagination_class=None, filterset_class=None)
-    def artifacts(self, request: Request, pk: str | None = None) -> Response:
+    def artifacts(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Pictures, tables and reports that the training has made."""
         return Response(serializers.ArtifactSerializer(selectors.artifacts(self.get_object()), many=True).data)
 
     @extend_schema(parameters=[ID, ROW], responses=BINARY)
     @action(detail=True, url_path="artifacts/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
-    def artifact_content(self, request: Request, pk: str | None = None, row_id: str = "") -> HttpResponse:
+    def artifact_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> HttpResponse:
         """The bytes of an artifact."""
         training = self.get_object()
         row = JobArtifact.objects.filter(pk=_uuid(row_id), job_id=training.pk).first()
@@ -233,13 +234,13 @@ def _content(organization_id: Any, sha256: str, size: int, name: str, media_type
     return response
 
 
-def _names(request: Request) -> list[str] | None:
+def _names(request: ApiRequest) -> list[str] | None:
     """`?name=a&name=b` or `?name=a,b`; a series' name has no comma."""
     given = request.query_params.getlist("name")
     return [name for part in given for name in part.split(",") if name] if given else None
 
 
-def _integer(request: Request, name: str, default: int, low: int, high: int) -> int:
+def _integer(request: ApiRequest, name: str, default: int, low: int, high: int) -> int:
     try:
         value = int(request.query_params.get(name, default))
     except ValueError as error:
@@ -247,7 +248,7 @@ def _integer(request: Request, name: str, default: int, low: int, high: int) -> 
     return max(low, min(high, value))
 
 
-def _number(request: Request, name: str) -> float | None:
+def _number(request: ApiRequest, name: str) -> float | None:
     text = request.query_params.get(name)
     if text is None:
         return None

@@ -13,6 +13,9 @@ from ultralytics.utils.torch_utils import strip_optimizer, unwrap_model
 
 from modelyard_ultralytics.layout import Layout
 
+# Boxes below this score are no answers: a matrix that counted them would hold little but background.
+MATRIX_CONFIDENCE = 0.25
+
 
 class Validator(DetectionValidator):
     """Evaluates as the library does; in the final evaluation it also keeps every prediction in pixels."""
@@ -26,13 +29,16 @@ class Validator(DetectionValidator):
         self.args.plots = self.draws
 
     def update_metrics(self, preds: list[dict[str, torch.Tensor]], batch: dict[str, Any]) -> None:
-        super().update_metrics(preds, batch)
         if self.collected is None:
+            super().update_metrics(preds, batch)
             return
+        # The library would fill the matrix with everything down to the evaluation's own confidence.
+        draws, self.args.plots = self.args.plots, False
+        super().update_metrics(preds, batch)
+        self.args.plots = draws
         for index, pred in enumerate(preds):
             given = self._prepare_batch(index, batch)
-            if not self.args.plots:  # otherwise the library has done it
-                self.confusion_matrix.process_batch(pred, given, conf=self.args.conf)
+            self.confusion_matrix.process_batch(pred, given, conf=MATRIX_CONFIDENCE)
             self.collected.append(self._record(self.scale_preds(pred, given), batch["im_file"][index]))
 
     def _record(self, pred: dict[str, torch.Tensor], file: str) -> dict[str, Any]:

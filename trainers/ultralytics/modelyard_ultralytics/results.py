@@ -109,7 +109,10 @@ def report_evaluation(context: Context, validator: Any, classes: Sequence[Datase
     _report(context, "confusion-matrix.json", "plot", matrix, title, small=len(classes) <= MOST_CLASSES)
     rows = class_table(metrics, classes)
     title = {"en": "Results by class", "ko": "클래스별 결과"}
-    _report(context, "classes.json", "table", {"rows": rows}, title, small=len(rows) <= MOST_CLASSES)
+    columns = list(rows[0]) if rows else []
+    _report(
+        context, "classes.json", "table", {"columns": columns, "rows": rows}, title, small=len(rows) <= MOST_CLASSES
+    )
     predictions = {
         "task": "detect",
         "split": "val",
