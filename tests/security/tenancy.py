@@ -41,17 +41,24 @@ HIDDEN, OWN, REFUSED, OPEN, STAFF, MACHINE, CHECKED = Gets
 class Row:
     """`body` is sent with the request: a value, or a function of the cast. `why` is for people.
 
-    `samples` names other samples than the address or the model would: `{"projects": "trashed-project"}`.
+    `samples` names other samples than the address or the model would: `{"projects": "trashed-project"}`; `query` is a
+    function of the cast that returns what stands behind the `?`.
     """
 
     gets: Gets
     body: Any = None
     why: str = ""
     samples: dict[str, str] = field(default_factory=dict)
+    query: Callable[[Cast], str] | None = None
 
 
 def foreign_organization(field: str, **others: Any) -> Callable[[Cast], dict[str, Any]]:
     return lambda cast: {field: str(cast.sample("organization").pk), **others}
+
+
+def previewed(cast: Cast) -> str:
+    """Path of a picture of the analysed upload."""
+    return str(cast.sample("analysed-upload").analysis["preview"][0]["path"])
 
 
 LAUNCHER = "of a launcher, whose token the attempt API checks"
@@ -65,6 +72,34 @@ REST: dict[str, Row] = {
     "auth_token_refresh": Row(OPEN, {"refresh": "unknown"}, "401: it is the way in"),
     "auth_token_revoke": Row(OWN, {"refresh": "somebody else's"}, "204 whether or not the token is known"),
     "auth_verify_email": Row(OPEN, {"key": "unknown"}),
+    "datasets_analyze_create": Row(HIDDEN),
+    "datasets_create": Row(REFUSED, lambda cast: {"project_id": str(cast.sample("project").pk), "name": "Planted"}),
+    "datasets_destroy": Row(HIDDEN),
+    "datasets_images_content_retrieve": Row(HIDDEN),
+    "datasets_images_list": Row(HIDDEN),
+    "datasets_images_retrieve": Row(HIDDEN),
+    "datasets_images_thumbnail_retrieve": Row(HIDDEN),
+    "datasets_list": Row(OWN),
+    "datasets_partial_update": Row(HIDDEN),
+    "datasets_restore_create": Row(HIDDEN, samples={"datasets": "trashed-dataset"}),
+    "datasets_retrieve": Row(HIDDEN),
+    "datasets_snapshots_create": Row(HIDDEN),
+    "datasets_snapshots_destroy": Row(HIDDEN),
+    "datasets_snapshots_list": Row(HIDDEN),
+    "datasets_snapshots_retrieve": Row(HIDDEN),
+    "datasets_split_destroy": Row(HIDDEN),
+    "datasets_split_retrieve": Row(HIDDEN),
+    "datasets_split_update": Row(HIDDEN),
+    "datasets_uploads_analyze_create": Row(HIDDEN),
+    "datasets_uploads_create": Row(HIDDEN),
+    "datasets_uploads_destroy": Row(HIDDEN),
+    "datasets_uploads_files_update": Row(HIDDEN),
+    "datasets_uploads_list": Row(HIDDEN),
+    "datasets_uploads_preview_retrieve": Row(
+        HIDDEN, samples={"datasets/uploads": "analysed-upload"}, query=lambda cast: f"path={previewed(cast)}"
+    ),
+    "datasets_uploads_publish_create": Row(HIDDEN),
+    "datasets_uploads_retrieve": Row(HIDDEN),
     "experiments_create": Row(REFUSED, lambda cast: {"project_id": str(cast.sample("project").pk), "name": "Planted"}),
     "experiments_destroy": Row(HIDDEN),
     "experiments_list": Row(OWN),
@@ -104,6 +139,24 @@ REST: dict[str, Row] = {
     "trainers_config_schema_retrieve": Row(OWN, why="trainers belong to the installation"),
     "trainers_list": Row(OWN, why="trainers belong to the installation"),
     "trainers_retrieve": Row(OWN, why="trainers belong to the installation"),
+    "training_jobs_artifacts_content_retrieve": Row(HIDDEN),
+    "training_jobs_artifacts_list": Row(HIDDEN),
+    "training_jobs_checkpoints_content_retrieve": Row(HIDDEN),
+    "training_jobs_checkpoints_list": Row(HIDDEN),
+    "training_jobs_clone_create": Row(HIDDEN),
+    "training_jobs_create": Row(
+        REFUSED, lambda cast: {"project_id": str(cast.sample("project").pk), "name": "Planted", "trainer": "reference"}
+    ),
+    "training_jobs_events_retrieve": Row(HIDDEN),
+    "training_jobs_list": Row(OWN),
+    "training_jobs_logs_retrieve": Row(HIDDEN),
+    "training_jobs_metrics_retrieve": Row(HIDDEN),
+    "training_jobs_partial_update": Row(HIDDEN),
+    "training_jobs_resume_create": Row(HIDDEN),
+    "training_jobs_retrieve": Row(HIDDEN),
+    "training_jobs_retry_create": Row(HIDDEN),
+    "training_jobs_start_create": Row(HIDDEN),
+    "training_jobs_stop_create": Row(HIDDEN),
     "ws_tickets_create": Row(OWN),
 }
 
@@ -112,6 +165,28 @@ OPERATIONS: dict[str, Row] = {
     "accounts.profile_update": Row(HIDDEN),
     "accounts.user_create": Row(CHECKED, why="tests/accounts/test_people.py: platform administrators only"),
     "audit.seal": Row(CHECKED, why="ingest of beat, takes no object"),
+    "datasets.blobs_forget": Row(CHECKED, why=ITSELF),
+    "datasets.blobs_note_decoding": Row(CHECKED, why=ITSELF),
+    "datasets.dataset_change": Row(HIDDEN),
+    "datasets.dataset_create": Row(HIDDEN),
+    "datasets.dataset_publish": Row(HIDDEN),
+    "datasets.dataset_restore": Row(HIDDEN, samples={"datasets.Dataset": "trashed-dataset"}),
+    "datasets.dataset_trash": Row(HIDDEN),
+    "datasets.snapshot_create": Row(HIDDEN),
+    "datasets.snapshot_delete": Row(HIDDEN),
+    "datasets.snapshot_record": Row(HIDDEN),
+    "datasets.split_remove": Row(HIDDEN),
+    "datasets.split_set": Row(HIDDEN),
+    "datasets.upload_analyse": Row(HIDDEN),
+    "datasets.upload_cancel": Row(HIDDEN),
+    "datasets.upload_count": Row(CHECKED, why="inner half of receiving a file, which asks for the upload first"),
+    "datasets.upload_create": Row(HIDDEN),
+    "datasets.upload_note_analysis": Row(CHECKED, why=ITSELF),
+    "datasets.upload_note_failure": Row(CHECKED, why=ITSELF),
+    "datasets.upload_note_progress": Row(CHECKED, why=ITSELF),
+    "datasets.upload_note_swept": Row(CHECKED, why=ITSELF),
+    "datasets.upload_publish": Row(HIDDEN),
+    "datasets.uploads_give_up": Row(CHECKED, why=ITSELF),
     "evaluation.inference_create": Row(HIDDEN),
     "experiments.experiment_change": Row(HIDDEN),
     "experiments.experiment_create": Row(HIDDEN),
@@ -168,6 +243,11 @@ OPERATIONS: dict[str, Row] = {
     "resources.node_register": Row(CHECKED, why=ITSELF),
     "resources.node_report": Row(CHECKED, why=ITSELF),
     "resources.nodes_check": Row(CHECKED, why=ITSELF),
+    "training.training_change": Row(HIDDEN),
+    "training.training_clone": Row(HIDDEN),
+    "training.training_create": Row(HIDDEN),
+    "training.training_retry": Row(HIDDEN),
+    "training.training_start": Row(HIDDEN),
 }
 
 #: Name of a URL outside `/api/v1/` and `/admin/` (its route, where it has no name; `*` stands for anything) → row.
@@ -206,6 +286,12 @@ PAGES: dict[str, Row] = {
     "resources:list": Row(OWN),
     "resources:node-telemetry": Row(HIDDEN),
     "set_language": Row(OPEN, {"language": "ko"}),
+    "training:checkpoints": Row(HIDDEN),
+    "training:config": Row(HIDDEN),
+    "training:create": Row(OWN),
+    "training:list": Row(OWN),
+    "training:monitor": Row(HIDDEN),
+    "training:results": Row(HIDDEN),
     # allauth's pages of signing in and of one's own account; none takes the id of an object.
     "account_*": Row(OPEN),
 }
@@ -216,6 +302,7 @@ ADMIN: dict[str, Row] = {
     "accounts.User": Row(HIDDEN),
     "audit.AuditEvent": Row(HIDDEN),
     "auth.Group": Row(STAFF),
+    "core.OutboxMessage": Row(STAFF),
     "django_celery_beat.ClockedSchedule": Row(STAFF),
     "django_celery_beat.CrontabSchedule": Row(STAFF),
     "django_celery_beat.IntervalSchedule": Row(STAFF),
@@ -231,10 +318,13 @@ ADMIN: dict[str, Row] = {
     "projects.Project": Row(HIDDEN),
     "resources.Node": Row(HIDDEN),
     "resources.ResourceGroup": Row(HIDDEN),
+    "training.Checkpoint": Row(HIDDEN),
+    "training.TrainingJob": Row(HIDDEN),
     "usersessions.UserSession": Row(STAFF),
 }
 
 #: Route of a WebSocket (`modelyard.routing`) → row; `HIDDEN` closes with 4404, and with 4401 for the anonymous.
 SOCKETS: dict[str, Row] = {
     "ws/inference-jobs/<uuid:pk>/": Row(HIDDEN),
+    "ws/training-jobs/<uuid:pk>/": Row(HIDDEN),
 }

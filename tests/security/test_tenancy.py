@@ -55,7 +55,7 @@ def filled(cast: Cast, route: str, row: Row) -> str:
         if parameter:
             name = "/".join(names)
             path += key_of(cast.sample(row.samples.get(name, name)))
-    return path
+    return f"{path}?{row.query(cast)}" if row.query else path
 
 
 def _pieces(route: str) -> Iterator[tuple[str, str]]:

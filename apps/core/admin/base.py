@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import RelatedFieldListFilter
+from django.contrib.admin.utils import get_fields_from_path
 from django.db.models import Field, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -54,7 +55,7 @@ class PolicyAdmin(ModelAdmin):
         return [self._restricted(found) for found in super().get_list_filter(request)]
 
     def _restricted(self, found: Any) -> Any:
-        if isinstance(found, str) and "__" not in found and self.opts.get_field(found).is_relation:
+        if isinstance(found, str) and get_fields_from_path(self.model, found)[-1].is_relation:
             return found, VisibleRowsFilter
         return found
 

@@ -114,9 +114,14 @@ def _registry() -> Registry:
 
 
 def _closed(node: Any) -> Any:
-    """Every object schema that lists its members, closed to others."""
+    """Every object schema that lists its members, closed to others.
+
+    `{"allOf": [one], "nullable": true}` is how drf-spectacular says "one or null"; read literally it would never be null.
+    """
     if isinstance(node, dict):
         node = {key: _closed(value) for key, value in node.items()}
+        if node.get("nullable") and "allOf" in node and "type" not in node:
+            node["anyOf"] = [{"allOf": node.pop("allOf")}, {"enum": [None], "nullable": True}]
         if node.get("type") == "object" and isinstance(node.get("properties"), dict):
             node.setdefault("additionalProperties", False)
     elif isinstance(node, list):
