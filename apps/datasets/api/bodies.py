@@ -6,7 +6,8 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseBase, HttpResponseNotModified, StreamingHttpResponse
 from django.utils.http import content_disposition_header, parse_etags
 from rest_framework.parsers import BaseParser
-from rest_framework.request import Request
+
+from apps.core.api.requests import ApiRequest
 
 YEAR_SECONDS = 31_536_000
 WHOLE_BYTES = 8 << 20
@@ -21,13 +22,13 @@ class StreamParser(BaseParser):
         return stream
 
 
-def body_of(request: Request) -> tuple[Any, int | None]:
+def body_of(request: ApiRequest) -> tuple[Any, int | None]:
     """The body's stream, and its length where it was announced."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     return request._request, int(announced) if announced.isdigit() else None
 
 
-def not_modified(request: Request, tag: str) -> HttpResponseBase | None:
+def not_modified(request: ApiRequest, tag: str) -> HttpResponseBase | None:
     """The answer to a browser that has the content of this tag already."""
     if f'"{tag}"' in parse_etags(request.headers.get("If-None-Match", "")):
         return _cached(HttpResponseNotModified(), request, tag)
@@ -35,7 +36,7 @@ def not_modified(request: Request, tag: str) -> HttpResponseBase | None:
 
 
 def file_response(
-    request: Request, content: bytes | Iterator[bytes], *, tag: str, media_type: str, name: str, size: int
+    request: ApiRequest, content: bytes | Iterator[bytes], *, tag: str, media_type: str, name: str, size: int
 ) -> HttpResponseBase:
     """A file, never shown as a page of ours: an attachment whose type browsers must not guess."""
     response: HttpResponseBase
@@ -52,7 +53,7 @@ def file_response(
     return _cached(response, request, tag)
 
 
-def _cached(response: HttpResponseBase, request: Request, tag: str) -> HttpResponseBase:
+def _cached(response: HttpResponseBase, request: ApiRequest, tag: str) -> HttpResponseBase:
     """For ever where the address names the content (`?v=`), else asked again each time."""
     fixed = bool(tag) and tag.startswith(request.query_params.get("v") or "-")
     response["ETag"] = f'"{tag}"'

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.pagination import KeysetPagination
+from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors
 from apps.datasets.api.bodies import file_response, not_modified
 from apps.datasets.api.serializers import SPLIT_CHOICES, DatasetImageDetailSerializer, DatasetImageSerializer
@@ -57,6 +58,7 @@ def image_filter(query: Any) -> selectors.ImageFilter:
 class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
     """The images that a dataset holds now."""
 
+    request: ApiRequest
     queryset = Entry.objects.none()
     serializer_class = DatasetImageSerializer
     pagination_class = ImagePages
@@ -80,7 +82,7 @@ class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
         responses={**{(200, kind): OpenApiTypes.BINARY for kind in MEDIA_TYPES.values()}, **NOTHING_NEW},
     )
     @action(detail=True, methods=["get"])
-    def content(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def content(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The file, byte for byte as it was uploaded."""
         image = self._image()
         blob = image.blob
@@ -98,7 +100,7 @@ class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
         responses={(200, "image/webp"): OpenApiTypes.BINARY, **NOTHING_NEW},
     )
     @action(detail=True, methods=["get"])
-    def thumbnail(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def thumbnail(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """A small upright copy as WebP, without metadata."""
         form = ThumbnailQuery(data=request.query_params)
         form.is_valid(raise_exception=True)

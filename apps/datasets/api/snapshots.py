@@ -5,6 +5,7 @@ from rest_framework import status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.requests import ApiRequest
 from apps.datasets import services
 from apps.datasets.api.serializers import SnapshotSerializer
 from apps.datasets.api.views import DATASET, visible_dataset
@@ -17,6 +18,7 @@ from apps.datasets.models import Dataset, Snapshot
 class SnapshotViewSet(viewsets.ModelViewSet[Snapshot]):
     """Snapshots of a dataset: immutable, and kept while a job refers to them."""
 
+    request: ApiRequest
     queryset = Snapshot.objects.none()
     serializer_class = SnapshotSerializer
     http_method_names = ("get", "post", "delete", "head", "options")
@@ -31,12 +33,12 @@ class SnapshotViewSet(viewsets.ModelViewSet[Snapshot]):
         dataset = self._dataset()
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
-        snapshot = services.snapshot_create(actor=request.actor, dataset=dataset, **form.validated_data)
+        snapshot = services.snapshot_create(actor=self.request.actor, dataset=dataset, **form.validated_data)
         return Response(self.get_serializer(snapshot).data, status=status.HTTP_201_CREATED)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Delete a snapshot that no job refers to."""
-        services.snapshot_delete(actor=request.actor, snapshot=self.get_object())
+        services.snapshot_delete(actor=self.request.actor, snapshot=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _dataset(self) -> Dataset:

@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors, services
 from apps.datasets.api.bodies import StreamParser, body_of, file_response
 from apps.datasets.api.serializers import (
@@ -27,6 +28,7 @@ PATH = OpenApiParameter("path", str, required=True, description="Path of the fil
 class UploadViewSet(viewsets.ModelViewSet[Upload]):
     """Uploads into a dataset: create one, PUT its files, analyse, publish."""
 
+    request: ApiRequest
     queryset = Upload.objects.none()
     serializer_class = UploadSerializer
     http_method_names = ("get", "post", "put", "delete", "head", "options")
@@ -43,7 +45,7 @@ class UploadViewSet(viewsets.ModelViewSet[Upload]):
         dataset = self._dataset()
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
-        upload = services.upload_create(actor=request.actor, dataset=dataset, **form.validated_data)
+        upload = services.upload_create(actor=self.request.actor, dataset=dataset, **form.validated_data)
         return Response(self.get_serializer(upload).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(parameters=[DATASET], responses=UploadDetailSerializer)
@@ -58,7 +60,7 @@ class UploadViewSet(viewsets.ModelViewSet[Upload]):
     @extend_schema(parameters=[DATASET])
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Give the upload up."""
-        services.upload_cancel(actor=request.actor, upload=self.get_object())
+        services.upload_cancel(actor=self.request.actor, upload=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
@@ -67,7 +69,7 @@ class UploadViewSet(viewsets.ModelViewSet[Upload]):
         responses=ReceivedFileSerializer,
     )
     @action(detail=True, methods=["put"], parser_classes=[StreamParser])
-    def files(self, request: Request, pk: str | None = None, **kwargs: Any) -> Response:
+    def files(self, request: ApiRequest, pk: str | None = None, **kwargs: Any) -> Response:
         """Send one file, or the one archive that is the whole set. Any number may be sent side by side."""
         upload = self.get_object()
         stream, length = body_of(request)
@@ -77,7 +79,7 @@ class UploadViewSet(viewsets.ModelViewSet[Upload]):
 
     @extend_schema(parameters=[DATASET], request=UploadAnalyzeSerializer, responses={202: UploadSerializer})
     @action(detail=True, methods=["post"])
-    def analyze(self, request: Request, pk: str | None = None, **kwargs: Any) -> Response:
+    def analyze(self, request: ApiRequest, pk: str | None = None, **kwargs: Any) -> Response:
         """Close the upload to further files and analyse it, in the background."""
         upload = self.get_object()
         form = UploadAnalyzeSerializer(data=request.data)
@@ -87,7 +89,7 @@ class UploadViewSet(viewsets.ModelViewSet[Upload]):
 
     @extend_schema(parameters=[DATASET], request=UploadPublishSerializer, responses={202: UploadSerializer})
     @action(detail=True, methods=["post"])
-    def publish(self, request: Request, pk: str | None = None, **kwargs: Any) -> Response:
+    def publish(self, request: ApiRequest, pk: str | None = None, **kwargs: Any) -> Response:
         """Publish an analysed upload as the next revision, in the background."""
         upload = self.get_object()
         form = UploadPublishSerializer(data=request.data)
@@ -97,7 +99,7 @@ class UploadViewSet(viewsets.ModelViewSet[Upload]):
 
     @extend_schema(parameters=[DATASET, PATH], responses={(200, "image/webp"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
-    def preview(self, request: Request, pk: str | None = None, **kwargs: Any) -> HttpResponseBase:
+    def preview(self, request: ApiRequest, pk: str | None = None, **kwargs: Any) -> HttpResponseBase:
         """A small copy of a picture that the analysis shows."""
         sha256, content = selectors.preview_of(self.get_object(), request.query_params.get("path", ""))
         return file_response(

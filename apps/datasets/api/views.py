@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
 from apps.core.errors import NotFound
 from apps.datasets import selectors, services
@@ -26,7 +27,7 @@ from apps.datasets.selectors.splits import split_view
 DATASET = OpenApiParameter("dataset_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The dataset.")
 
 
-def visible_dataset(request: Request, dataset_id: Any) -> Dataset:
+def visible_dataset(request: ApiRequest, dataset_id: Any) -> Dataset:
     """The dataset of an address below `datasets/{id}/`."""
     return Dataset.objects.select_related("split_plan").get_visible(request.actor, pk=dataset_id)
 
@@ -46,6 +47,7 @@ class DatasetFilter(django_filters.FilterSet):
 class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
     """Datasets that I may see."""
 
+    request: ApiRequest
     queryset = Dataset.objects.none()
     serializer_class = DatasetSerializer
     filterset_class = DatasetFilter
@@ -61,7 +63,7 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
-        dataset = services.dataset_create(actor=request.actor, **form.validated_data)
+        dataset = services.dataset_create(actor=self.request.actor, **form.validated_data)
         return self._answer(dataset, status.HTTP_201_CREATED)
 
     @extend_schema(responses=DatasetDetailSerializer)
@@ -80,16 +82,16 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
         check_version(request, dataset)
         form = self.get_serializer(dataset, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        return self._answer(services.dataset_change(actor=request.actor, dataset=dataset, **form.validated_data))
+        return self._answer(services.dataset_change(actor=self.request.actor, dataset=dataset, **form.validated_data))
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Move to the trash; `restore` brings it back."""
-        services.dataset_trash(actor=request.actor, dataset=self.get_object())
+        services.dataset_trash(actor=self.request.actor, dataset=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=DatasetSerializer)
     @action(detail=True, methods=["post"])
-    def restore(self, request: Request, pk: str | None = None) -> Response:
+    def restore(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Bring a dataset back from the trash."""
         return self._answer(services.dataset_restore(actor=request.actor, dataset=self.get_object()))
 
@@ -99,7 +101,7 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
         responses=DatasetAnalysisSerializer,
     )
     @action(detail=True, methods=["post"], parser_classes=[StreamParser])
-    def analyze(self, request: Request, pk: str | None = None) -> Response:
+    def analyze(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Analyse an archive (ZIP, TAR, TAR.GZ) at once, without storing anything."""
         form = UploadAnalyzeSerializer(data=request.query_params)
         form.is_valid(raise_exception=True)
@@ -113,7 +115,7 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
     @extend_schema(methods=["PUT"], request=SplitSetSerializer, responses=SplitSerializer)
     @extend_schema(methods=["DELETE"], request=None, responses=SplitSerializer)
     @action(detail=True, methods=["get", "put", "delete"])
-    def split(self, request: Request, pk: str | None = None) -> Response:
+    def split(self, request: ApiRequest, pk: str | None = None) -> Response:
         """The split in force, and the level it comes from: dataset or default. DELETE goes back to the default."""
         dataset = self.get_object()
         if request.method == "PUT":

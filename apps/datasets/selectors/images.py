@@ -1,11 +1,11 @@
 """Pictures of a dataset: pages of them, one with its labels, their bytes, and small copies."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, Func, QuerySet
+from django.db.models import Count, F, Func, OuterRef, QuerySet, Subquery
 
 from apps.core.errors import Invalid, NotFound
 from apps.core.storage import ObjectNotFound, storage
@@ -84,6 +84,30 @@ def open_blob(blob: Blob) -> Iterator[bytes]:
         return storage().open(blob_key(blob.organization_id, blob.sha256))
     except ObjectNotFound as error:
         raise NotFound(code="blob_missing") from error
+
+
+def thumbnail_address(dataset_id: Any, item_id: int, sha256: str, size: int = 256) -> str:
+    """Address of a small copy that a browser may keep for ever."""
+    return f"/api/v1/datasets/{dataset_id}/images/{item_id}/thumbnail?size={size}&v={sha256[:16]}"
+
+
+def content_address(dataset_id: Any, item_id: int, sha256: str) -> str:
+    """Address of an original that a browser may keep for ever."""
+    return f"/api/v1/datasets/{dataset_id}/images/{item_id}/content?v={sha256[:16]}"
+
+
+def covers_of(datasets: Sequence[Dataset]) -> dict[Any, str]:
+    """Dataset id → address of a small copy of its first image, for those that have one; one query."""
+    first = Entry.objects.images().filter(dataset_id=OuterRef("pk"), to_revision__isnull=True).order_by("item_id")
+    rows = Dataset.objects.filter(pk__in=[dataset.pk for dataset in datasets])
+    found = rows.annotate(
+        cover=Subquery(first.values("item_id")[:1]), digest=Subquery(first.values("blob__sha256")[:1])
+    )
+    return {
+        dataset_id: thumbnail_address(dataset_id, item_id, digest, 128)
+        for dataset_id, item_id, digest in found.values_list("pk", "cover", "digest")
+        if item_id is not None
+    }
 
 
 def thumbnail_key(blob: Blob, size: int) -> str:

@@ -1,0 +1,111 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin
+from apps.datasets import services
+from apps.datasets.models import Dataset, Revision, Snapshot, Upload
+
+
+class RevisionInline(PolicyInline):
+    model = Revision
+    fields = readonly_fields = ("no", "note", "created_by", "created_at", "shown_counts")
+
+    @admin.display(description=_("images"))
+    def shown_counts(self, revision: Revision) -> str:
+        counts = revision.counts
+        return f"{counts.get('images', 0)} (+{counts.get('added', 0)} −{counts.get('removed', 0)})"
+
+
+@admin.register(Dataset)
+class DatasetAdmin(PolicyAdmin):
+    list_display = ("name", "project", "organization", "visibility", "revision_no", "image_count", "created_at")
+    list_filter = ("organization", "visibility", "task")
+    list_select_related = ("project", "organization")
+    search_fields = ("name", "description")
+    readonly_fields = (
+        "id",
+        "organization",
+        "task",
+        "revision_no",
+        "image_count",
+        "labelled_count",
+        "box_count",
+        "file_count",
+        "byte_count",
+        "split_plan",
+        "created_by",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+        "version",
+    )
+    fields = ("project", "name", "description", "visibility", *readonly_fields)
+    inlines = (RevisionInline,)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "project") if obj else self.readonly_fields
+
+    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Dataset:
+        fields = {name: form.cleaned_data[name] for name in ("name", "description", "visibility")}
+        if change:
+            return services.dataset_change(actor=request.actor, dataset=obj, **fields)
+        return services.dataset_create(actor=request.actor, project=obj.project, **fields)
+
+    def delete_operation(self, request: HttpRequest, obj: Any) -> None:
+        services.dataset_trash(actor=request.actor, dataset=obj)
+
+
+@admin.register(Upload)
+class UploadAdmin(ReadOnlyAdmin):
+    list_display = ("dataset", "state", "file_count", "byte_count", "created_by", "created_at", "revision")
+    list_filter = ("state", "mode")
+    list_select_related = ("dataset", "created_by", "revision")
+    search_fields = ("dataset__name", "note", "id")
+    fields = readonly_fields = (
+        "id",
+        "dataset",
+        "state",
+        "mode",
+        "lenient",
+        "note",
+        "file_count",
+        "byte_count",
+        "failure",
+        "revision",
+        "created_by",
+        "published_by",
+        "created_at",
+        "updated_at",
+        "swept_at",
+    )
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnlyAdmin):
+    list_display = ("dataset", "tag", "revision", "root_hash", "created_by", "created_at")
+    list_filter = ("dataset__organization",)
+    list_select_related = ("dataset", "revision", "created_by")
+    search_fields = ("dataset__name", "tag", "root_hash", "id")
+    fields = readonly_fields = (
+        "id",
+        "dataset",
+        "no",
+        "tag",
+        "note",
+        "revision",
+        "root_hash",
+        "split_plan",
+        "split_digest",
+        "counts",
+        "created_by",
+        "created_at",
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._holds(request, "delete", obj)
+
+    def delete_operation(self, request: HttpRequest, obj: Any) -> None:
+        services.snapshot_delete(actor=request.actor, snapshot=obj)

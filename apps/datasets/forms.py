@@ -1,0 +1,82 @@
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.identity import Actor
+from apps.datasets.models import Dataset, PublishMode, SplitMethod, Visibility
+from apps.projects.models import Project
+
+
+class DatasetForm(forms.ModelForm):
+    class Meta:
+        model = Dataset
+        fields = ["project", "name", "description", "visibility"]
+        widgets = {
+            "name": forms.TextInput(attrs={"autofocus": True, "maxlength": 120}),
+            "description": forms.Textarea(attrs={"rows": 4}),
+            "visibility": forms.RadioSelect,
+        }
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        projects = Project.objects.permitted(actor, "datasets.add_dataset")
+        self.fields["project"].queryset = projects.filter(organization_id=actor.organization_id).order_by("name")  # type: ignore[attr-defined]
+        self.fields["visibility"].choices = Visibility.choices  # type: ignore[attr-defined]
+        if not self.instance._state.adding:
+            del self.fields["project"]
+
+    def validate_constraints(self) -> None:
+        """Uniqueness is the service's business: it knows the organization."""
+
+
+class PublishForm(forms.Form):
+    mode = forms.ChoiceField(
+        label=_("Files that are in the dataset already"),
+        choices=PublishMode.choices,
+        initial=PublishMode.ADD,
+        widget=forms.RadioSelect,
+    )
+    note = forms.CharField(label=_("Note"), max_length=300, required=False)
+
+
+class SplitForm(forms.Form):
+    """A split by rule, or the splits that the uploads named. By hand it is set over REST."""
+
+    method = forms.ChoiceField(
+        label=_("Method"),
+        choices=[(choice.value, choice.label) for choice in (SplitMethod.AUTO, SplitMethod.UPLOADED)],
+        initial=SplitMethod.AUTO,
+        widget=forms.RadioSelect,
+    )
+    train = forms.FloatField(label=_("Training"), min_value=0, max_value=1, initial=0.8, required=False)
+    val = forms.FloatField(label=_("Validation"), min_value=0, max_value=1, initial=0.2, required=False)
+    test = forms.FloatField(label=_("Test"), min_value=0, max_value=1, initial=0.0, required=False)
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        min_value=0,
+        max_value=2**31 - 1,
+        initial=0,
+        required=False,
+        help_text=_("The same seed gives the same split, also after images were added."),
+    )
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What `split_set` takes."""
+        given = self.cleaned_data
+        if given["method"] != SplitMethod.AUTO:
+            return {"method": given["method"]}
+        ratios = {split: given[split] or 0.0 for split in ("train", "val", "test")}
+        return {"method": given["method"], "seed": given["seed"] or 0, "ratios": ratios}
+
+
+class SnapshotForm(forms.Form):
+    tag = forms.RegexField(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        label=_("Tag"),
+        max_length=60,
+        required=False,
+        help_text=_("v1, v2, … when left empty."),
+    )
+    note = forms.CharField(label=_("Note"), max_length=300, required=False)

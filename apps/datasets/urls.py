@@ -1,0 +1,27 @@
+from django.urls import path
+
+from apps.datasets.views import detail, lists, uploads
+
+app_name = "datasets"
+urlpatterns = [
+    path("", lists.dataset_list, name="list"),
+    path("new/", lists.dataset_create, name="create"),
+    path("trash/", lists.trash, name="trash"),
+    path("<uuid:pk>/", detail.images, name="detail"),
+    path("<uuid:pk>/images/<int:item>/", detail.image, name="image"),
+    path("<uuid:pk>/classes/", detail.classes, name="classes"),
+    path("<uuid:pk>/snapshots/", detail.snapshots, name="snapshots"),
+    path("<uuid:pk>/snapshots/<uuid:snapshot_pk>/delete/", detail.snapshot_delete, name="snapshot-delete"),
+    path("<uuid:pk>/usage/", detail.usage, name="usage"),
+    path("<uuid:pk>/edit/", detail.change, name="change"),
+    path("<uuid:pk>/split/", detail.split, name="split"),
+    path("<uuid:pk>/split/remove/", detail.split_remove, name="split-remove"),
+    path("<uuid:pk>/trash/", lists.dataset_trash, name="delete"),
+    path("<uuid:pk>/restore/", lists.dataset_restore, name="restore"),
+    path("<uuid:pk>/upload/", uploads.upload, name="upload"),
+    path("<uuid:pk>/uploads/", uploads.upload_list, name="uploads"),
+    path("<uuid:pk>/uploads/<uuid:upload_pk>/", uploads.report, name="upload-detail"),
+    path("<uuid:pk>/uploads/<uuid:upload_pk>/lenient/", uploads.lenient, name="upload-lenient"),
+    path("<uuid:pk>/uploads/<uuid:upload_pk>/publish/", uploads.publish, name="upload-publish"),
+    path("<uuid:pk>/uploads/<uuid:upload_pk>/cancel/", uploads.cancel, name="upload-cancel"),
+]

@@ -1,0 +1,1 @@
+"""Portal pages of datasets: lists and creation, one dataset, uploads."""

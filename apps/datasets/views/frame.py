@@ -1,0 +1,63 @@
+"""What every page of one dataset has: its tabs, and which acts the policy allows."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from apps.core import policy
+from apps.datasets.models import Dataset, Entry
+from apps.datasets.selectors.images import thumbnail_address
+
+
+def visible(request: HttpRequest, pk: Any) -> Dataset:
+    rows = Dataset.objects.select_related("project", "organization", "created_by", "split_plan")
+    return rows.get_visible(request.actor, pk=pk)
+
+
+def framed(request: HttpRequest, dataset: Dataset, tab: str, **context: Any) -> dict[str, Any]:
+    """The context of `datasets/base_dataset.html`, with the page's own."""
+    may_change = policy.allows(request.actor, "datasets.change_dataset", dataset)
+    tabs = [
+        ("images", _("Images"), "datasets:detail", "photo", dataset.image_count, True),
+        ("classes", _("Classes and split"), "datasets:classes", "chart-bar", None, True),
+        ("snapshots", _("Snapshots"), "datasets:snapshots", "camera", None, True),
+        ("uploads", _("Uploads"), "datasets:uploads", "upload", None, may_change),
+        ("usage", _("Usage"), "datasets:usage", "history", None, True),
+        ("settings", _("Settings"), "datasets:change", "settings", None, may_change),
+    ]
+    return {
+        "dataset": dataset,
+        "may_change": may_change,
+        "needed": policy.rule_of("datasets.change_dataset").needs,
+        "tabs": [
+            {
+                "label": label,
+                "href": reverse(route, args=[dataset.pk]),
+                "icon": icon,
+                "count": count,
+                "active": name == tab,
+            }
+            for name, label, route, icon, count, shown in tabs
+            if shown
+        ],
+        **context,
+    }
+
+
+def tile(entry: Entry, size: int = 256) -> dict[str, Any]:
+    """What `components/image_tile.html` shows of an image; the page of the image is its link."""
+    return {
+        "src": thumbnail_address(entry.dataset_id, entry.item_id, entry.blob.sha256, size),
+        "path": entry.item.path,
+        "name": entry.item.path.rpartition("/")[2],
+        "width": entry.width,
+        "height": entry.height,
+        "boxes": json.dumps(entry.annotation.document["objects"] if entry.annotation else []),
+        "split": entry.in_split,  # type: ignore[attr-defined]
+        "labelled": entry.annotation_id is not None,
+        "broken": entry.blob.is_sound is False,
+        "href": reverse("datasets:image", args=[entry.dataset_id, entry.item_id]),
+    }

@@ -1,0 +1,76 @@
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.core.errors import NotFound
+from apps.core.portal import form_errors, page_of, signed_in
+from apps.datasets import selectors, services
+from apps.datasets.forms import DatasetForm
+from apps.datasets.models import Dataset
+from apps.datasets.views.frame import visible
+from apps.projects.models import Project
+
+
+def _may_add(request: HttpRequest) -> bool:
+    rows = Project.objects.permitted(request.actor, "datasets.add_dataset")
+    return rows.filter(organization_id=request.actor.organization_id).exists()
+
+
+@signed_in
+@require_GET
+def dataset_list(request: HttpRequest) -> HttpResponse:
+    """Datasets of the chosen organization; `?q=` searches their names."""
+    search = request.GET.get("q", "").strip()
+    rows = Dataset.objects.visible(request.actor).filter(organization_id=request.actor.organization_id)
+    page = page_of(request, rows.search(search).select_related("project"))
+    covers = selectors.covers_of(page.rows)
+    trash = Dataset.objects.permitted(request.actor, "datasets.restore_dataset")
+    context = {
+        "page": page,
+        "rows": [(dataset, covers.get(dataset.pk)) for dataset in page.rows],
+        "search": search,
+        "may_add": _may_add(request),
+        "has_trash": trash.filter(organization_id=request.actor.organization_id).exists(),
+    }
+    return render(request, "datasets/list.html", context)
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def dataset_create(request: HttpRequest) -> HttpResponse:
+    form = DatasetForm(request.POST or None, actor=request.actor, initial={"project": request.GET.get("project")})
+    if request.method == "POST" and form.is_valid():
+        with form_errors(form):
+            dataset = services.dataset_create(actor=request.actor, **form.cleaned_data)
+            return redirect("datasets:upload", pk=dataset.pk)
+    status = 422 if form.errors else 200
+    return render(request, "datasets/form.html", {"form": form, "may_add": _may_add(request)}, status=status)
+
+
+@signed_in
+@require_POST
+def dataset_trash(request: HttpRequest, pk: str) -> HttpResponse:
+    services.dataset_trash(actor=request.actor, dataset=visible(request, pk))
+    messages.success(request, _("The dataset is in the trash."))
+    return redirect("datasets:list")
+
+
+@signed_in
+@require_GET
+def trash(request: HttpRequest) -> HttpResponse:
+    rows = Dataset.objects.permitted(request.actor, "datasets.restore_dataset")
+    page = page_of(request, rows.filter(organization_id=request.actor.organization_id).select_related("project"))
+    return render(request, "datasets/trash.html", {"page": page})
+
+
+@signed_in
+@require_POST
+def dataset_restore(request: HttpRequest, pk: str) -> HttpResponse:
+    dataset = Dataset.objects.permitted(request.actor, "datasets.restore_dataset").filter(pk=pk).first()
+    if dataset is None:
+        raise NotFound()
+    services.dataset_restore(actor=request.actor, dataset=dataset)
+    messages.success(request, _("The dataset is back."))
+    return redirect(dataset)

@@ -1,0 +1,131 @@
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.core import policy
+from apps.core.errors import DomainError
+from apps.core.portal import page_of, signed_in
+from apps.datasets import services
+from apps.datasets.analysis import NO_SPLIT
+from apps.datasets.defects import REASONS, Defect, describe
+from apps.datasets.forms import PublishForm
+from apps.datasets.models import Split, Upload
+from apps.datasets.views.frame import framed, visible
+
+DEFECTS = 200
+
+
+@signed_in
+@require_GET
+def upload(request: HttpRequest, pk: str) -> HttpResponse:
+    """Where files are dropped; the page's script sends them over REST."""
+    dataset = visible(request, pk)
+    policy.require(request.actor, "datasets.change_dataset", dataset)
+    context = framed(
+        request,
+        dataset,
+        "uploads",
+        api=f"/api/v1/datasets/{dataset.pk}",
+        done=reverse("datasets:uploads", args=[pk]) + "{id}/",
+    )
+    return render(request, "datasets/upload.html", context)
+
+
+@signed_in
+@require_GET
+def upload_list(request: HttpRequest, pk: str) -> HttpResponse:
+    dataset = visible(request, pk)
+    rows = Upload.objects.visible(request.actor).filter(dataset=dataset)
+    page = page_of(request, rows.select_related("created_by", "revision"))
+    return render(request, "datasets/uploads.html", framed(request, dataset, "uploads", page=page))
+
+
+@signed_in
+@require_GET
+def report(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
+    """What the analysis found; asks again by itself while a worker is at it."""
+    found = _visible_upload(request, pk, upload_pk)
+    template = "datasets/_report.html" if request.htmx else "datasets/report.html"
+    context = framed(request, visible(request, pk), "uploads", upload=found, **_report(found))
+    return render(request, template, context)
+
+
+@signed_in
+@require_POST
+def lenient(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
+    found = _visible_upload(request, pk, upload_pk)
+    services.upload_analyse(actor=request.actor, upload=found, lenient=True)
+    return redirect("datasets:upload-detail", pk=pk, upload_pk=upload_pk)
+
+
+@signed_in
+@require_POST
+def publish(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
+    found = _visible_upload(request, pk, upload_pk)
+    form = PublishForm(request.POST)
+    if form.is_valid():
+        try:
+            services.upload_publish(actor=request.actor, upload=found, **form.cleaned_data)
+        except DomainError as error:
+            if error.status in (403, 404):
+                raise
+            messages.error(request, f"{error.message} {error.hint}")
+    else:
+        messages.error(request, _("Choose what happens to the files that are there."))
+    return redirect("datasets:upload-detail", pk=pk, upload_pk=upload_pk)
+
+
+@signed_in
+@require_POST
+def cancel(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
+    services.upload_cancel(actor=request.actor, upload=_visible_upload(request, pk, upload_pk))
+    messages.success(request, _("The upload was given up."))
+    return redirect("datasets:uploads", pk=pk)
+
+
+def _visible_upload(request: HttpRequest, pk: str, upload_pk: str) -> Upload:
+    rows = Upload.objects.select_related("dataset", "revision", "created_by").filter(dataset_id=pk)
+    return rows.get_visible(request.actor, pk=upload_pk)
+
+
+def _report(upload: Upload) -> dict[str, Any]:
+    """The analysis in the reader's language."""
+    analysis = upload.known_analysis
+    labels = {**dict(Split.choices), NO_SPLIT: _("No split")}
+    defects = [(found, *describe(Defect(**found))) for found in analysis["defects"][:DEFECTS]]
+    table = json.dumps([{"id": found["id"], "name": found["name"]} for found in analysis["classes"]])
+    preview = f"/api/v1/datasets/{upload.dataset_id}/uploads/{upload.pk}/preview"
+    return {
+        "analysis": analysis,
+        "reason": REASONS.get(analysis["reason"], ""),
+        "split_rows": [{"label": labels.get(name, name), **counts} for name, counts in analysis["splits"].items()],
+        "defects": [
+            {**found, "severity": found["severity"], "sentence": sentence, "hint": hint}
+            for found, sentence, hint in defects
+        ],
+        "class_table": table,
+        "tiles": [
+            {
+                **found,
+                "src": f"{preview}?{urlencode({'path': found['path'], 'v': found['sha256'][:16]})}",
+                "name": found["path"].rpartition("/")[2],
+                "boxes": json.dumps(found["objects"]),
+                "split": labels.get(found["split"] or NO_SPLIT, ""),
+            }
+            for found in analysis["preview"]
+        ],
+        "fraction": _fraction(upload),
+        "publish_form": PublishForm(initial={"mode": upload.mode, "note": upload.note}),
+    }
+
+
+def _fraction(upload: Upload) -> float | None:
+    done, total = upload.progress.get("done"), upload.progress.get("total")
+    return done / total if done is not None and total else None

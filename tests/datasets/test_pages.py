@@ -1,0 +1,129 @@
+"""The portal's pages of datasets, as people with a session get them."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from apps.core.testing import Cast, assert_constant_queries
+from apps.datasets.models import Dataset, SplitMethod, UploadState
+from apps.datasets.services import snapshot_for_training
+from tests.factories.datasets import DatasetFactory, published, shapes, uploaded
+
+pytestmark = pytest.mark.django_db
+
+
+def get(cast: Cast, name: str, *args: Any, person: str = "editor", **query: Any) -> str:
+    answer = cast.person(person).portal.get(reverse(f"datasets:{name}", args=args), query)
+    assert answer.status_code == 200, answer.status_code
+    return answer.content.decode()
+
+
+def test_every_page_of_a_dataset_is_drawn(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    snapshot_for_training(actor=cast.owner.actor, dataset=dataset)
+    for name in ("detail", "classes", "snapshots", "uploads", "usage", "change", "upload"):
+        page = get(cast, name, dataset.pk)
+        assert dataset.name in page, name
+        assert "style=" not in page.split("<main")[1].split("</main>")[0], name
+    assert "v1" in get(cast, "snapshots", dataset.pk)
+    assert get(cast, "detail", dataset.pk).count("image-tile") == 5
+    assert "train-0000.jpg" in get(cast, "image", dataset.pk, cast.sample("dataset-image").pk)
+    assert "train-0000.jpg" not in get(cast, "detail", dataset.pk, split="val")
+    assert "No image like that" in get(cast, "detail", dataset.pk, q="nowhere")
+
+
+def test_a_dataset_is_created_and_leads_to_the_drop_zone(cast: Cast) -> None:
+    page = cast.editor.portal.post(
+        reverse("datasets:create"),
+        {"project": cast.sample("project").pk, "name": "Gears", "description": "", "visibility": "project"},
+    )
+    made = Dataset.objects.get(name="Gears")
+    assert page.status_code == 302 and page["Location"] == reverse("datasets:upload", args=[made.pk])
+    drop = get(cast, "upload", made.pk)
+    assert f'data-url="/api/v1/datasets/{made.pk}"' in drop and 'data-complete="analyze"' in drop
+    again = cast.editor.portal.post(
+        reverse("datasets:create"),
+        {"project": cast.sample("project").pk, "name": "gears", "description": "", "visibility": "project"},
+    )
+    assert again.status_code == 422 and "dataset of this name" in again.content.decode()
+
+
+def test_viewers_see_no_way_to_change(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    page = get(cast, "detail", dataset.pk, person="viewer")
+    assert reverse("datasets:upload", args=[dataset.pk]) not in page
+    assert cast.viewer.portal.get(reverse("datasets:change", args=[dataset.pk])).status_code == 403
+    assert cast.viewer.portal.get(reverse("datasets:upload", args=[dataset.pk])).status_code == 403
+    assert cast.stranger.portal.get(reverse("datasets:detail", args=[dataset.pk])).status_code == 404
+
+
+def test_a_report_names_each_defect_and_offers_what_is_possible(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    files = dict(shapes(seed=2))
+    label = next(path for path in files if path.startswith("labels/"))
+    files[label] += b"0 nan 0.5 0.1 0.1\n"
+    upload = uploaded(dataset, files)
+    assert upload.state == UploadState.REFUSED
+    page = get(cast, "upload-detail", dataset.pk, upload.pk)
+    line = len(files[label].splitlines())
+    assert f"{label}:{line}" in page and "Analyse leniently" in page
+    assert reverse("datasets:upload-publish", args=[dataset.pk, upload.pk]) not in page
+    answer = cast.editor.portal.post(reverse("datasets:upload-lenient", args=[dataset.pk, upload.pk]))
+    assert answer.status_code == 302
+    upload.refresh_from_db()
+    assert upload.state == UploadState.ANALYSING
+    part = cast.editor.portal.htmx(reverse("datasets:upload-detail", args=[dataset.pk, upload.pk])).content.decode()
+    assert 'hx-trigger="every 1s"' in part and "<html" not in part
+
+
+def test_an_upload_is_published_from_its_report(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    upload = cast.sample("analysed-upload")
+    assert "Publish" in get(cast, "upload-detail", dataset.pk, upload.pk)
+    address = reverse("datasets:upload-publish", args=[dataset.pk, upload.pk])
+    cast.editor.portal.post(address, {"mode": "replace", "note": "second try"})
+    upload.refresh_from_db()
+    assert (upload.state, upload.mode, upload.note) == ("publishing", "replace", "second try")
+
+
+def test_a_split_is_set_and_taken_back(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    address = reverse("datasets:split", args=[dataset.pk])
+    wrong = cast.editor.portal.post(address, {"method": "auto", "train": 0.5, "val": 0.2, "test": 0.2, "seed": 1})
+    assert wrong.status_code == 422 and "add up to 1" in wrong.content.decode()
+    cast.editor.portal.post(address, {"method": "auto", "train": 0.5, "val": 0.5, "test": 0, "seed": 1})
+    dataset.refresh_from_db()
+    assert dataset.split_plan.method == SplitMethod.AUTO
+    cast.editor.portal.post(reverse("datasets:split-remove", args=[dataset.pk]))
+    dataset.refresh_from_db()
+    assert dataset.split_plan is None
+
+
+def test_the_trash_gives_back(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    cast.editor.portal.post(reverse("datasets:delete", args=[dataset.pk]))
+    assert dataset.name not in get(cast, "list") and dataset.name in get(cast, "trash")
+    cast.editor.portal.post(reverse("datasets:restore", args=[dataset.pk]))
+    assert dataset.name in get(cast, "list")
+
+
+def test_the_list_costs_the_same_for_one_and_for_twenty(cast: Cast) -> None:
+    def add(count: int) -> None:
+        for _number in range(count):
+            DatasetFactory(project=cast.sample("project"))
+
+    assert_constant_queries(lambda: get(cast, "list"), add_rows=add, at_most=12)
+
+
+def test_the_images_cost_the_same_for_few_and_for_many(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    done = iter(range(1000))
+
+    def add(count: int) -> None:
+        picture = shapes()["images/train/train-0000.jpg"]
+        published(
+            dataset, {f"images/train/more-{next(done)}.jpg": picture for _ in range(count)}, person=cast.owner.user
+        )
+
+    assert_constant_queries(lambda: get(cast, "detail", dataset.pk), add_rows=add, at_most=14)
