@@ -1,11 +1,11 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from apps.accounts.models import RefreshToken, User
 from apps.accounts.services import PROFILE_FIELDS, profile_update
 from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.core.identity.requests import PortalRequest
 
 
 class RefreshTokenInline(PolicyInline):
@@ -23,13 +23,13 @@ class UserAdmin(PolicyAdmin):
     fields = (*PROFILE_FIELDS, *readonly_fields)
     inlines = (RefreshTokenInline,)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: PortalRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> User:
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> User:
         return profile_update(
             actor=request.actor, user=obj, **{name: form.cleaned_data[name] for name in PROFILE_FIELDS}
         )

@@ -1,6 +1,6 @@
 """Portal pages of the audit log: one's own activity, and the organization's for those who manage it."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
@@ -13,6 +13,7 @@ from apps.audit.querysets import AuditEventQuerySet
 from apps.core import policy
 from apps.core.errors import Forbidden
 from apps.core.identity import Actor, Role
+from apps.core.identity.requests import PortalRequest
 from apps.core.portal import page_of, signed_in
 
 PAGE_SIZE = 50
@@ -28,7 +29,7 @@ def _entities() -> list[str]:
     return sorted({policy.rule_of(name).model._meta.label_lower for name in policy.names()})
 
 
-def _page(request: HttpRequest, rows: AuditEventQuerySet, form: ActivityForm, scope: str) -> HttpResponse:
+def _page(request: PortalRequest, rows: AuditEventQuerySet, form: ActivityForm, scope: str) -> HttpResponse:
     page = page_of(request, form.narrow(rows), size=PAGE_SIZE)
     context = {
         "page": page,
@@ -44,14 +45,14 @@ def _page(request: HttpRequest, rows: AuditEventQuerySet, form: ActivityForm, sc
 
 @signed_in
 @require_GET
-def my_activity(request: HttpRequest) -> HttpResponse:
+def my_activity(request: PortalRequest) -> HttpResponse:
     rows = AuditEvent.objects.visible(request.actor).filter(actor_id=request.actor.user_id)
     return _page(request, rows, ActivityForm(request.GET, entities=_entities()), "own")
 
 
 @signed_in
 @require_GET
-def organization_activity(request: HttpRequest) -> HttpResponse:
+def organization_activity(request: PortalRequest) -> HttpResponse:
     """Platform administrators without an organization see the events of all."""
     actor = request.actor
     if not _manages(actor):

@@ -1,9 +1,9 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from apps.core.admin import PolicyAdmin, ReadOnlyAdmin
+from apps.core.identity.requests import PortalRequest
 from apps.experiments import services
 from apps.experiments.models import Experiment, Run
 
@@ -29,16 +29,16 @@ class ExperimentAdmin(PolicyAdmin):
     )
     fields = ("project", "name", "description", *readonly_fields)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "project") if obj else self.readonly_fields
 
-    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Experiment:
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Experiment:
         fields = {name: form.cleaned_data[name] for name in ("name", "description")}
         if change:
             return services.experiment_change(actor=request.actor, experiment=obj, **fields)
         return services.experiment_create(actor=request.actor, project=obj.project, **fields)
 
-    def delete_operation(self, request: HttpRequest, obj: Any) -> None:
+    def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.experiment_trash(actor=request.actor, experiment=obj)
 
 

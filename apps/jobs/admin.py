@@ -2,11 +2,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin import PolicyInline, ReadOnlyAdmin
 from apps.core.errors import DomainError
+from apps.core.identity.requests import PortalRequest
 from apps.jobs.models import Attempt, Job, JobArtifact
 from apps.jobs.services import lifecycle
 
@@ -59,14 +59,14 @@ class JobAdmin(ReadOnlyAdmin):
         return f"{job.progress:.0%}" if job.progress is not None else ""
 
     @admin.action(description=_("Stop the chosen jobs"))
-    def stop_jobs(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+    def stop_jobs(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
         self._each(request, rows, lifecycle.job_stop)
 
     @admin.action(description=_("Resume the chosen jobs"))
-    def resume_jobs(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+    def resume_jobs(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
         self._each(request, rows, lifecycle.job_resume)
 
-    def _each(self, request: HttpRequest, rows: QuerySet[Any], service: Any) -> None:
+    def _each(self, request: PortalRequest, rows: QuerySet[Any], service: Any) -> None:
         for job in rows:
             try:
                 service(actor=request.actor, job=job)

@@ -1,10 +1,10 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from apps.core.admin import PolicyAdmin, PolicyInline
 from apps.core.identity import Role
+from apps.core.identity.requests import PortalRequest
 from apps.organizations import services
 from apps.organizations.models import Membership, Organization
 
@@ -22,13 +22,13 @@ class OrganizationAdmin(PolicyAdmin):
     fields = ("company", "division", "join_policy", *readonly_fields)
     inlines = (MembershipInline,)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: PortalRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Organization:
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Organization:
         fields = {name: form.cleaned_data[name] for name in ("company", "division", "join_policy")}
         return services.organization_change(actor=request.actor, organization=obj, **fields)
 
@@ -42,13 +42,13 @@ class MembershipAdmin(PolicyAdmin):
     readonly_fields = ("state", "created_at")
     fields = ("organization", "user", "role", *readonly_fields)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         return ("organization", "user", *self.readonly_fields) if obj else self.readonly_fields
 
-    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Membership:
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Membership:
         role = Role(form.cleaned_data["role"])
         if change:
             return services.membership_change_role(actor=request.actor, membership=obj, role=role)

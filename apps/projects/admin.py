@@ -1,9 +1,9 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.core.identity.requests import PortalRequest
 from apps.projects import services
 from apps.projects.models import Project, ProjectMembership
 
@@ -23,14 +23,14 @@ class ProjectAdmin(PolicyAdmin):
     fields = ("organization", "name", "description", *readonly_fields)
     inlines = (ProjectMembershipInline,)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "organization") if obj else self.readonly_fields
 
-    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Project:
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Project:
         fields = {name: form.cleaned_data[name] for name in ("name", "description")}
         if change:
             return services.project_change(actor=request.actor, project=obj, **fields)
         return services.project_create(actor=request.actor, organization=obj.organization, **fields)
 
-    def delete_operation(self, request: HttpRequest, obj: Any) -> None:
+    def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.project_trash(actor=request.actor, project=obj)

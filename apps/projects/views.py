@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.core import policy
 from apps.core.errors import DomainError
+from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors, page_of, signed_in
 from apps.organizations.models import Organization
 from apps.projects import services
@@ -19,11 +20,11 @@ from apps.projects.models import Project, ProjectMembership, ProjectRole
 from apps.projects.panels import panels
 
 
-def _project(request: HttpRequest, pk: str) -> Project:
+def _project(request: PortalRequest, pk: str) -> Project:
     return Project.objects.select_related("organization", "created_by").get_visible(request.actor, pk=pk)
 
 
-def _shown(request: HttpRequest, project: Project, tab: str) -> dict[str, Any]:
+def _shown(request: PortalRequest, project: Project, tab: str) -> dict[str, Any]:
     """What every tab of a project needs: the tabs, and which of the acts the policy allows."""
     member_count = project.memberships.count()
     tabs = [
@@ -44,7 +45,7 @@ def _shown(request: HttpRequest, project: Project, tab: str) -> dict[str, Any]:
 
 @signed_in
 @require_GET
-def project_list(request: HttpRequest) -> HttpResponse:
+def project_list(request: PortalRequest) -> HttpResponse:
     """Projects of the chosen organization, the last changed first; `?q=` searches their names."""
     search = request.GET.get("q", "").strip()
     rows = Project.objects.visible(request.actor).filter(organization_id=request.actor.organization_id)
@@ -61,7 +62,7 @@ def project_list(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 @require_http_methods(["GET", "POST"])
-def project_create(request: HttpRequest) -> HttpResponse:
+def project_create(request: PortalRequest) -> HttpResponse:
     form = ProjectForm(request.POST or None)
     organization = Organization.objects.get_visible(request.actor, pk=request.actor.organization_id)
     if request.method == "POST" and form.is_valid():
@@ -74,7 +75,7 @@ def project_create(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 @require_GET
-def project_detail(request: HttpRequest, pk: str) -> HttpResponse:
+def project_detail(request: PortalRequest, pk: str) -> HttpResponse:
     project = _project(request, pk)
     context = _shown(request, project, "overview") | {"panels": panels(request.actor, project)}
     return render(request, "projects/detail.html", context)
@@ -82,7 +83,7 @@ def project_detail(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_GET
-def project_members(request: HttpRequest, pk: str) -> HttpResponse:
+def project_members(request: PortalRequest, pk: str) -> HttpResponse:
     project = _project(request, pk)
     context = _shown(request, project, "members")
     members = list(project.memberships.select_related("user").order_by("id"))
@@ -98,7 +99,7 @@ def project_members(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_http_methods(["GET", "POST"])
-def project_change(request: HttpRequest, pk: str) -> HttpResponse:
+def project_change(request: PortalRequest, pk: str) -> HttpResponse:
     """The settings: shown to every member, changed by those who may."""
     project = _project(request, pk)
     if request.method == "POST":
@@ -115,7 +116,7 @@ def project_change(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_POST
-def project_trash(request: HttpRequest, pk: str) -> HttpResponse:
+def project_trash(request: PortalRequest, pk: str) -> HttpResponse:
     project = Project.objects.get_visible(request.actor, pk=pk)
     services.project_trash(actor=request.actor, project=project)
     messages.success(request, _("The project is in the trash."))
@@ -124,7 +125,7 @@ def project_trash(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_GET
-def trash(request: HttpRequest) -> HttpResponse:
+def trash(request: PortalRequest) -> HttpResponse:
     rows = Project.objects.permitted(request.actor, "projects.restore_project")
     page = page_of(request, rows.filter(organization_id=request.actor.organization_id))
     return render(request, "projects/trash.html", {"page": page})
@@ -132,7 +133,7 @@ def trash(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 @require_POST
-def project_restore(request: HttpRequest, pk: str) -> HttpResponse:
+def project_restore(request: PortalRequest, pk: str) -> HttpResponse:
     project = Project.objects.permitted(request.actor, "projects.restore_project").filter(pk=pk).first()
     if project is None:
         return redirect("projects:trash")
@@ -147,7 +148,7 @@ def project_restore(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_POST
-def member_add(request: HttpRequest, pk: str) -> HttpResponse:
+def member_add(request: PortalRequest, pk: str) -> HttpResponse:
     project = Project.objects.get_visible(request.actor, pk=pk)
     policy.require(request.actor, "projects.add_projectmembership", project)
     form = MemberForm(request.POST, actor=request.actor, project=project)
@@ -159,14 +160,14 @@ def member_add(request: HttpRequest, pk: str) -> HttpResponse:
     return redirect("projects:members", pk=pk)
 
 
-def _membership(request: HttpRequest, pk: str, membership_pk: str) -> ProjectMembership:
+def _membership(request: PortalRequest, pk: str, membership_pk: str) -> ProjectMembership:
     rows = ProjectMembership.objects.select_related("project", "user").filter(project_id=pk)
     return rows.get_visible(request.actor, pk=membership_pk)
 
 
 @signed_in
 @require_POST
-def member_change(request: HttpRequest, pk: str, membership_pk: str) -> HttpResponse:
+def member_change(request: PortalRequest, pk: str, membership_pk: str) -> HttpResponse:
     membership = _membership(request, pk, membership_pk)
     policy.require(request.actor, "projects.change_projectmembership", membership)
     form = RoleForm(request.POST)
@@ -183,7 +184,7 @@ def member_change(request: HttpRequest, pk: str, membership_pk: str) -> HttpResp
 
 @signed_in
 @require_POST
-def member_remove(request: HttpRequest, pk: str, membership_pk: str) -> HttpResponse:
+def member_remove(request: PortalRequest, pk: str, membership_pk: str) -> HttpResponse:
     """An owner removes anybody; everybody may leave, and then sees the list."""
     membership = _membership(request, pk, membership_pk)
     policy.require(request.actor, "projects.delete_projectmembership", membership)

@@ -1,9 +1,9 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.core.identity.requests import PortalRequest
 from apps.resources import services
 from apps.resources.models import Node, NodeSample, ResourceGroup
 
@@ -19,7 +19,7 @@ class NodeSampleInline(PolicyInline):
     fields = readonly_fields = ("time", "cpu_percent", "memory_used_mb", "disk_used_percent", "gpus")
     max_num = 0
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: PortalRequest) -> Any:
         rows = super().get_queryset(request).order_by("-time")
         newest = rows.values("pk")[:50] if not rows.query.is_sliced else rows.values("pk")
         return super().get_queryset(request).filter(pk__in=list(newest.values_list("pk", flat=True))).order_by("-time")
@@ -34,13 +34,13 @@ class ResourceGroupAdmin(PolicyAdmin):
     fields = ("organization", "name", "description", *readonly_fields)
     inlines = (NodeInline,)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "organization") if obj else self.readonly_fields
 
-    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> ResourceGroup:
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> ResourceGroup:
         fields = {name: form.cleaned_data[name] for name in ("name", "description")}
         if change:
             return services.group_change(actor=request.actor, group=obj, **fields)
@@ -57,12 +57,12 @@ class NodeAdmin(PolicyAdmin):
     fields = ("name", "group", "state", "cpus", *readonly_fields[1:])
     inlines = (NodeSampleInline,)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: PortalRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Node:
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Node:
         fields = {name: form.cleaned_data[name] for name in ("group", "cpus", "state")}
         return services.node_change(actor=request.actor, node=obj, **fields)

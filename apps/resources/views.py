@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.core import policy
+from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors, signed_in
 from apps.organizations.models import Organization
 from apps.resources import services
@@ -20,14 +21,14 @@ from apps.resources.selectors import groups_with_nodes, history, uses
 WIDTH, HEIGHT = 600, 120
 
 
-def _may_add(request: HttpRequest) -> bool:
+def _may_add(request: PortalRequest) -> bool:
     organization = Organization.objects.visible(request.actor).filter(pk=request.actor.organization_id).first()
     return organization is not None and policy.allows(request.actor, "resources.add_resourcegroup", organization)
 
 
 @signed_in
 @require_GET
-def group_list(request: HttpRequest) -> HttpResponse:
+def group_list(request: PortalRequest) -> HttpResponse:
     """Every group with its nodes; htmx asks for the cards alone, every few seconds."""
     groups = list(groups_with_nodes(request.actor))
     by_node = {use.node.pk: use for use in uses(node for group in groups for node in group.nodes.all())}
@@ -44,7 +45,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 @require_GET
-def group_detail(request: HttpRequest, pk: str) -> HttpResponse:
+def group_detail(request: PortalRequest, pk: str) -> HttpResponse:
     group = ResourceGroup.objects.select_related("organization").get_visible(request.actor, pk=pk)
     nodes = uses(Node.objects.visible(request.actor).filter(group=group).order_by("name"))
     context = {
@@ -58,7 +59,7 @@ def group_detail(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_GET
-def node_telemetry(request: HttpRequest, pk: str) -> HttpResponse:
+def node_telemetry(request: PortalRequest, pk: str) -> HttpResponse:
     """One node's card: what it reports now and the last hour. The page asks for it every few seconds."""
     node = Node.objects.select_related("group").get_visible(request.actor, pk=pk)
     curves = {name: _points(points) for name, points in history(node).items()}
@@ -73,7 +74,7 @@ def _points(points: list[tuple[float, float]]) -> str:
 
 @signed_in
 @require_http_methods(["GET", "POST"])
-def group_create(request: HttpRequest) -> HttpResponse:
+def group_create(request: PortalRequest) -> HttpResponse:
     organization = Organization.objects.get_visible(request.actor, pk=request.actor.organization_id)
     policy.require(request.actor, "resources.add_resourcegroup", organization)
     form = ResourceGroupForm(request.POST or None)
@@ -87,7 +88,7 @@ def group_create(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 @require_http_methods(["GET", "POST"])
-def group_change(request: HttpRequest, pk: str) -> HttpResponse:
+def group_change(request: PortalRequest, pk: str) -> HttpResponse:
     group = ResourceGroup.objects.get_visible(request.actor, pk=pk)
     policy.require(request.actor, "resources.change_resourcegroup", group)
     form = ResourceGroupForm(request.POST or None, instance=ResourceGroup.objects.get_visible(request.actor, pk=pk))

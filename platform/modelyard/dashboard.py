@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.cache import cache
 from django.db.models import Case, Count, IntegerField, QuerySet, Sum, Value, When
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from apps.core import policy
 from apps.core.identity import Actor
+from apps.core.identity.requests import PortalRequest
 from apps.core.outbox.models import OutboxMessage
 from apps.core.portal import signed_in
 from apps.datasets.models import Blob, Dataset
@@ -33,7 +34,7 @@ JOB_PAGES = {"training": "training:monitor"}
 
 @signed_in
 @require_GET
-def portal_dashboard(request: HttpRequest) -> HttpResponse:
+def portal_dashboard(request: PortalRequest) -> HttpResponse:
     """Costs the same number of queries however much there is; htmx asks for the moving part every ten seconds."""
     actor = request.actor
     context = _moving(actor)
@@ -177,7 +178,7 @@ STORAGE_SECONDS = 60
 RECENT_FAILURES = 8
 
 
-def admin_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def admin_dashboard(request: PortalRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Adds what those who run the installation look at first; staff of one organization see that organization's."""
     actor = request.actor
     jobs = Job.objects.visible(actor)

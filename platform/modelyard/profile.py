@@ -9,7 +9,7 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts.models import Theme, User
 from apps.accounts.services import profile_update
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
+from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors, signed_in
 from apps.organizations.models import Membership, Organization
 
@@ -46,7 +47,7 @@ class ProfileForm(forms.ModelForm):
 
 @signed_in
 @require_http_methods(["GET", "POST"])
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: PortalRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=User.objects.get_visible(request.actor, pk=request.user.pk))
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
@@ -63,7 +64,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def choose_theme(request: HttpRequest) -> HttpResponse:
+def choose_theme(request: PortalRequest) -> HttpResponse:
     """Keeps the theme in a cookie, so that the page arrives in it without a flash."""
     response = HttpResponseRedirect(_back(request))
     theme = request.POST.get("theme", "")
@@ -74,7 +75,7 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 @require_POST
-def choose_organization(request: HttpRequest) -> HttpResponse:
+def choose_organization(request: PortalRequest) -> HttpResponse:
     try:
         chosen = UUID(request.POST.get("organization", ""))
     except ValueError:
@@ -90,10 +91,10 @@ class PreferencesMiddleware:
     Stands behind the one that knows the person. Visitors without a session cost no query.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[PortalRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: PortalRequest) -> HttpResponse:
         if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated:
             return self.get_response(request)
         if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
@@ -111,7 +112,7 @@ class Choice:
     name: str
 
 
-def organizations(request: HttpRequest) -> dict[str, Any]:
+def organizations(request: PortalRequest) -> dict[str, Any]:
     """Context of every page: `organizations` that may be chosen and the chosen `organization`. One query, if asked."""
     if not request.user.is_authenticated:
         return {}
@@ -139,7 +140,7 @@ def _zone(name: str) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(settings.TIME_ZONE)
 
 
-def _back(request: HttpRequest) -> str:
+def _back(request: PortalRequest) -> str:
     target = request.POST.get("next") or request.META.get("HTTP_REFERER", "")
     safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
     return target if safe else "/"

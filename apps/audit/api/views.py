@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from apps.audit.api.serializers import AuditLogSerializer
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
+from apps.core.api.requests import ApiRequest
 
 
 class AuditLogFilter(django_filters.FilterSet):
@@ -24,6 +25,7 @@ class AuditLogFilter(django_filters.FilterSet):
 class AuditLogViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[AuditEvent]):
     """What happened: one's own events, and the organization's for its managers and administrators."""
 
+    request: ApiRequest
     queryset = AuditEvent.objects.none()
     serializer_class = AuditLogSerializer
     filterset_class = AuditLogFilter

@@ -8,6 +8,7 @@ from django.shortcuts import render
 
 from apps.core.entities.ids import uuid7
 from apps.core.errors import DomainError
+from apps.core.identity.requests import PortalRequest
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9_.-]{8,64}$")
 
@@ -15,10 +16,10 @@ REQUEST_ID = re.compile(r"^[A-Za-z0-9_.-]{8,64}$")
 class RequestContextMiddleware:
     """Takes `X-Request-ID` when it is well-formed, makes one otherwise, and returns it."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[PortalRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: PortalRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         request.request_id = given if REQUEST_ID.match(given) else uuid7().hex
         response = self.get_response(request)

@@ -1,12 +1,14 @@
 """Gives every request its actor."""
 
 from collections.abc import Callable
+from typing import cast
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 from apps.core.identity.actor import Actor, Via
+from apps.core.identity.requests import PortalRequest
 
 CHOSEN_ORGANIZATION = "organization_id"
 
@@ -28,11 +30,11 @@ def actor_for(request: HttpRequest) -> Actor:
 class ActorMiddleware:
     """Sets `request.actor`, made on first use so that health checks and static pages cost no query."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[PortalRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.actor = SimpleLazyObject(lambda: actor_for(request))
+    def __call__(self, request: PortalRequest) -> HttpResponse:
+        request.actor = cast(Actor, SimpleLazyObject(lambda: actor_for(request)))
         # The admin asks `request.user.has_perm` before any view of ours runs.
         if request.path.startswith("/admin/") and request.user.is_authenticated:
             request.actor = actor_for(request)

@@ -10,10 +10,11 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 
 from apps.core.errors import DomainError
+from apps.core.identity.requests import PortalRequest
 
 PAGE_SIZE = 25
 M = TypeVar("M", bound=Model)
@@ -24,7 +25,7 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
     @login_required
     @functools.wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: PortalRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.actor.organization_id is None and not request.actor.is_platform_admin:
             return render(request, "organizations/none.html")
         return view(request, *args, **kwargs)
@@ -52,7 +53,7 @@ class KeysetPage:
         return len(self.rows)
 
 
-def page_of(request: HttpRequest, rows: QuerySet[M], size: int = PAGE_SIZE) -> KeysetPage:
+def page_of(request: PortalRequest, rows: QuerySet[M], size: int = PAGE_SIZE) -> KeysetPage:
     """The page that `?cursor=` names: as fast at the millionth row as at the first, and stable while rows are added.
 
     A cursor is an id, with `-` before it for the page above. One that cannot be read gives the first page.

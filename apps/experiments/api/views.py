@@ -7,6 +7,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
 from apps.experiments import services
 from apps.experiments.api.serializers import ExperimentSerializer, RunSerializer
@@ -29,6 +30,7 @@ class ExperimentFilter(django_filters.FilterSet):
 class ExperimentViewSet(viewsets.ModelViewSet[Experiment]):
     """Experiments of the projects that I may see."""
 
+    request: ApiRequest
     queryset = Experiment.objects.none()
     serializer_class = ExperimentSerializer
     filterset_class = ExperimentFilter
@@ -44,7 +46,7 @@ class ExperimentViewSet(viewsets.ModelViewSet[Experiment]):
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
-        experiment = services.experiment_create(actor=request.actor, **form.validated_data)
+        experiment = services.experiment_create(actor=self.request.actor, **form.validated_data)
         return self._answer(experiment, status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -52,17 +54,17 @@ class ExperimentViewSet(viewsets.ModelViewSet[Experiment]):
         check_version(request, experiment)
         form = self.get_serializer(experiment, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        changed = services.experiment_change(actor=request.actor, experiment=experiment, **form.validated_data)
+        changed = services.experiment_change(actor=self.request.actor, experiment=experiment, **form.validated_data)
         return self._answer(changed)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Move to the trash; `restore` brings it back."""
-        services.experiment_trash(actor=request.actor, experiment=self.get_object())
+        services.experiment_trash(actor=self.request.actor, experiment=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=ExperimentSerializer)
     @action(detail=True, methods=["post"])
-    def restore(self, request: Request, pk: str | None = None) -> Response:
+    def restore(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Bring an experiment back from the trash."""
         return self._answer(services.experiment_restore(actor=request.actor, experiment=self.get_object()))
 
@@ -91,6 +93,7 @@ EXPERIMENT = OpenApiParameter("experiment_id", str, OpenApiParameter.PATH, descr
 class RunViewSet(viewsets.ReadOnlyModelViewSet[Run]):
     """Runs of an experiment. They are written by what runs, not by people."""
 
+    request: ApiRequest
     queryset = Run.objects.none()
     serializer_class = RunSerializer
     filterset_class = RunFilter

@@ -4,13 +4,13 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.permissions import AllowAny
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from apps.accounts.models import User
 from apps.accounts.services import profile_update
+from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
 from apps.core.identity import Actor, Via
 from apps.core.realtime import tickets
@@ -35,7 +35,7 @@ class AnonymousView(APIView):
 
 class SignUpView(AnonymousView):
     @extend_schema(request=serializers.SignUpSerializer, responses={202: ACCEPTED}, operation_id="auth_sign_up")
-    def post(self, request: Request) -> Response:
+    def post(self, request: ApiRequest) -> Response:
         """Sign up. The answer is the same whether the address is known or not."""
         form = serializers.SignUpSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -45,7 +45,7 @@ class SignUpView(AnonymousView):
 
 class VerifyEmailView(AnonymousView):
     @extend_schema(request=serializers.KeySerializer, responses={204: DONE}, operation_id="auth_verify_email")
-    def post(self, request: Request) -> Response:
+    def post(self, request: ApiRequest) -> Response:
         """Verify the address that a mailed key belongs to."""
         form = serializers.KeySerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -59,7 +59,7 @@ class TokenView(AnonymousView):
         responses=serializers.TokenPairSerializer,
         operation_id="auth_token_issue",
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: ApiRequest) -> Response:
         """Sign in: an access and a refresh token for one of your organizations."""
         form = serializers.TokenRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -84,7 +84,7 @@ class TokenRefreshView(AnonymousView):
         responses=serializers.TokenPairSerializer,
         operation_id="auth_token_refresh",
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: ApiRequest) -> Response:
         """Exchange a refresh token, once, for a new pair."""
         form = serializers.RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -99,7 +99,7 @@ class TokenRefreshView(AnonymousView):
 
 class TokenRevokeView(APIView):
     @extend_schema(request=serializers.RefreshSerializer, responses={204: DONE}, operation_id="auth_token_revoke")
-    def post(self, request: Request) -> Response:
+    def post(self, request: ApiRequest) -> Response:
         """Sign out: the refresh token and everything made from it ends."""
         form = serializers.RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -109,7 +109,7 @@ class TokenRevokeView(APIView):
 
 class TicketView(APIView):
     @extend_schema(request=None, responses={201: serializers.TicketSerializer}, operation_id="ws_tickets_create")
-    def post(self, request: Request) -> Response:
+    def post(self, request: ApiRequest) -> Response:
         """A one-time ticket to open a WebSocket with."""
         ticket = {"ticket": tickets.issue(request.actor), "expires_in": settings.WS_TICKET_LIFETIME_SECONDS}
         return Response(serializers.TicketSerializer(ticket).data, status=status.HTTP_201_CREATED)
@@ -117,7 +117,7 @@ class TicketView(APIView):
 
 class MeView(APIView):
     @extend_schema(responses=serializers.MeSerializer, operation_id="me_retrieve")
-    def get(self, request: Request) -> Response:
+    def get(self, request: ApiRequest) -> Response:
         """Who I am, and where I belong."""
         user = User.objects.prefetch_related("memberships__organization").get_visible(
             request.actor, pk=request.user.pk
@@ -127,7 +127,7 @@ class MeView(APIView):
     @extend_schema(
         request=serializers.MeSerializer, responses=serializers.MeSerializer, operation_id="me_partial_update"
     )
-    def patch(self, request: Request) -> Response:
+    def patch(self, request: ApiRequest) -> Response:
         """Change one's own profile."""
         form = serializers.MeSerializer(request.user, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
@@ -138,6 +138,7 @@ class MeView(APIView):
 class OrganizationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Organization]):
     """Organizations that I belong to."""
 
+    request: ApiRequest
     queryset = Organization.objects.none()
     serializer_class = serializers.OrganizationSerializer
     http_method_names = ("get", "patch", "head", "options")
@@ -148,7 +149,7 @@ class OrganizationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, view
         return Organization.objects.visible(self.request.actor)
 
     @extend_schema(request=serializers.OrganizationSerializer, responses=serializers.OrganizationSerializer)
-    def partial_update(self, request: Request, pk: str | None = None) -> Response:
+    def partial_update(self, request: ApiRequest, pk: str | None = None) -> Response:
         organization = self.get_object()
         check_version(request, organization)
         form = self.get_serializer(organization, data=request.data, partial=True)

@@ -7,6 +7,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
 from apps.core.errors import NotFound
 from apps.organizations.models import Organization
@@ -29,6 +30,7 @@ class ProjectFilter(django_filters.FilterSet):
 class ProjectViewSet(viewsets.ModelViewSet[Project]):
     """Projects that I may see."""
 
+    request: ApiRequest
     queryset = Project.objects.none()
     serializer_class = ProjectSerializer
     filterset_class = ProjectFilter
@@ -46,9 +48,9 @@ class ProjectViewSet(viewsets.ModelViewSet[Project]):
         form.is_valid(raise_exception=True)
         fields = dict(form.validated_data)
         organization = fields.pop("organization", None) or Organization.objects.get_visible(
-            request.actor, pk=request.actor.organization_id
+            self.request.actor, pk=self.request.actor.organization_id
         )
-        project = services.project_create(actor=request.actor, organization=organization, **fields)
+        project = services.project_create(actor=self.request.actor, organization=organization, **fields)
         return self._answer(project, status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -56,16 +58,16 @@ class ProjectViewSet(viewsets.ModelViewSet[Project]):
         check_version(request, project)
         form = self.get_serializer(project, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        return self._answer(services.project_change(actor=request.actor, project=project, **form.validated_data))
+        return self._answer(services.project_change(actor=self.request.actor, project=project, **form.validated_data))
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Move to the trash; `restore` brings it back."""
-        services.project_trash(actor=request.actor, project=self.get_object())
+        services.project_trash(actor=self.request.actor, project=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=ProjectSerializer)
     @action(detail=True, methods=["post"])
-    def restore(self, request: Request, pk: str | None = None) -> Response:
+    def restore(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Bring a project back from the trash."""
         return self._answer(services.project_restore(actor=request.actor, project=self.get_object()))
 
@@ -83,6 +85,7 @@ PROJECT = OpenApiParameter("project_id", str, OpenApiParameter.PATH, description
 class ProjectMembershipViewSet(viewsets.ModelViewSet[ProjectMembership]):
     """Members of a project."""
 
+    request: ApiRequest
     queryset = ProjectMembership.objects.none()
     serializer_class = ProjectMembershipSerializer
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
@@ -97,7 +100,7 @@ class ProjectMembershipViewSet(viewsets.ModelViewSet[ProjectMembership]):
         project = self._project()
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
-        membership = services.member_add(actor=request.actor, project=project, **form.validated_data)
+        membership = services.member_add(actor=self.request.actor, project=project, **form.validated_data)
         return Response(self.get_serializer(membership).data, status=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -105,11 +108,11 @@ class ProjectMembershipViewSet(viewsets.ModelViewSet[ProjectMembership]):
         form = self.get_serializer(membership, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
         role = form.validated_data.get("role", membership.role)
-        membership = services.member_change(actor=request.actor, membership=membership, role=role)
+        membership = services.member_change(actor=self.request.actor, membership=membership, role=role)
         return Response(self.get_serializer(membership).data)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        services.member_remove(actor=request.actor, membership=self.get_object())
+        services.member_remove(actor=self.request.actor, membership=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _project(self) -> Project:

@@ -4,6 +4,7 @@ from rest_framework import mixins, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
 from apps.organizations.models import Organization
 from apps.resources import services
@@ -14,6 +15,7 @@ from apps.resources.models import Node, ResourceGroup
 class ResourceGroupViewSet(viewsets.ModelViewSet[ResourceGroup]):
     """Resource groups that I may use."""
 
+    request: ApiRequest
     queryset = ResourceGroup.objects.none()
     serializer_class = ResourceGroupSerializer
     http_method_names = ("get", "post", "patch", "head", "options")
@@ -28,9 +30,9 @@ class ResourceGroupViewSet(viewsets.ModelViewSet[ResourceGroup]):
         form.is_valid(raise_exception=True)
         fields = dict(form.validated_data)
         organization = fields.pop("organization", None) or Organization.objects.get_visible(
-            request.actor, pk=request.actor.organization_id
+            self.request.actor, pk=self.request.actor.organization_id
         )
-        group = services.group_create(actor=request.actor, organization=organization, **fields)
+        group = services.group_create(actor=self.request.actor, organization=organization, **fields)
         return self._answer(group, status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -38,7 +40,7 @@ class ResourceGroupViewSet(viewsets.ModelViewSet[ResourceGroup]):
         check_version(request, group)
         form = self.get_serializer(group, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        return self._answer(services.group_change(actor=request.actor, group=group, **form.validated_data))
+        return self._answer(services.group_change(actor=self.request.actor, group=group, **form.validated_data))
 
     def _answer(self, group: ResourceGroup, code: int = status.HTTP_200_OK) -> Response:
         fresh = ResourceGroup.objects.visible(self.request.actor).with_counts().get(pk=group.pk)
@@ -48,6 +50,7 @@ class ResourceGroupViewSet(viewsets.ModelViewSet[ResourceGroup]):
 class NodeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Node]):
     """Machines of the resource groups that I may use."""
 
+    request: ApiRequest
     queryset = Node.objects.none()
     serializer_class = NodeSerializer
     filterset_fields = ("state",)

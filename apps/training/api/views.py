@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.requests import ApiRequest
@@ -68,28 +69,28 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
             return self.queryset
         return TrainingJob.objects.visible(self.request.actor).with_job()
 
-    def list(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         return self.get_paginated_response(self._data(page, many=True))
 
-    def retrieve(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         training = self.get_object()
         return Response(self._data(training), headers=etag(training.job))
 
-    def create(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A draft; `start` puts it into the queue."""
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
-        training = services.training_create(actor=request.actor, **form.flat())
+        training = services.training_create(actor=self.request.actor, **form.flat())
         return self._answer(training, status.HTTP_201_CREATED)
 
-    def partial_update(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change a draft."""
         training = self.get_object()
         check_version(request, training.job)
         form = self.get_serializer(training, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        return self._answer(services.training_change(actor=request.actor, training=training, **form.flat()))
+        return self._answer(services.training_change(actor=self.request.actor, training=training, **form.flat()))
 
     @extend_schema(request=None, responses=serializers.TrainingJobSerializer)
     @action(detail=True, methods=["post"])
