@@ -58,7 +58,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, by area, as the person may see it."""
     overview = [
         {"title": _("Dashboard"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
-        {"title": _("To the portal"), "icon": "open_in_new", "link": reverse_lazy("dashboard")},
+        {"title": _("To the portal"), "icon": "open_in_new", "link": reverse_lazy("dashboard"), "active": False},
     ]
     areas: list[dict[str, Any]] = [{"title": _("Overview"), "items": overview}]
     for title, models in AREAS:
