@@ -43,7 +43,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 # Secrets made while collecting go away with the home that holds them.
 RUN export MODELYARD_HOME=/tmp/build \
  && python manage.py compile_messages \
- && python manage.py collectstatic --noinput --verbosity 0 --ignore django_htmx \
+ && python manage.py collectstatic --noinput --verbosity 0 \
  && rm -rf /tmp/build \
  && chown -R modelyard:modelyard /app/staticfiles
 USER 10001:10001

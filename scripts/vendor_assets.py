@@ -19,8 +19,8 @@ ICONS = MODULES / "@tabler" / "icons" / "icons" / "outline"
 DRAWING = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
 #: Tabler's icons begin with an invisible square.
 BACKGROUND = re.compile(r'<path\s+stroke="none"\s+d="M0 0h24v24H0z"\s+fill="none"\s*/>')
-#: What an outline icon says once for all of its strokes.
-STYLE = 'fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
+#: What an outline icon says once for all of its strokes; their width is the style sheet's.
+STYLE = 'fill="none" stroke="currentColor" stroke-linecap="round" stroke-linejoin="round"'
 
 
 class AssetError(Exception):

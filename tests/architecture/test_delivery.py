@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from modelyard.supervisor import preparation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,8 +110,3 @@ def test_every_target_explains_itself():
     assert {"demo", "up", "test", "lint", "format", "lock", "resilience", "bench", "security", "messages"} <= listed
     phony = set(re.findall(r"^\.PHONY: ([a-z-]+)", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert phony - listed == set()
-
-
-def test_the_image_collects_the_static_files_that_up_collects():
-    (collecting,) = [arguments for word, arguments, _ in dockerfile() if "manage.py collectstatic" in arguments]
-    assert re.findall(r"--ignore (\S+)", collecting) == [*preparation.UNUSED_STATIC]

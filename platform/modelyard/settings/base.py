@@ -4,6 +4,7 @@ lists the variables. State that Modelyard makes itself lies under one folder, `M
 
 import os
 from pathlib import Path
+from typing import Any
 
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
@@ -51,7 +52,6 @@ INSTALLED_APPS = [
     "csp",
     "django_celery_beat",
     "django_filters",
-    "django_htmx",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "guardian",
@@ -102,7 +102,7 @@ ROOT_URLCONF = "modelyard.urls"
 WSGI_APPLICATION = "modelyard.wsgi.application"
 ASGI_APPLICATION = "modelyard.asgi.application"
 
-TEMPLATES = [
+TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
@@ -121,10 +121,10 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
 # PostgreSQL: the embedded one under HOME unless a URL is given.
-DATABASES = {"default": env.database(env.text("DATABASE_URL", embedded.database_url(HOME)))}
+DATABASES = {"default": env.database(env.text("DATABASE_URL", "") or embedded.database_url(HOME))}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # Threads of the web and the workers take connections from one small pool per process.
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {  # type: ignore[index]
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 0,
     "max_size": env.integer("DATABASE_POOL_SIZE", 12, minimum=2),
     "timeout": 10,
@@ -136,18 +136,18 @@ REDIS_URL = env.text("REDIS_URL", "")
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": f"{REDIS_URL.rstrip('/')}/2" if REDIS_URL else embedded.redis_url(HOME, db=2),
+        "LOCATION": env.redis(REDIS_URL, db=2) if REDIS_URL else embedded.redis_url(HOME, db=2),
     }
 }
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [f"{REDIS_URL.rstrip('/')}/1" if REDIS_URL else embedded.redis_url(HOME, db=1)]},
+        "CONFIG": {"hosts": [env.redis(REDIS_URL, db=1) if REDIS_URL else embedded.redis_url(HOME, db=1)]},
     }
 }
 
 # Celery carries hints; PostgreSQL owns every state.
-CELERY_BROKER_URL = f"{REDIS_URL.rstrip('/')}/0" if REDIS_URL else embedded.broker_url(HOME)
+CELERY_BROKER_URL = env.broker(REDIS_URL) if REDIS_URL else embedded.broker_url(HOME)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -166,7 +166,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 
 # Objects: a local folder unless an S3 bucket is named.
-STORAGE = {
+STORAGE: dict[str, Any] = {
     "local_root": HOME / "storage",
     "bucket": env.text("S3_BUCKET", ""),
     "endpoint": env.text("S3_ENDPOINT_URL", ""),
@@ -317,7 +317,7 @@ WS_TICKET_LIFETIME_SECONDS = 30
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 # Jobs
-JOBS = {
+JOBS: dict[str, Any] = {
     "lease_seconds": env.integer("JOBS_LEASE_SECONDS", 15, minimum=1),
     "heartbeat_seconds": env.integer("JOBS_HEARTBEAT_SECONDS", 3, minimum=1),
     "grace_seconds": env.integer("JOBS_GRACE_SECONDS", 120, minimum=1),
@@ -327,7 +327,7 @@ JOBS = {
     "portal_file": HOME / "run" / "portal.url",
     "attempts_dir": HOME / "attempts",
 }
-MLFLOW = {
+MLFLOW: dict[str, Any] = {
     "url_file": HOME / "run" / "mlflow.url",
     "url": env.text("MLFLOW_TRACKING_URL", ""),
 }

@@ -1,11 +1,12 @@
-"""Typed readers of the environment that fail loudly, and a URL parser for databases.
+"""Typed readers of the environment that fail loudly, and readers of the URLs of servers.
 
 A secret `X` may be given as `X`, or as `X_FILE` naming a file that holds it.
 """
 
 import os
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -52,7 +53,7 @@ def words(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
-def database(url: str) -> dict[str, object]:
+def database(url: str) -> dict[str, Any]:
     """Django's database settings for `postgresql://user:password@host:port/name?host=/socket/folder`."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
@@ -68,3 +69,31 @@ def database(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
     }
+
+
+def redis(url: str, db: int) -> str:
+    """The URL of one database of the server at `redis://`, `rediss://` or `unix://`, for redis-py and channels-redis."""
+    parts, options = _redis_parts(url)
+    if parts.scheme == "unix":
+        return f"unix://{parts.netloc}{parts.path}?{urlencode({**options, 'db': db})}"
+    return parts._replace(path=f"/{db}", query=urlencode(options)).geturl()
+
+
+def broker(url: str) -> str:
+    """The URL of database 0 of that server in the form that kombu, and so Celery, takes."""
+    parts, options = _redis_parts(url)
+    if parts.scheme == "unix":
+        return f"redis+socket://{parts.netloc}{parts.path}?{urlencode({**options, 'virtual_host': 0})}"
+    return redis(url, db=0)
+
+
+def _redis_parts(url: str) -> tuple[SplitResult, dict[str, str]]:
+    """The URL and its options without a database: Modelyard uses 0 to 2, so it takes a server, not a database."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ImproperlyConfigured(f"REDIS_URL must begin with redis://, rediss:// or unix://, not {parts.scheme!r}.")
+    options = dict(parse_qsl(parts.query))
+    named = {options.pop("db", "0"), "0" if parts.scheme == "unix" else parts.path.strip("/") or "0"}
+    if named != {"0"}:
+        raise ImproperlyConfigured("REDIS_URL must name no database: Modelyard uses the databases 0, 1 and 2.")
+    return parts, options

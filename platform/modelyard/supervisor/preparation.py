@@ -17,8 +17,6 @@ from django.db.migrations.executor import MigrationExecutor
 
 #: Any number will do as long as every portal on a database uses the same.
 MIGRATION_LOCK = 7_310_588_214
-#: Static folders of packages that no page uses. django-htmx brings scripts whose imports cannot be followed.
-UNUSED_STATIC = ("django_htmx",)
 #: Imported before forking, so that web and workers share the memory and start at once.
 PRELOADED = (
     "modelyard.asgi",
@@ -77,7 +75,7 @@ def collect_static() -> bool:
     if stamp.exists() and stamp.read_text() == fingerprint:
         return False
     stamp.unlink(missing_ok=True)
-    call_command("collectstatic", interactive=False, verbosity=0, clear=True, ignore_patterns=[*UNUSED_STATIC])
+    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(fingerprint)
     return True
@@ -86,7 +84,7 @@ def collect_static() -> bool:
 def _static_fingerprint(storage: str) -> str:
     digest = hashlib.sha256(storage.encode())
     for finder in get_finders():
-        for path, source in finder.list([*UNUSED_STATIC]):
+        for path, source in finder.list([]):
             status = Path(source.path(path)).stat()
             digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()

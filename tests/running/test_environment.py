@@ -1,0 +1,67 @@
+"""What the environment names: servers by URL, and nothing made on disk for what is named."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from modelyard.settings import environment
+from redis.connection import parse_url
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("url", "reached"),
+    [
+        ("redis://cache:6379", {"host": "cache", "port": 6379}),
+        ("redis://:word@cache:6379/0", {"host": "cache", "port": 6379, "password": "word"}),
+        ("rediss://cache/?ssl_cert_reqs=none", {"host": "cache", "ssl_cert_reqs": "none"}),
+        ("unix:///run/valkey.sock", {"path": "/run/valkey.sock"}),
+        ("unix://:word@/run/valkey.sock?db=0", {"path": "/run/valkey.sock", "password": "word"}),
+    ],
+)
+def test_redis_names_a_database_of_the_server(url, reached):
+    found = parse_url(environment.redis(url, db=2))
+    assert found.pop("db") == 2
+    found.pop("connection_class", None)
+    assert found == reached
+
+
+@pytest.mark.parametrize(
+    ("url", "broker"),
+    [
+        ("redis://:word@cache:6379", "redis://:word@cache:6379/0"),
+        ("unix:///run/valkey.sock", "redis+socket:///run/valkey.sock?virtual_host=0"),
+        ("unix://:word@/run/valkey.sock", "redis+socket://:word@/run/valkey.sock?virtual_host=0"),
+    ],
+)
+def test_the_broker_is_database_0_in_the_form_that_kombu_reads(url, broker):
+    assert environment.broker(url) == broker
+
+
+@pytest.mark.parametrize("url", ["redis://cache/3", "unix:///run/valkey.sock?db=1", "amqp://cache", "cache:6379"])
+def test_a_database_of_the_server_or_another_kind_of_server_is_refused(url):
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL"):
+        environment.redis(url, db=0)
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL"):
+        environment.broker(url)
+
+
+def settings_made_with(home, **named):
+    """Load the settings in a process of its own; the names of what lies in the home afterwards."""
+    named |= {"MODELYARD_HOME": str(home), "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"}
+    environment_of_child = {"PATH": os.environ["PATH"], "HOME": str(home), **named}
+    subprocess.run([sys.executable, "-c", "import modelyard.settings.base"], env=environment_of_child, check=True)
+    return [path.name for path in home.rglob("*") if path.is_file()]
+
+
+def test_settings_make_a_secret_for_the_embedded_database_only_where_it_is_used(tmp_path):
+    embedded, external = tmp_path / "embedded", tmp_path / "external"
+    for home in (embedded, external):
+        home.mkdir()
+    named = {"SECRET_KEY": "s" * 50, "AUDIT_KEY": "a" * 50, "REDIS_URL": "redis://cache"}
+    assert settings_made_with(embedded, **named) != []
+    assert settings_made_with(external, **named, DATABASE_URL="postgresql://modelyard@db/modelyard") == []
