@@ -1,10 +1,10 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin
+from apps.core.identity.requests import PortalRequest
 from apps.datasets import services
 from apps.datasets.models import Dataset, Revision, Snapshot, Upload
 
@@ -45,16 +45,16 @@ class DatasetAdmin(PolicyAdmin):
     fields = ("project", "name", "description", "visibility", *readonly_fields)
     inlines = (RevisionInline,)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "project") if obj else self.readonly_fields
 
-    def save_operation(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Dataset:
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Dataset:
         fields = {name: form.cleaned_data[name] for name in ("name", "description", "visibility")}
         if change:
             return services.dataset_change(actor=request.actor, dataset=obj, **fields)
         return services.dataset_create(actor=request.actor, project=obj.project, **fields)
 
-    def delete_operation(self, request: HttpRequest, obj: Any) -> None:
+    def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.dataset_trash(actor=request.actor, dataset=obj)
 
 
@@ -104,8 +104,8 @@ class SnapshotAdmin(ReadOnlyAdmin):
         "created_at",
     )
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return self._holds(request, "delete", obj)
 
-    def delete_operation(self, request: HttpRequest, obj: Any) -> None:
+    def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.snapshot_delete(actor=request.actor, snapshot=obj)

@@ -54,7 +54,7 @@ def published(
 ) -> Dataset:
     """The dataset with the files (a few shapes) as its next revision, published by `person`, else by its project's
     owner."""
-    user = person or _owner(dataset)
+    user = person or owner_of(dataset)
     actor = Actor.of(user, organization_id=dataset.organization_id)
     upload = uploaded(dataset, shapes() if files is None else files, actor=actor, **options)
     assert upload.state == UploadState.READY, upload.analysis
@@ -66,7 +66,7 @@ def published(
     return dataset
 
 
-def _owner(dataset: Dataset) -> Any:
+def owner_of(dataset: Dataset) -> Any:
     found = dataset.project.memberships.filter(role="owner").first()
     if found is not None:
         return found.user

@@ -6,6 +6,7 @@ from rest_framework import serializers
 from apps.core.api.serializers import actor_of
 from apps.datasets.defects import Defect, describe
 from apps.datasets.models import (
+    TAG,
     Dataset,
     Entry,
     PublishMode,
@@ -63,7 +64,7 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
         validators: list[Any] = []
 
     def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
+        fields: dict[str, Any] = super().get_fields()
         fields["project_id"].queryset = Project.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["project_id"].read_only = True
@@ -159,7 +160,7 @@ class DatasetAnalysisSerializer(serializers.Serializer[Any]):
     duplicate_images = serializers.IntegerField()
     leaks = serializers.IntegerField()
     preview = UploadPreviewSerializer(many=True)
-    errors = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]
     warnings = serializers.IntegerField()
     defect_counts = serializers.DictField(child=serializers.IntegerField())
     defects = DatasetDefectSerializer(many=True)
@@ -332,7 +333,7 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
     dataset_id = serializers.UUIDField(read_only=True)
     revision = serializers.IntegerField(source="revision.no", read_only=True)
     split = SplitPlanSerializer(source="split_plan", read_only=True)
-    tag = serializers.CharField(max_length=60, required=False, allow_blank=True)
+    tag = serializers.CharField(max_length=60, required=False, allow_blank=True, validators=[TAG])
     classes = DatasetClassSerializer(many=True, read_only=True, source="revision.classes")
     counts = SnapshotCountsSerializer(read_only=True)
 

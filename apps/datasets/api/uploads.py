@@ -36,7 +36,9 @@ class UploadViewSet(viewsets.ModelViewSet[Upload]):
     def get_queryset(self):  # type: ignore[no-untyped-def]
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
-        rows = Upload.objects.visible(self.request.actor).filter(dataset=self._dataset())
+        if self.action == "list":
+            self._dataset()  # a dataset that is hidden is no empty list
+        rows = Upload.objects.visible(self.request.actor).filter(dataset_id=self.kwargs["dataset_id"])
         return rows.select_related("dataset", "revision")
 
     @extend_schema(parameters=[DATASET])

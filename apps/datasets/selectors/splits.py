@@ -7,7 +7,7 @@ seed gives the same split on every machine. `split_by_rule` says in Python what 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.db.models import (
     BigIntegerField,
@@ -29,6 +29,14 @@ from django.db.models.lookups import LessThan
 
 from apps.datasets.formats.model import canonical_json
 from apps.datasets.models import Dataset, Entry, Snapshot, Split, SplitLevel, SplitMethod, SplitPlan, SplitRow
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class _InSplit(TypedDict):
+        in_split: str
+
+    SplitEntry = WithAnnotations[Entry, _InSplit]
 
 WHOLE = 1 << 32
 DEFAULT_RATIOS = {"train": 0.8, "val": 0.2, "test": 0.0}
@@ -113,7 +121,7 @@ def split_by_rule(seed: int, ratios: Mapping[str, float], path: str) -> str:
     return Split.TRAIN.value if share < train else Split.VAL.value if share < val else Split.TEST.value
 
 
-def with_split(rows: QuerySet[Entry], plan: SplitPlan) -> QuerySet[Entry]:
+def with_split(rows: QuerySet[Entry], plan: SplitPlan) -> "QuerySet[SplitEntry]":
     """The entries with their split in this plan as `in_split`."""
     return rows.annotate(in_split=split_expression(plan))
 

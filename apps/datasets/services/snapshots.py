@@ -119,7 +119,7 @@ def root_hash(dataset: Dataset, revision: Revision) -> str:
         # Buckets that became empty are not made again by the insert.
         BucketHash.objects.filter(dataset=dataset, bucket__in=dirty).delete()
         with connection.cursor() as cursor:
-            values = {"dataset": dataset.pk, "revision": revision.no, "buckets": sorted(dirty)}
+            values: dict[str, Any] = {"dataset": dataset.pk, "revision": revision.no, "buckets": sorted(dirty)}
             cursor.execute(HASH_BUCKETS, values)
     buckets = BucketHash.objects.filter(dataset=dataset).order_by("bucket").values_list("bucket", "digest")
     content = {"version": HASH_VERSION, "classes": revision.classes, "buckets": [list(row) for row in buckets]}

@@ -137,7 +137,7 @@ def incoming(rows: Iterable[Row]) -> Iterator[None]:
 
 def write_entries(organization_id: UUID, dataset_id: UUID, revision_no: int, *, keep: bool) -> Moved:
     """Closes the entries that change, opens those of the revision. `keep`: what the upload does not name stays."""
-    values = {"organization": organization_id, "dataset": dataset_id, "revision": revision_no}
+    values: dict[str, Any] = {"organization": organization_id, "dataset": dataset_id, "revision": revision_no}
     with connection.cursor() as cursor:
         for statement in (BLOBS, ANNOTATIONS, ITEMS, KEYS, *((KEEP_LABELS, KEEP_SPLITS) if keep else ())):
             cursor.execute(statement, values)

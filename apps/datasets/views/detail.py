@@ -3,13 +3,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
 from apps.core.errors import DomainError
+from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors, page_of, signed_in
 from apps.core.portal.views import KeysetPage
 from apps.datasets import selectors, services
@@ -25,7 +26,7 @@ LABELLED = {"yes": True, "no": False}
 
 @signed_in
 @require_GET
-def images(request: HttpRequest, pk: str) -> HttpResponse:
+def images(request: PortalRequest, pk: str) -> HttpResponse:
     """The images, narrowed to class, split, label and part of the path; an unknown value of a filter counts as none."""
     dataset = visible(request, pk)
     classes = selectors.classes_of(dataset)
@@ -46,7 +47,7 @@ def images(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_GET
-def image(request: HttpRequest, pk: str, item: int) -> HttpResponse:
+def image(request: PortalRequest, pk: str, item: int) -> HttpResponse:
     dataset = visible(request, pk)
     entry = selectors.image_of(dataset, item)
     classes = selectors.classes_of(dataset)
@@ -69,14 +70,14 @@ def image(request: HttpRequest, pk: str, item: int) -> HttpResponse:
 
 @signed_in
 @require_GET
-def classes(request: HttpRequest, pk: str) -> HttpResponse:
+def classes(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
     return render(request, "datasets/classes.html", _classes_context(request, dataset))
 
 
 @signed_in
 @require_POST
-def split(request: HttpRequest, pk: str) -> HttpResponse:
+def split(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
     form = SplitForm(request.POST)
     if form.is_valid():
@@ -90,7 +91,7 @@ def split(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_POST
-def split_remove(request: HttpRequest, pk: str) -> HttpResponse:
+def split_remove(request: PortalRequest, pk: str) -> HttpResponse:
     services.split_remove(actor=request.actor, dataset=visible(request, pk))
     messages.success(request, _("The default split is in force."))
     return redirect("datasets:classes", pk=pk)
@@ -98,7 +99,7 @@ def split_remove(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_http_methods(["GET", "POST"])
-def snapshots(request: HttpRequest, pk: str) -> HttpResponse:
+def snapshots(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
     form = SnapshotForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -114,7 +115,7 @@ def snapshots(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_POST
-def snapshot_delete(request: HttpRequest, pk: str, snapshot_pk: str) -> HttpResponse:
+def snapshot_delete(request: PortalRequest, pk: str, snapshot_pk: str) -> HttpResponse:
     rows = Snapshot.objects.filter(dataset_id=pk)
     snapshot = rows.get_visible(request.actor, pk=snapshot_pk)
     try:
@@ -129,7 +130,7 @@ def snapshot_delete(request: HttpRequest, pk: str, snapshot_pk: str) -> HttpResp
 
 @signed_in
 @require_GET
-def usage(request: HttpRequest, pk: str) -> HttpResponse:
+def usage(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
     context = framed(request, dataset, "usage", uses=selectors.usage_of(request.actor, dataset))
     return render(request, "datasets/usage.html", context)
@@ -137,7 +138,7 @@ def usage(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_http_methods(["GET", "POST"])
-def change(request: HttpRequest, pk: str) -> HttpResponse:
+def change(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
     policy.require(request.actor, "datasets.change_dataset", dataset)
     form = DatasetForm(request.POST or None, instance=dataset, actor=request.actor)
@@ -150,7 +151,7 @@ def change(request: HttpRequest, pk: str) -> HttpResponse:
     return render(request, "datasets/settings.html", context, status=422 if form.errors else 200)
 
 
-def _wanted(request: HttpRequest) -> selectors.ImageFilter:
+def _wanted(request: PortalRequest) -> selectors.ImageFilter:
     given = request.GET
     class_id, split_name = given.get("class", ""), given.get("split", "")
     return selectors.ImageFilter(
@@ -161,7 +162,7 @@ def _wanted(request: HttpRequest) -> selectors.ImageFilter:
     )
 
 
-def _image_page(request: HttpRequest, rows: QuerySet[Entry]) -> KeysetPage:
+def _image_page(request: PortalRequest, rows: QuerySet[Entry]) -> KeysetPage:
     """A page by item: a cursor is an item's id, with `-` before it for the page above."""
     cursor = request.GET.get("cursor", "")
     upward, number = cursor.startswith("-"), cursor.removeprefix("-")
@@ -182,7 +183,7 @@ def _class_table(classes: list[dict[str, Any]]) -> str:
     return json.dumps([{"id": found["id"], "name": found["name"]} for found in classes])
 
 
-def _classes_context(request: HttpRequest, dataset: Any) -> dict[str, Any]:
+def _classes_context(request: PortalRequest, dataset: Any) -> dict[str, Any]:
     found = selectors.classes_of(dataset)
     view = split_view(dataset, dataset.revision_no, selectors.split_in_force(dataset))
     labels = [*Split.choices, ("", _("No split"))]

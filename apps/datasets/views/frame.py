@@ -3,21 +3,21 @@
 import json
 from typing import Any
 
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.core import policy
+from apps.core.identity.requests import PortalRequest
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.images import thumbnail_address
 
 
-def visible(request: HttpRequest, pk: Any) -> Dataset:
+def visible(request: PortalRequest, pk: Any) -> Dataset:
     rows = Dataset.objects.select_related("project", "organization", "created_by", "split_plan")
     return rows.get_visible(request.actor, pk=pk)
 
 
-def framed(request: HttpRequest, dataset: Dataset, tab: str, **context: Any) -> dict[str, Any]:
+def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -> dict[str, Any]:
     """The context of `datasets/base_dataset.html`, with the page's own."""
     may_change = policy.allows(request.actor, "datasets.change_dataset", dataset)
     tabs = [

@@ -1,10 +1,11 @@
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core.errors import NotFound
+from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors, page_of, signed_in
 from apps.datasets import selectors, services
 from apps.datasets.forms import DatasetForm
@@ -13,17 +14,17 @@ from apps.datasets.views.frame import visible
 from apps.projects.models import Project
 
 
-def _may_add(request: HttpRequest) -> bool:
+def _may_add(request: PortalRequest) -> bool:
     rows = Project.objects.permitted(request.actor, "datasets.add_dataset")
-    return rows.filter(organization_id=request.actor.organization_id).exists()
+    return rows.filter(organization=request.actor.organization_id).exists()
 
 
 @signed_in
 @require_GET
-def dataset_list(request: HttpRequest) -> HttpResponse:
+def dataset_list(request: PortalRequest) -> HttpResponse:
     """Datasets of the chosen organization; `?q=` searches their names."""
     search = request.GET.get("q", "").strip()
-    rows = Dataset.objects.visible(request.actor).filter(organization_id=request.actor.organization_id)
+    rows = Dataset.objects.visible(request.actor).filter(organization=request.actor.organization_id)
     page = page_of(request, rows.search(search).select_related("project"))
     covers = selectors.covers_of(page.rows)
     trash = Dataset.objects.permitted(request.actor, "datasets.restore_dataset")
@@ -32,14 +33,14 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
         "rows": [(dataset, covers.get(dataset.pk)) for dataset in page.rows],
         "search": search,
         "may_add": _may_add(request),
-        "has_trash": trash.filter(organization_id=request.actor.organization_id).exists(),
+        "has_trash": trash.filter(organization=request.actor.organization_id).exists(),
     }
     return render(request, "datasets/list.html", context)
 
 
 @signed_in
 @require_http_methods(["GET", "POST"])
-def dataset_create(request: HttpRequest) -> HttpResponse:
+def dataset_create(request: PortalRequest) -> HttpResponse:
     form = DatasetForm(request.POST or None, actor=request.actor, initial={"project": request.GET.get("project")})
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
@@ -51,7 +52,7 @@ def dataset_create(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 @require_POST
-def dataset_trash(request: HttpRequest, pk: str) -> HttpResponse:
+def dataset_trash(request: PortalRequest, pk: str) -> HttpResponse:
     services.dataset_trash(actor=request.actor, dataset=visible(request, pk))
     messages.success(request, _("The dataset is in the trash."))
     return redirect("datasets:list")
@@ -59,15 +60,15 @@ def dataset_trash(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_GET
-def trash(request: HttpRequest) -> HttpResponse:
+def trash(request: PortalRequest) -> HttpResponse:
     rows = Dataset.objects.permitted(request.actor, "datasets.restore_dataset")
-    page = page_of(request, rows.filter(organization_id=request.actor.organization_id).select_related("project"))
+    page = page_of(request, rows.filter(organization=request.actor.organization_id).select_related("project"))
     return render(request, "datasets/trash.html", {"page": page})
 
 
 @signed_in
 @require_POST
-def dataset_restore(request: HttpRequest, pk: str) -> HttpResponse:
+def dataset_restore(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = Dataset.objects.permitted(request.actor, "datasets.restore_dataset").filter(pk=pk).first()
     if dataset is None:
         raise NotFound()

@@ -3,7 +3,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.core import policy
 from apps.core.errors import DomainError
+from apps.core.identity.requests import PortalRequest
 from apps.core.portal import page_of, signed_in
 from apps.datasets import services
 from apps.datasets.analysis import NO_SPLIT
@@ -24,7 +25,7 @@ DEFECTS = 200
 
 @signed_in
 @require_GET
-def upload(request: HttpRequest, pk: str) -> HttpResponse:
+def upload(request: PortalRequest, pk: str) -> HttpResponse:
     """Where files are dropped; the page's script sends them over REST."""
     dataset = visible(request, pk)
     policy.require(request.actor, "datasets.change_dataset", dataset)
@@ -40,7 +41,7 @@ def upload(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_GET
-def upload_list(request: HttpRequest, pk: str) -> HttpResponse:
+def upload_list(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
     rows = Upload.objects.visible(request.actor).filter(dataset=dataset)
     page = page_of(request, rows.select_related("created_by", "revision"))
@@ -49,7 +50,7 @@ def upload_list(request: HttpRequest, pk: str) -> HttpResponse:
 
 @signed_in
 @require_GET
-def report(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
+def report(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     """What the analysis found; asks again by itself while a worker is at it."""
     found = _visible_upload(request, pk, upload_pk)
     template = "datasets/_report.html" if request.htmx else "datasets/report.html"
@@ -59,7 +60,7 @@ def report(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
 
 @signed_in
 @require_POST
-def lenient(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
+def lenient(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     found = _visible_upload(request, pk, upload_pk)
     services.upload_analyse(actor=request.actor, upload=found, lenient=True)
     return redirect("datasets:upload-detail", pk=pk, upload_pk=upload_pk)
@@ -67,7 +68,7 @@ def lenient(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
 
 @signed_in
 @require_POST
-def publish(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
+def publish(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     found = _visible_upload(request, pk, upload_pk)
     form = PublishForm(request.POST)
     if form.is_valid():
@@ -84,13 +85,13 @@ def publish(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
 
 @signed_in
 @require_POST
-def cancel(request: HttpRequest, pk: str, upload_pk: str) -> HttpResponse:
+def cancel(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     services.upload_cancel(actor=request.actor, upload=_visible_upload(request, pk, upload_pk))
     messages.success(request, _("The upload was given up."))
     return redirect("datasets:uploads", pk=pk)
 
 
-def _visible_upload(request: HttpRequest, pk: str, upload_pk: str) -> Upload:
+def _visible_upload(request: PortalRequest, pk: str, upload_pk: str) -> Upload:
     rows = Upload.objects.select_related("dataset", "revision", "created_by").filter(dataset_id=pk)
     return rows.get_visible(request.actor, pk=upload_pk)
 

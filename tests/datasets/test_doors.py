@@ -1,0 +1,190 @@
+"""The bad inputs of test_bad_inputs.py, sent through the REST doors: a clear 4xx, and nothing written.
+
+An archive goes to `analyze`, which answers at once; a set whose archive is sound goes the whole way, and is refused when
+it is to be published.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.core.testing import Cast
+from apps.datasets import tasks
+from apps.datasets.archives import Limits
+from apps.datasets.folders import uploads_root
+from apps.datasets.models import Blob, Entry, Item, Revision, Upload
+from apps.datasets.services import sweep, uploads
+from tests.datasets.factories import archives
+from tests.datasets.factories.sets import yolo_files
+from tests.datasets.test_bad_inputs import ARCHIVES, IMAGES, ROWS
+from tests.factories.datasets import DatasetFactory
+
+pytestmark = pytest.mark.django_db
+OCTETS = "application/octet-stream"
+
+
+@pytest.fixture
+def base(cast: Cast) -> str:
+    return f"/datasets/{DatasetFactory(project=cast.sample('project')).pk}"
+
+
+@pytest.fixture(autouse=True)
+def nothing_written(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No row of content, no temporary folder; what an upload received goes with the upload."""
+    before = set(Path(tempfile.gettempdir()).glob("modelyard-analyse-*"))
+    yield
+    assert set(Path(tempfile.gettempdir()).glob("modelyard-analyse-*")) <= before
+    for model in (Blob, Item, Entry, Revision):
+        assert not model.objects.exists()
+    Upload.objects.exclude(state="cancelled").update(state="cancelled")
+    sweep()
+    assert not any((uploads_root() / str(pk)).exists() for pk in Upload.objects.values_list("pk", flat=True))
+
+
+def send(cast: Cast, base: str, path: str, content: bytes) -> str:
+    upload = f"{base}/uploads/{cast.editor.rest.post(f'{base}/uploads', {}).json()['id']}"
+    answer = cast.editor.rest.put(f"{upload}/files?path={path}", content, content_type=OCTETS)
+    assert answer.status_code == 200, answer.content
+    return upload
+
+
+def analysed(cast: Cast, upload: str) -> dict[str, Any]:
+    assert cast.editor.rest.post(f"{upload}/analyze", {}).status_code == 202
+    tasks.read(upload.rpartition("/")[2])
+    return cast.editor.rest.get(upload).json()
+
+
+@pytest.mark.parametrize(("make", "code", "member"), ARCHIVES)
+def test_a_bad_archive_is_refused_at_once(cast: Cast, base: str, make: Any, code: str, member: str | None) -> None:
+    answer = cast.editor.rest.post(f"{base}/analyze", make(), content_type=OCTETS)
+    assert answer.status_code in (400, 413), answer.content
+    problem = answer.json()
+    assert problem["code"] == code and problem["detail"] and problem["hint"]
+    if member is not None:
+        assert problem["params"]["path"] == member
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: archives.zip_of({"a": b"x", "../evil": b"y"}), lambda: archives.zip_of({"a": bytes(5000)})[:-30]]
+)
+def test_a_bad_archive_is_refused_after_an_upload(cast: Cast, base: str, make: Any) -> None:
+    upload = send(cast, base, "set.zip", make())
+    found = analysed(cast, upload)
+    assert found["state"] == "refused" and found["analysis"]["defects"][0]["hint"]
+    answer = cast.editor.rest.post(f"{upload}/publish", {})
+    assert (answer.status_code, answer.json()["code"]) == (400, "upload_refused")
+
+
+@pytest.mark.parametrize(("make", "code", "member"), IMAGES)
+def test_a_bad_image_keeps_its_set_out(cast: Cast, base: str, make: Any, code: str, member: None) -> None:
+    files = {**yolo_files(), "images/train/0.jpg": make()}
+    refused(cast, base, files, code, "images/train/0.jpg")
+
+
+@pytest.mark.parametrize(("label", "code", "line", "severity"), [row for row in ROWS if row.values[3] == "error"])
+def test_a_bad_label_keeps_its_set_out(
+    cast: Cast, base: str, label: bytes, code: str, line: int | None, severity: str
+) -> None:
+    found = refused(cast, base, yolo_files(label), code, "labels/train/0.txt")
+    assert found["line"] == line
+
+
+def refused(cast: Cast, base: str, files: dict[str, bytes], code: str, path: str) -> dict[str, Any]:
+    upload = send(cast, base, "set.zip", archives.zip_of(files))
+    found = analysed(cast, upload)
+    assert found["state"] == "refused" and not found["analysis"]["ok"]
+    first = found["analysis"]["defects"][0]
+    assert (first["code"], first["path"]) == (code, path) and first["detail"] and first["hint"]
+    answer = cast.editor.rest.post(f"{upload}/publish", {})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, "upload_refused")
+    assert problem["hint"] and problem["params"]["first"]["code"] == code
+    return first
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("../evil.jpg", "path.traversal"),
+        ("/etc/evil.jpg", "path.absolute"),
+        ("C:/evil.jpg", "path.drive"),
+        ("a%00b.jpg", "path.control"),
+        ("%3Cimg%20src=x%3E.jpg", "path.forbidden"),
+        ("..%5Cevil.jpg", "path.backslash"),
+        ("n" * 300, "path.component_long"),
+        ("", "path.empty"),
+    ],
+)
+def test_a_bad_path_of_a_single_file_is_refused(cast: Cast, base: str, path: str, code: str) -> None:
+    upload = f"{base}/uploads/{cast.editor.rest.post(f'{base}/uploads', {}).json()['id']}"
+    answer = cast.editor.rest.put(f"{upload}/files?path={path}", b"x", content_type=OCTETS)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert answer.json()["hint"]
+    assert cast.editor.rest.get(upload).json()["files"] == []
+
+
+def test_a_file_and_a_folder_of_one_name_are_refused(cast: Cast, base: str) -> None:
+    upload = send(cast, base, "a", b"x")
+    answer = cast.editor.rest.put(f"{upload}/files?path=a/b", b"x", content_type=OCTETS)
+    assert (answer.status_code, answer.json()["code"]) == (400, "path.file_and_folder")
+    assert cast.editor.rest.get(upload).json()["files"] == [{"path": "a", "size": 1}]
+
+
+def test_files_over_the_limits_are_refused(cast: Cast, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "LIMITS", Limits(members=2, member_bytes=10, total_bytes=15))
+    upload = send(cast, base, "a", bytes(10))
+    answers = [
+        cast.editor.rest.put(f"{upload}/files?path={path}", bytes(size), content_type=OCTETS)
+        for path, size in (("b", 11), ("b", 6), ("b", 5), ("c", 0))
+    ]
+    assert [(answer.status_code, answer.json().get("code")) for answer in answers] == [
+        (413, "archive.member_too_big"),
+        (413, "archive.too_big"),
+        (200, None),
+        (413, "archive.too_many_members"),
+    ]
+    assert {found["path"] for found in cast.editor.rest.get(upload).json()["files"]} == {"a", "b"}
+
+
+def test_a_body_that_breaks_off_leaves_nothing(cast: Cast, base: str) -> None:
+    upload = f"{base}/uploads/{cast.editor.rest.post(f'{base}/uploads', {}).json()['id']}"
+    answer = cast.editor.rest.put(f"{upload}/files?path=a", b"x", content_type=OCTETS, CONTENT_LENGTH="5")
+    assert (answer.status_code, answer.json()["code"]) == (400, "incomplete")
+    assert cast.editor.rest.get(upload).json()["files"] == []
+
+
+def test_an_archive_among_single_files_is_refused(cast: Cast, base: str) -> None:
+    upload = send(cast, base, "images/a.jpg", b"\xff\xd8\xff")
+    cast.editor.rest.put(f"{upload}/files?path=b.zip", archives.zip_of({"c": b"x"}), content_type=OCTETS)
+    found = analysed(cast, upload)
+    assert found["state"] == "refused"
+    assert [(defect["code"], defect["path"]) for defect in found["analysis"]["defects"]] == [
+        ("archive.nested", "b.zip")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "<b>"}, "name"),
+        ({"name": "x", "visibility": "everybody"}, "visibility"),
+        ({"name": "x", "task": "fly"}, "task"),
+        ({"name": "x" * 121}, "name"),
+    ],
+)
+def test_bad_fields_are_named(cast: Cast, body: dict[str, Any], field: str) -> None:
+    body = {"project_id": str(cast.sample("project").pk), **body}
+    answer = cast.editor.rest.post("/datasets", body)
+    assert answer.status_code == 400 and field in answer.json()["errors"]
+
+
+def test_what_a_caller_may_not_set_is_ignored(cast: Cast) -> None:
+    body = {"project_id": str(cast.sample("project").pk), "name": "Mine", "image_count": 7, "revision": 9}
+    answer = cast.editor.rest.post("/datasets", {**body, "organization_id": str(cast.stranger.organization_id)})
+    made = answer.json()
+    assert (made["image_count"], made["revision"]) == (0, 0)
+    assert made["organization_id"] == str(cast.sample("organization").pk)

@@ -1,0 +1,74 @@
+"""Who may do what with datasets, through every door."""
+
+from typing import Any
+
+from apps.core.testing import Cast, PermissionMatrix
+
+RAW: dict[str, Any] = {"method": "auto", "ratios": {"train": 0.5, "val": 0.5}}
+INLINES = {"revisions-TOTAL_FORMS": "0", "revisions-INITIAL_FORMS": "0"}
+FIELDS = {"name": "Renamed", "description": "", "visibility": "project"}
+
+
+def new_dataset(cast: Cast) -> dict[str, Any]:
+    return {"project_id": str(cast.sample("project").pk), "name": "Another dataset"}
+
+
+class TestDatasets(PermissionMatrix):
+    rest = """
+                                                                  owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform
+    GET     /datasets                                             200    =       =       =       =        =      =      =         401        200
+    POST    /datasets                                             201    =       403     400     201      =      400    400       401        201
+    GET     /datasets/{dataset}                                   200    =       =       404     200      =      404    404       401        200
+    GET     /datasets/{private-dataset}                           200    =       404     404     200      =      404    404       401        200
+    GET     /datasets/{organization-dataset}                      200    =       =       =       =        =      404    404       401        200
+    GET     /datasets/{trashed-dataset}                           404    =       =       =       =        =      =      =         401        200
+    PATCH   /datasets/{dataset}                                   200    =       403     404     200      =      404    404       401        200
+    PATCH   /datasets/{organization-dataset}                      200    =       403     403     200      =      404    404       401        200
+    DELETE  /datasets/{dataset}                                   204    =       403     404     204      =      404    404       401        204
+    POST    /datasets/{trashed-dataset}/restore                   200    =       404     404     200      =      404    404       401        200
+    GET     /datasets/{dataset}/split                             200    =       =       404     200      =      404    404       401        200
+    PUT     /datasets/{dataset}/split                             200    =       403     404     200      =      404    404       401        200
+    DELETE  /datasets/{dataset}/split                             200    =       403     404     200      =      404    404       401        200
+    GET     /datasets/{dataset}/images                            200    =       =       404     200      =      404    404       401        200
+    GET     /datasets/{dataset}/images/{dataset-image}            200    =       =       404     200      =      404    404       401        200
+    GET     /datasets/{dataset}/images/{dataset-image}/content    200    =       =       404     200      =      404    404       401        200
+    GET     /datasets/{dataset}/images/{dataset-image}/thumbnail  200    =       =       404     200      =      404    404       401        200
+    GET     /datasets/{dataset}/snapshots                         200    =       =       404     200      =      404    404       401        200
+    POST    /datasets/{dataset}/snapshots                         201    =       403     404     201      =      404    404       401        201
+    GET     /datasets/{dataset}/snapshots/{dataset-snapshot}      200    =       =       404     200      =      404    404       401        200
+    DELETE  /datasets/{dataset}/snapshots/{dataset-snapshot}      204    =       403     404     204      =      404    404       401        204
+    GET     /datasets/{dataset}/uploads                           200    =       200     404     200      =      404    404       401        200
+    POST    /datasets/{dataset}/uploads                           201    =       403     404     201      =      404    404       401        201
+    GET     /datasets/{dataset}/uploads/{dataset-upload}          200    =       404     404     200      =      404    404       401        200
+    DELETE  /datasets/{dataset}/uploads/{dataset-upload}          204    =       404     404     204      =      404    404       401        204
+    POST    /datasets/{dataset}/uploads/{dataset-upload}/analyze  409    =       404     404     409      =      404    404       401        409
+    POST    /datasets/{dataset}/uploads/{analysed-upload}/publish 202    =       404     404     202      =      404    404       401        202
+    """
+    bodies = {
+        "POST /datasets": new_dataset,
+        "PATCH /datasets/{dataset}": {"name": "Renamed"},
+        "PATCH /datasets/{organization-dataset}": {"name": "Renamed"},
+        "PUT /datasets/{dataset}/split": RAW,
+        "POST /admin/datasets/dataset/{dataset}/change/": {**FIELDS, **INLINES},
+        "POST /admin/datasets/dataset/{dataset}/delete/": {"post": "yes"},
+        "POST /admin/datasets/snapshot/{dataset-snapshot}/delete/": {"post": "yes"},
+        "POST /datasets/{dataset}/edit/": FIELDS,
+    }
+    admin = """
+                                                               owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform
+    GET   /admin/datasets/dataset/                             200    =       =       =       =        =      =      =         302        200
+    GET   /admin/datasets/dataset/{dataset}/change/            200    =       =       302     200      =      302    302       302        200
+    POST  /admin/datasets/dataset/{dataset}/change/            302    =       403     302     302      =      302    302       302        302
+    POST  /admin/datasets/dataset/{dataset}/delete/            302    =       403     302     302      =      302    302       302        302
+    GET   /admin/datasets/upload/{dataset-upload}/change/      200    =       302     302     200      =      302    302       302        200
+    GET   /admin/datasets/snapshot/{dataset-snapshot}/change/  200    =       =       302     200      =      302    302       302        200
+    POST  /admin/datasets/snapshot/{dataset-snapshot}/delete/  302    =       403     302     302      =      302    302       302        302
+    """
+    portal = """
+                                         owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform
+    GET   /datasets/                     200    =       =       =       =        =      =      =         302        200
+    GET   /datasets/{dataset}/           200    =       =       404     200      =      404    404       302        200
+    GET   /datasets/{dataset}/upload/    200    =       403     404     200      =      404    404       302        200
+    POST  /datasets/{dataset}/edit/      302    =       403     404     302      =      404    404       302        302
+    POST  /datasets/{dataset}/trash/     302    =       403     404     302      =      404    404       302        302
+    """

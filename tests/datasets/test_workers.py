@@ -1,0 +1,250 @@
+"""Several at once, workers that die, and what is swept behind them."""
+
+import io
+import os
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from apps.core.identity import Actor
+from apps.core.storage import storage
+from apps.core.storage.keys import blob_key
+from apps.datasets import services
+from apps.datasets.folders import UploadFolder, uploads_root
+from apps.datasets.models import Blob, Dataset, Entry, Revision, Upload, UploadState
+from apps.datasets.samples import sample_archive
+from apps.datasets.services import messages, publishing
+from apps.datasets.services.locks import blobs_shared, upload_lock
+from tests.factories.datasets import SYSTEM, DatasetFactory, owner_of, published, shapes, uploaded
+
+
+def owner(dataset: Dataset) -> Actor:
+    return Actor.of(owner_of(dataset), organization_id=dataset.organization_id)
+
+
+def ready(dataset: Dataset, files: dict[str, bytes]) -> Upload:
+    """An upload whose publication was asked for."""
+    actor = owner(dataset)
+    upload = uploaded(dataset, files, actor=actor)
+    return services.upload_publish(actor=actor, upload=upload)
+
+
+def at_once(*calls: Callable[[], Any]) -> list[BaseException]:
+    """Runs the calls in threads of their own that start together; returns what they raised."""
+    barrier = threading.Barrier(len(calls))
+    raised: list[BaseException] = []
+
+    def run(call: Callable[[], Any]) -> None:
+        barrier.wait()
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            raised.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return raised
+
+
+def only(pattern: str) -> dict[str, bytes]:
+    files = {path: content for path, content in shapes().items() if pattern in path}
+    return {**files, "data.yaml": b"names: [circle, square, triangle]\n"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_publications_at_once_become_two_revisions() -> None:
+    dataset = DatasetFactory()
+    uploads = [ready(dataset, only("/train/")), ready(dataset, only("/val/"))]
+    raised = at_once(*(lambda upload=upload: services.upload_store(upload.pk) for upload in uploads))  # type: ignore[misc]
+    assert raised == []
+    assert list(Revision.objects.order_by("no").values_list("no", flat=True)) == [1, 2]
+    assert Upload.objects.filter(state=UploadState.PUBLISHED).count() == 2
+    dataset.refresh_from_db()
+    assert (dataset.revision_no, dataset.image_count, dataset.file_count) == (2, 5, 11)
+    assert Entry.objects.head(dataset.pk).count() == 11
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_message_delivered_twice_publishes_once() -> None:
+    dataset = DatasetFactory()
+    upload = ready(dataset, dict(shapes()))
+    assert at_once(*(lambda: services.upload_store(upload.pk) for _number in range(4))) == []
+    assert Revision.objects.count() == 1
+    upload.refresh_from_db()
+    assert upload.state == UploadState.PUBLISHED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_sent_side_by_side_are_all_counted() -> None:
+    dataset = DatasetFactory()
+    actor = owner(dataset)
+    upload = services.upload_create(actor=actor, dataset=dataset)
+
+    def send(number: int) -> None:
+        for part in range(10):
+            services.upload_receive(
+                actor=actor, upload=upload, path=f"images/{number}-{part}.jpg", stream=io.BytesIO(b"abc")
+            )
+
+    assert at_once(*(lambda number=number: send(number) for number in range(4))) == []  # type: ignore[misc]
+    upload.refresh_from_db()
+    assert (upload.file_count, upload.byte_count) == (40, 120)
+    assert len(list(services.received_files(upload))) == 40
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_swept_while_objects_are_stored() -> None:
+    dataset = DatasetFactory()
+    upload = uploaded(dataset, dict(shapes()))
+    services.upload_cancel(actor=SYSTEM, upload=upload)
+    inside, leave = threading.Event(), threading.Event()
+
+    def store() -> None:
+        with blobs_shared(dataset.organization_id):
+            inside.set()
+            leave.wait(30)
+        connection.close()
+
+    thread = threading.Thread(target=store)
+    thread.start()
+    assert inside.wait(30)
+    assert services.sweep()["swept"] == 0
+    leave.set()
+    thread.join(30)
+    assert services.sweep()["swept"] == 1
+    assert not UploadFolder(upload.pk).root.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_upload_in_other_hands_is_left_alone() -> None:
+    upload = uploaded(DatasetFactory(), dict(shapes()))
+    services.upload_analyse(actor=SYSTEM, upload=upload)
+    with upload_lock(upload.pk) as held:
+        assert held
+        assert at_once(lambda: services.upload_read(upload.pk)) == []
+        upload.refresh_from_db()
+        assert upload.state == UploadState.ANALYSING
+    services.upload_read(upload.pk)
+    upload.refresh_from_db()
+    assert upload.state == UploadState.READY
+
+
+@pytest.mark.django_db
+def test_a_publication_that_fails_leaves_no_row_and_is_swept() -> None:
+    dataset = DatasetFactory()
+    upload = ready(dataset, dict(shapes()))
+    folder = UploadFolder(upload.pk)
+    with (
+        mock.patch.object(publishing, "dataset_publish", side_effect=RuntimeError("boom")),
+        pytest.raises(RuntimeError),
+    ):
+        services.upload_store(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, upload.failure["code"]) == (UploadState.FAILED, "publish_failed")
+    left = folder.stored.read_text().split()
+    assert left and all(storage().size(blob_key(dataset.organization_id, sha256)) for sha256 in left)
+    assert not Blob.objects.exists() and not Entry.objects.exists()
+    assert services.sweep()["swept"] == 1
+    assert not any(storage().size(blob_key(dataset.organization_id, sha256)) for sha256 in left)
+    assert not folder.root.exists()
+
+
+@pytest.mark.django_db
+def test_a_sweep_keeps_objects_that_others_name() -> None:
+    dataset = published(DatasetFactory(), only("/train/"))
+    kept = set(Blob.objects.values_list("sha256", flat=True))
+    upload = ready(dataset, dict(shapes()))
+    with (
+        mock.patch.object(publishing, "dataset_publish", side_effect=RuntimeError("boom")),
+        pytest.raises(RuntimeError),
+    ):
+        services.upload_store(upload.pk)
+    noted = set(UploadFolder(upload.pk).stored.read_text().split())
+    assert noted and not noted & kept
+    services.sweep()
+    assert all(storage().size(blob_key(dataset.organization_id, sha256)) for sha256 in kept)
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_away_leaves_the_upload_for_another_try() -> None:
+    upload = ready(DatasetFactory(), dict(shapes()))
+    with (
+        mock.patch.object(publishing, "dataset_publish", side_effect=OperationalError("gone")),
+        pytest.raises(OperationalError),
+    ):
+        services.upload_store(upload.pk)
+    upload.refresh_from_db()
+    assert upload.state == UploadState.PUBLISHING
+    services.upload_store(upload.pk)
+    upload.refresh_from_db()
+    assert upload.state == UploadState.PUBLISHED
+
+
+@pytest.mark.django_db
+def test_rights_lost_meanwhile_stop_the_publication() -> None:
+    dataset = DatasetFactory()
+    upload = ready(dataset, dict(shapes()))
+    dataset.project.memberships.update(role="viewer")
+    services.upload_store(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, upload.failure["code"]) == (UploadState.FAILED, "forbidden")
+    assert not Entry.objects.exists() and not Blob.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_worker_that_died_while_unpacking_is_followed_by_another() -> None:
+    dataset = DatasetFactory()
+    upload = services.upload_create(actor=SYSTEM, dataset=dataset)
+    archive = io.BytesIO(sample_archive(train=2, val=1, size=32))
+    services.upload_receive(actor=SYSTEM, upload=upload, path="set.zip", stream=archive)
+    services.upload_analyse(actor=SYSTEM, upload=upload)
+    half = UploadFolder(upload.pk).unpacking
+    half.mkdir()
+    (half / "images").write_bytes(b"half")
+    services.upload_read(upload.pk)
+    upload.refresh_from_db()
+    assert upload.state == UploadState.READY and not half.exists()
+
+
+@pytest.mark.django_db
+def test_lost_messages_are_sent_again_and_idle_uploads_given_up() -> None:
+    dataset = DatasetFactory()
+    busy = uploaded(dataset, dict(shapes()))
+    services.upload_analyse(actor=SYSTEM, upload=busy)
+    idle = services.upload_create(actor=SYSTEM, dataset=dataset)
+    fresh = services.upload_create(actor=SYSTEM, dataset=dataset)
+    long_ago = timezone.now() - timedelta(days=2)
+    Upload.objects.filter(pk__in=[busy.pk, idle.pk]).update(updated_at=long_ago)
+    with mock.patch.object(messages, "send") as send:
+        done = services.sweep()
+    send.assert_called_once_with("datasets.read", busy.pk)
+    assert (done["given_up"], done["asked_again"], done["swept"]) == (1, 1, 1)
+    states = dict(Upload.objects.values_list("pk", "state"))
+    assert states == {busy.pk: "analysing", idle.pk: "cancelled", fresh.pk: "receiving"}
+
+
+@pytest.mark.django_db
+def test_blobs_and_folders_of_deleted_datasets_go() -> None:
+    dataset = published(DatasetFactory())
+    organization_id = dataset.organization_id
+    digests = list(Blob.objects.values_list("sha256", flat=True))
+    stray = uploads_root() / "nobody"
+    stray.mkdir(parents=True)
+    os.utime(stray, (0, 0))
+    Dataset.objects.filter(pk=dataset.pk).delete()
+    done = services.sweep()
+    assert done["blobs"] == len(digests) and done["folders"] == 1
+    assert not any(storage().size(blob_key(organization_id, sha256)) for sha256 in digests)
+    assert not Path(stray).exists()
