@@ -8,11 +8,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "modelyard.settings.base")
 django.setup()
 
-from apps.core.identity import Actor, Role, Via  # noqa: E402 - models load after Django's set-up
-from apps.organizations.services import token_issue  # noqa: E402
-from apps.projects.models import ProjectRole  # noqa: E402
-from tests.factories.organizations import MembershipFactory  # noqa: E402
-from tests.factories.projects import ProjectFactory, ProjectMembershipFactory  # noqa: E402
+from apps.core.identity import Actor, Role, Via
+from apps.organizations.services import token_issue
+from apps.projects.models import ProjectRole
+from tests.factories.organizations import MembershipFactory
+from tests.factories.projects import ProjectFactory, ProjectMembershipFactory
 
 
 def main() -> None:

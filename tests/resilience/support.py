@@ -19,12 +19,14 @@ from typing import Any
 import httpx
 import psycopg
 from modelyard import embedded
+from modelyard.supervisor.address import free_port
 from modelyard_trainer.launcher.processes import carries, process
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
 LEASE_SECONDS = 3
 TERMINAL = {"succeeded", "stopped", "failed", "errored"}
+PARTS = {"supervisor", "postgres", "valkey", "web", "worker", "node", "beat"}
 #: What the launcher adds to the data of a line on its way.
 ADDED = {"superseded", "missing"}
 
@@ -40,13 +42,14 @@ def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) ->
 
 
 class Portal:
-    """One `manage.py up` with short leases. `url` changes never: the port is taken again."""
+    """One `manage.py up` with short leases, on one port for all its starts."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="modelyard-resilience-", dir="/tmp"))
         self.folder.chmod(0o711)
         self.home = self.folder / "home"
         self.process: subprocess.Popen[str] | None = None
+        self.port = free_port()
         self.url = ""
         self.token = self.project_id = ""
         self.http = httpx.Client(timeout=10, trust_env=False)
@@ -71,7 +74,7 @@ class Portal:
         log = open(self.folder / "up.log", "a+")  # noqa: SIM115 - read by the supervisor's next start too
         begin = log.seek(0, os.SEEK_END)
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "up", "--no-mlflow"],
+            [sys.executable, str(ROOT / "manage.py"), "up", "--no-mlflow", "--port", str(self.port)],
             cwd="/",
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -145,6 +148,17 @@ class Portal:
             return self.http.get(f"{self.url}/readyz").status_code == 200
         except httpx.HTTPError:
             return False
+
+    def wait_until_well(self) -> None:
+        """Until every part runs, answers, and the node takes work."""
+
+        def well() -> bool:
+            if not self.is_ready() or set(self.pids()) != PARTS:
+                return False
+            sql = "SELECT 1 FROM resources_node WHERE state = 'ready' AND last_seen_at > now() - interval '10 seconds'"
+            return bool(self.rows(sql))
+
+        until(well, "every part of the portal being well")
 
     # REST and database
 
@@ -223,6 +237,13 @@ class Portal:
     def wait_for_steps(self, job_id: str, count: int) -> None:
         """Until the trainer of the newest attempt has written so many lines."""
         until(lambda: self.lines_written(job_id) >= count, f"{count} lines of the trainer")
+
+    def noticed_after(self, job_id: str, moment: float) -> float:
+        """Seconds from a moment (Unix time) until the job's state said that something was wrong."""
+        sql = "SELECT extract(epoch FROM min(time)) FROM jobs_jobevent WHERE job_id = %s AND type = 'state'"
+        ((first,),) = self.rows(f"{sql} AND time > to_timestamp(%s) AND data->>'to' <> 'running'", job_id, moment)
+        assert first is not None
+        return float(first) - moment
 
     def lines_written(self, job_id: str) -> int:
         attempts = self.attempts(job_id)
