@@ -2,11 +2,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin import PolicyInline, ReadOnlyAdmin
 from apps.core.errors import DomainError
+from apps.core.identity.requests import PortalRequest
 from apps.evaluation.models import InferenceInput, InferenceJob
 from apps.jobs.services.lifecycle import job_stop
 
@@ -39,7 +39,7 @@ class InferenceJobAdmin(ReadOnlyAdmin):
         return inference.job.created_at
 
     @admin.action(description=_("Stop the chosen jobs"))
-    def stop_jobs(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+    def stop_jobs(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
         for inference in rows:
             try:
                 job_stop(actor=request.actor, job=inference.job)

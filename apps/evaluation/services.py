@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.core.files.base import File
 from django.utils.translation import gettext as _
@@ -96,6 +96,7 @@ def inference_create(
     found = locked.filter(pk=checkpoint.pk, job__project=project).first()
     if found is None:
         raise NotFound()
+    assert found.job is not None, "the condition names its project"
     trainer = _checked_trainer(found)
     job = Job(
         kind="inference",
@@ -204,7 +205,7 @@ def _stored(project: Project, file: "File[bytes]", facts: ImageFacts) -> Picture
     if storage().size(key) != size:
         incoming = incoming_key()
         file.seek(0)
-        stored = storage().put(incoming, file)
+        stored = storage().put(incoming, cast(BinaryIO, file))
         if stored.sha256 != sha256:
             storage().delete(incoming)
             raise OSError(f"{file.name} changed while it was read")

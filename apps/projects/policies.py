@@ -15,7 +15,7 @@ def _managed(actor: Actor) -> Q:
 
 def _member(actor: Actor, *roles: ProjectRole, minimum: Role = Role.GUEST) -> Q:
     """Projects in which the actor holds one of the roles, while being at least `minimum` in the organization."""
-    own = ProjectMembership.objects.filter(project_id=OuterRef("pk"), user_id=actor.user_id, role__in=roles)
+    own = ProjectMembership.objects.filter(project_id=OuterRef("pk"), user=actor.user_id, role__in=roles)
     return Q(Exists(own)) & Q(organization_id__in=actor.organizations(minimum))
 
 

@@ -48,14 +48,14 @@ def _shown(request: PortalRequest, project: Project, tab: str) -> dict[str, Any]
 def project_list(request: PortalRequest) -> HttpResponse:
     """Projects of the chosen organization, the last changed first; `?q=` searches their names."""
     search = request.GET.get("q", "").strip()
-    rows = Project.objects.visible(request.actor).filter(organization_id=request.actor.organization_id)
+    rows = Project.objects.visible(request.actor).filter(organization=request.actor.organization_id)
     page = page_of(request, rows.search(search).with_counts().select_related("created_by"))
     trash = Project.objects.permitted(request.actor, "projects.restore_project")
     context = {
         "page": page,
         "search": search,
         "may_add": request.actor.organization_id is not None,
-        "has_trash": trash.filter(organization_id=request.actor.organization_id).exists(),
+        "has_trash": trash.filter(organization=request.actor.organization_id).exists(),
     }
     return render(request, "projects/list.html", context)
 
@@ -88,7 +88,7 @@ def project_members(request: PortalRequest, pk: str) -> HttpResponse:
     context = _shown(request, project, "members")
     members = list(project.memberships.select_related("user").order_by("id"))
     for member in members:
-        member.is_self = member.user_id == request.actor.user_id
+        member.is_self = member.user_id == request.actor.user_id  # type: ignore[attr-defined]  # for the page alone
     context |= {
         "members": members,
         "roles": ProjectRole.choices,
@@ -127,7 +127,7 @@ def project_trash(request: PortalRequest, pk: str) -> HttpResponse:
 @require_GET
 def trash(request: PortalRequest) -> HttpResponse:
     rows = Project.objects.permitted(request.actor, "projects.restore_project")
-    page = page_of(request, rows.filter(organization_id=request.actor.organization_id))
+    page = page_of(request, rows.filter(organization=request.actor.organization_id))
     return render(request, "projects/trash.html", {"page": page})
 
 

@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 600, 120
 
 
 def _may_add(request: PortalRequest) -> bool:
-    organization = Organization.objects.visible(request.actor).filter(pk=request.actor.organization_id).first()
+    organization = Organization.objects.visible(request.actor).filter(pk__in=[request.actor.organization_id]).first()
     return organization is not None and policy.allows(request.actor, "resources.add_resourcegroup", organization)
 
 
@@ -32,7 +32,9 @@ def group_list(request: PortalRequest) -> HttpResponse:
     """Every group with its nodes; htmx asks for the cards alone, every few seconds."""
     groups = list(groups_with_nodes(request.actor))
     by_node = {use.node.pk: use for use in uses(node for group in groups for node in group.nodes.all())}
-    shown = [{"group": group, "uses": [by_node[node.pk] for node in group.nodes.all()]} for group in groups]
+    shown: list[dict[str, Any]] = [
+        {"group": group, "uses": [by_node[node.pk] for node in group.nodes.all()]} for group in groups
+    ]
     for entry in shown:
         entry["free_cpus"] = sum(use.free_cpus for use in entry["uses"])
         entry["free_gpus"] = sum(use.free_gpus for use in entry["uses"])

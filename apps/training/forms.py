@@ -45,7 +45,7 @@ class TrainingForm(forms.Form):
         fields["name"].initial = _("Training %(time)s") % {"time": f"{timezone.localtime():%Y-%m-%d %H:%M}"}
         if fields["project"].queryset.count() == 1:
             fields["project"].initial = fields["project"].queryset.first()
-        datasets = Dataset.objects.visible(actor).filter(organization_id=actor.organization_id)
+        datasets = Dataset.objects.visible(actor).filter(organization=actor.organization_id)
         fields["dataset"].queryset = datasets.order_by("name")
         fields["dataset"].required = trainer.needs_dataset
         if not trainer.needs_dataset:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID
 
 from apps.core.storage.keys import blob_key
 from apps.datasets.selectors import manifest_lines, snapshot_has_blob
@@ -25,7 +27,8 @@ def plan(job: Job, attempt: Attempt) -> Plan:
     """What this attempt trains, and where it goes on."""
     training = TrainingJob.objects.select_related("start_from").get(pk=job.pk)
     resume = Checkpoint.objects.newest_resume(job.pk)
-    files, spec = [], {"mode": "train", "task": training.task, "model": training.model}
+    files: list[InputFile] = []
+    spec: dict[str, Any] = {"mode": "train", "task": training.task, "model": training.model}
     spec |= {"config": training.config, "seed": training.seed}
     if resume is not None:
         files.append(InputFile(resume.sha256, resume.size, RESUME_TARGET))
@@ -50,6 +53,7 @@ def plan(job: Job, attempt: Attempt) -> Plan:
 
 def dataset_lines(job: Job) -> Iterator[str]:
     training = TrainingJob.objects.select_related("snapshot__dataset").get(pk=job.pk)
+    assert training.snapshot is not None, "asked for where the plan has a data set"
     return manifest_lines(training.snapshot)
 
 
@@ -74,13 +78,13 @@ def on_events(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
         if kind in CheckpointKind.values:
             _keep(job, attempt, training, kind, data)
     if training.run_id is not None:
-        _mirror(job, training, events)
+        _mirror(job, training.run_id, events)
 
 
-def _mirror(job: Job, training: TrainingJob, events: list[JobEvent]) -> None:
+def _mirror(job: Job, run_id: UUID, events: list[JobEvent]) -> None:
     """The run in MLflow learns of points, pictures and the weights that people use."""
     if any(event.type == "metrics" for event in events):
-        runs.run_log_metrics(run_id=training.run_id)
+        runs.run_log_metrics(run_id=run_id)
     for event in events:
         data = event.data
         if data.get("superseded") or data.get("missing") or event.type not in {"artifact", "checkpoint"}:
@@ -91,7 +95,7 @@ def _mirror(job: Job, training: TrainingJob, events: list[JobEvent]) -> None:
         name = PurePosixPath(str(data.get("name", ""))).name
         key = blob_key(job.organization_id, str(data.get("sha256", "")))
         if name:
-            runs.run_log_artifact(run_id=training.run_id, key=key, name=f"{folder}/{name}")
+            runs.run_log_artifact(run_id=run_id, key=key, name=f"{folder}/{name}")
 
 
 def _keep(job: Job, attempt: Attempt, training: TrainingJob, kind: str, data: dict[str, object]) -> None:

@@ -1,4 +1,5 @@
 from typing import TYPE_CHECKING, Self
+from uuid import UUID
 
 from apps.core.policy import PermittedQuerySet
 
@@ -15,7 +16,7 @@ class TrainingJobQuerySet(PermittedQuerySet["TrainingJob"]):
 
 
 class CheckpointQuerySet(PermittedQuerySet["Checkpoint"]):
-    def newest_resume(self, job_id: object) -> "Checkpoint | None":
+    def newest_resume(self, job_id: UUID) -> "Checkpoint | None":
         """Where a new attempt of the job goes on."""
         rows = self.filter(job_id=job_id, kind="resume", step__isnull=False)
         return rows.order_by("-attempt_no", "-step", "-pk").first()

@@ -1,6 +1,7 @@
 """Writes on trainings."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -139,7 +140,9 @@ def training_clone(*, actor: Actor, training: TrainingJob) -> TrainingJob:
 
 def run_scheduled(template_id: str) -> None:
     """Called by beat: starts a copy of a draft or finished training, as its creator."""
-    training = TrainingJob.objects.select_related("job__created_by", "job__project").filter(pk=template_id).first()
+    training = (
+        TrainingJob.objects.select_related("job__created_by", "job__project").filter(pk=UUID(template_id)).first()
+    )
     if training is None or training.job.created_by is None:
         return
     # Roles are read afresh: who may not start it any more does not.

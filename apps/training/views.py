@@ -22,7 +22,7 @@ from apps.training.models import Checkpoint, TrainingJob
 
 @signed_in
 def training_list(request: PortalRequest) -> HttpResponse:
-    rows = TrainingJob.objects.visible(request.actor).filter(job__organization_id=request.actor.organization_id)
+    rows = TrainingJob.objects.visible(request.actor).filter(job__organization=request.actor.organization_id)
     rows = rows.search(request.GET.get("q", "").strip()).with_job()
     state = request.GET.get("state", "")
     if state in JobState.values:

@@ -40,8 +40,8 @@ def portal_dashboard(request: PortalRequest) -> HttpResponse:
     context = _moving(actor)
     if request.htmx:
         return render(request, "dashboard/_moving.html", context)
-    projects = Project.objects.visible(actor).filter(organization_id=actor.organization_id)
-    datasets = Dataset.objects.visible(actor).filter(organization_id=actor.organization_id)
+    projects = Project.objects.visible(actor).filter(organization=actor.organization_id)
+    datasets = Dataset.objects.visible(actor).filter(organization=actor.organization_id)
     context |= {
         "projects": projects.with_counts().order_by("-updated_at")[:PROJECTS],
         "datasets": [_dataset(row) for row in datasets.select_related("project").order_by("-updated_at")[:DATASETS]],
@@ -52,7 +52,7 @@ def portal_dashboard(request: PortalRequest) -> HttpResponse:
 
 
 def _moving(actor: Actor) -> dict[str, Any]:
-    jobs = Job.objects.visible(actor).filter(organization_id=actor.organization_id).select_related("project")
+    jobs = Job.objects.visible(actor).filter(organization=actor.organization_id).select_related("project")
     own = jobs.filter(created_by_id=actor.user_id).order_by(_active_first(), "-id")[:MY_JOBS]
     nodes = uses(Node.objects.visible(actor).order_by("name"))
     return {

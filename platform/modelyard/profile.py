@@ -48,6 +48,7 @@ class ProfileForm(forms.ModelForm):
 @signed_in
 @require_http_methods(["GET", "POST"])
 def profile(request: PortalRequest) -> HttpResponse:
+    assert request.user.is_authenticated
     form = ProfileForm(request.POST or None, instance=User.objects.get_visible(request.actor, pk=request.user.pk))
     if request.method == "POST" and form.is_valid():
         with form_errors(form):

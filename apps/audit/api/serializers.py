@@ -9,7 +9,7 @@ class AuditLogSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="event.id")
     time = serializers.DateTimeField(source="event.time")
     action = serializers.CharField(source="event.action")
-    label = serializers.CharField(source="event.label")
+    label = serializers.CharField(source="event.label")  # type: ignore[assignment]
     sentence = serializers.CharField()
     actor_id = serializers.UUIDField(source="event.actor_id", allow_null=True)
     actor_kind = serializers.ChoiceField(choices=["person", "system", "anonymous"], source="event.actor_kind")

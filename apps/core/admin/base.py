@@ -1,6 +1,6 @@
 """Admin classes. Django asks `user.has_perm`, which the policy answers; the rows come from the same rule."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.admin import RelatedFieldListFilter
@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin, TabularInline
 
 from apps.core.errors import DomainError
+from apps.core.identity.requests import PortalRequest
 
 
-def _visible(model: type[Model], request: HttpRequest) -> QuerySet[Any]:
+def _visible(model: type[Model], request: PortalRequest) -> QuerySet[Any]:
     rows = model._default_manager.all()
     return rows.visible(request.actor) if hasattr(rows, "visible") else rows
 
@@ -21,8 +22,9 @@ def _visible(model: type[Model], request: HttpRequest) -> QuerySet[Any]:
 class VisibleRowsFilter(RelatedFieldListFilter):
     """A filter by a related object that offers only the ones that the person may see."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        return [(row.pk, str(row)) for row in _visible(field.remote_field.model, request)]
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+        rows = _visible(field.remote_field.model, cast(PortalRequest, request))
+        return [(row.pk, str(row)) for row in rows]
 
 
 class PolicyAdmin(ModelAdmin):
@@ -33,25 +35,25 @@ class PolicyAdmin(ModelAdmin):
     compressed_fields = True
     warn_unsaved_form = True
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_view_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         """Django asks "anywhere" even about one row; the policy is asked about the row."""
         return self._holds(request, "view", obj) or self.has_change_permission(request, obj)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return self._holds(request, "change", obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return self._holds(request, "delete", obj)
 
-    def _holds(self, request: HttpRequest, verb: str, obj: Any) -> bool:
+    def _holds(self, request: PortalRequest, verb: str, obj: Any) -> bool:
         return bool(request.user.has_perm(f"{self.opts.app_label}.{verb}_{self.opts.model_name}", obj))
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_queryset(self, request: PortalRequest) -> QuerySet[Any]:
         rows = _visible(self.model, request)
         ordering = self.get_ordering(request)
         return rows.order_by(*ordering) if ordering else rows
 
-    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+    def get_list_filter(self, request: PortalRequest) -> list[Any]:
         return [self._restricted(found) for found in super().get_list_filter(request)]
 
     def _restricted(self, found: Any) -> Any:
@@ -59,34 +61,34 @@ class PolicyAdmin(ModelAdmin):
             return found, VisibleRowsFilter
         return found
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_foreignkey(self, db_field: Any, request: PortalRequest, **kwargs: Any) -> Any:
         kwargs.setdefault("queryset", _visible(db_field.remote_field.model, request))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: PortalRequest, **kwargs: Any) -> Any:
         kwargs.setdefault("queryset", _visible(db_field.remote_field.model, request))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def get_field_queryset(self, db: str | None, db_field: Field, request: HttpRequest) -> QuerySet[Any]:  # type: ignore[type-arg]
-        return _visible(db_field.remote_field.model, request)  # type: ignore[union-attr, arg-type]
+    def get_field_queryset(self, db: str | None, db_field: Field, request: PortalRequest) -> QuerySet[Any]:
+        return _visible(db_field.remote_field.model, request)  # type: ignore[union-attr]
 
-    def save_operation(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> Any:
+    def save_operation(self, request: PortalRequest, obj: Any, form: ModelForm, change: bool) -> Any:
         """Calls the service that creates or changes the object, and returns the saved object."""
         raise NotImplementedError(f"{type(self).__name__} is editable but names no operation.")
 
-    def delete_operation(self, request: HttpRequest, obj: Any) -> None:
+    def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         """Calls the service that removes the object."""
         raise NotImplementedError(f"{type(self).__name__} allows deletion but names no operation.")
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> None:
         saved = self.save_operation(request, obj, form, change)
         if saved is not None and saved.pk != obj.pk:
             obj.pk = saved.pk
 
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+    def delete_model(self, request: PortalRequest, obj: Any) -> None:
         self.delete_operation(request, obj)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def delete_queryset(self, request: PortalRequest, queryset: QuerySet[Any]) -> None:
         for obj in queryset:
             self.delete_operation(request, obj)
 
@@ -98,7 +100,7 @@ class PolicyAdmin(ModelAdmin):
     log_deletions = log_addition
 
     def changeform_view(
-        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+        self, request: PortalRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
@@ -110,13 +112,13 @@ class PolicyAdmin(ModelAdmin):
 class ReadOnlyAdmin(PolicyAdmin):
     """Rows that nothing but the product itself writes."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
 
@@ -127,14 +129,14 @@ class PolicyInline(TabularInline):
     can_delete = False
     show_change_link = False
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_view_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return True

@@ -2,7 +2,7 @@
 
 from typing import Any, Self, TypeVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model, QuerySet
 
 from apps.core.errors import NotFound
@@ -30,5 +30,5 @@ class PermittedQuerySet(QuerySet[M]):
         """The one row of the lookup that the actor may view; `NotFound` when absent or hidden."""
         try:
             return self.visible(actor).get(**lookup)
-        except (self.model.DoesNotExist, ValueError, ValidationError) as error:
+        except (ObjectDoesNotExist, ValueError, ValidationError) as error:
             raise NotFound() from error

@@ -62,7 +62,7 @@ def page_of(request: PortalRequest, rows: QuerySet[M], size: int = PAGE_SIZE) ->
     if cursor.startswith("-"):
         cursor, upward = cursor[1:], True
     try:
-        limit = rows.model._meta.pk.to_python(cursor) if cursor else None  # type: ignore[union-attr]
+        limit = rows.model._meta.pk.to_python(cursor) if cursor else None
     except ValidationError:
         limit = None
     if limit is None:

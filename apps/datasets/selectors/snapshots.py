@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
 
 from apps.datasets.models import Entry, Snapshot, Split
 from apps.datasets.selectors.splits import with_split
 
+if TYPE_CHECKING:
+    from apps.datasets.selectors.splits import SplitEntry
+
 CONTRACT = 1
 CHUNK = 2000
 
 
-def snapshot_entries(snapshot: Snapshot) -> QuerySet[Entry]:
+def snapshot_entries(snapshot: Snapshot) -> "QuerySet[SplitEntry]":
     """What a training gets: the labelled images that are in a split, with `in_split`, in path order."""
     rows = Entry.objects.at(snapshot.dataset_id, snapshot.revision.no).images().filter(annotation__isnull=False)
     return with_split(rows, snapshot.split_plan).filter(in_split__in=Split.values).order_by("item__path")

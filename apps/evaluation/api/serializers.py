@@ -72,7 +72,7 @@ class BoxSerializer(serializers.Serializer[Any]):
     bbox = serializers.ListField(
         child=serializers.FloatField(), help_text="x, y, width, height in pixels of the upright picture."
     )
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     score = serializers.FloatField()
 
     def get_fields(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class BoxSerializer(serializers.Serializer[Any]):
 
 
 class ScoreSerializer(serializers.Serializer[Any]):
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     score = serializers.FloatField()
 
 

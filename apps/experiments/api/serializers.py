@@ -45,7 +45,7 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
         validators: list[Any] = []
 
     def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
+        fields: dict[str, Any] = super().get_fields()
         fields["project_id"].queryset = Project.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["project_id"].read_only = True

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -20,7 +21,7 @@ from apps.jobs.services.ingest import Malformed
 
 # Two of the launcher's longest lines (4 MiB each), with what JSON adds around them.
 MAX_BODY = 16 * 1024 * 1024
-AttemptView = Callable[..., HttpResponse]
+AttemptView = Callable[..., HttpResponseBase]
 
 
 def attempt_view(*methods: str) -> Callable[[AttemptView], Any]:
@@ -29,7 +30,7 @@ def attempt_view(*methods: str) -> Callable[[AttemptView], Any]:
     def wrap(view: AttemptView) -> Any:
         @csrf_exempt
         @require_http_methods(list(methods))
-        def guarded(request: HttpRequest, pk: UUID, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, pk: UUID, **kwargs: Any) -> HttpResponseBase:
             try:
                 return view(request, attempts.authenticate(pk, _token(request)), **kwargs)
             except DomainError as error:
@@ -89,7 +90,7 @@ def files(request: HttpRequest, attempt: Attempt) -> HttpResponse:
 
 
 @attempt_view("GET")
-def dataset(request: HttpRequest, attempt: Attempt) -> HttpResponse:
+def dataset(request: HttpRequest, attempt: Attempt) -> StreamingHttpResponse:
     lines = kind_of(attempt.job).dataset_lines
     if lines is None:
         raise NotFound()
@@ -102,7 +103,7 @@ def dataset(request: HttpRequest, attempt: Attempt) -> HttpResponse:
 
 
 @attempt_view("GET")
-def blob(request: HttpRequest, attempt: Attempt, sha256: str) -> HttpResponse:
+def blob(request: HttpRequest, attempt: Attempt, sha256: str) -> StreamingHttpResponse:
     if not kind_of(attempt.job).may_read_blob(attempt.job, sha256):
         raise NotFound()
     try:

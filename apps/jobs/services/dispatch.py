@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -75,7 +76,7 @@ def dispatch() -> Pass:
             continue
         done.placed.append(_claim(job, room, now))
     for attempt_id, queue in done.placed:
-        transaction.on_commit(lambda attempt_id=attempt_id, queue=queue: messages.launch(attempt_id, queue))
+        transaction.on_commit(partial(messages.launch, attempt_id, queue))
     return done
 
 

@@ -1,5 +1,7 @@
 """Orderly shutdown of a machine: its trainings write a checkpoint and wait for the next start."""
 
+from uuid import UUID
+
 from django.db import transaction
 
 from apps.core.operations import ingest
@@ -24,7 +26,7 @@ def remaining(node_name: str) -> int:
 
 
 @ingest("jobs.drain")
-def _stop(*, job_id: object, grace_seconds: int) -> int:
+def _stop(*, job_id: UUID, grace_seconds: int) -> int:
     with transaction.atomic():
         job = Job.objects.select_for_update().get(pk=job_id)
         if job.state not in {JobState.STARTING, JobState.RUNNING, JobState.UNREACHABLE}:

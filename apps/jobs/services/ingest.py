@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from django.db import connection
 from django.utils import timezone
@@ -151,7 +151,9 @@ def _number(line: Any) -> int:
 
 def _event(job: Job, attempt: Attempt, stream: str, line: dict[str, Any], number: int) -> JobEvent:
     """A line as a row. One that breaks the contract becomes a warning about itself."""
-    type_, data, time = line.get("type"), line.get("data"), line.get("time")
+    type_: Any = line.get("type")
+    data: Any = line.get("data")
+    time: Any = line.get("time")
     problem = ""
     if not isinstance(type_, str) or type_ not in TYPES:
         problem = "its type is not known"
@@ -265,7 +267,7 @@ def _artifact(job: Job, attempt: Attempt, event: JobEvent) -> None:
     )
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     """A finite number; JSON's integers may be too large to be compared as floats."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_NUMBER < value < MAX_NUMBER
 

@@ -129,6 +129,7 @@ class MeView(APIView):
     )
     def patch(self, request: ApiRequest) -> Response:
         """Change one's own profile."""
+        assert request.user.is_authenticated
         form = serializers.MeSerializer(request.user, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
         profile_update(actor=request.actor, user=request.user, **form.validated_data)

@@ -52,7 +52,7 @@ def password_user(request: HttpRequest, *, email: str, password: str) -> User:
         raise NotAuthenticated(
             _("This account signs in with a second factor; sign in through the portal."), code="second_factor_required"
         )
-    return user  # type: ignore[return-value]
+    return user
 
 
 @operation("organizations.token_issue")
@@ -116,7 +116,7 @@ def _end_family(*, actor: Actor, family: UUID) -> None:
 
 def token_revoke(*, actor: Actor, refresh: str) -> None:
     """Ends the family of the actor's refresh token; an unknown token is no error."""
-    token = RefreshToken.objects.filter(digest=_digest(refresh), user_id=actor.user_id).first()
+    token = RefreshToken.objects.filter(digest=_digest(refresh), user=actor.user_id).first()
     if token is not None:
         _end_family(actor=actor, family=token.family)
 
@@ -182,7 +182,7 @@ def _issue(actor: Actor, user: User, organization_id: UUID | None, *, family: UU
         expires_at=now + timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME_SECONDS),
     )
     access = jwt.encode(claims, settings.SECRET_KEY, algorithm=ALGORITHM)
-    return TokenPair(access, refresh, lifetime, organization_id, claims["role"])
+    return TokenPair(access, refresh, lifetime, organization_id, role.value if role else None)
 
 
 def _note(actor: Actor, action: str, organization_id: UUID | None) -> None:

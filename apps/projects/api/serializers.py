@@ -34,7 +34,7 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         validators: list[Any] = []
 
     def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
+        fields: dict[str, Any] = super().get_fields()
         fields["organization_id"].queryset = Organization.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["organization_id"].read_only = True
@@ -53,7 +53,7 @@ class ProjectMembershipSerializer(serializers.ModelSerializer[ProjectMembership]
         validators: list[Any] = []
 
     def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
+        fields: dict[str, Any] = super().get_fields()
         fields["user_id"].queryset = User.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["user_id"].read_only = True

@@ -24,7 +24,7 @@ class ResourceGroupSerializer(serializers.ModelSerializer[ResourceGroup]):
         validators: list[Any] = []
 
     def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
+        fields: dict[str, Any] = super().get_fields()
         fields["organization_id"].queryset = Organization.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["organization_id"].read_only = True

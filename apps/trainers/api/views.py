@@ -22,7 +22,7 @@ class TrainerViewSet(viewsets.ViewSet):
 
     @extend_schema(responses=TrainerSerializer(many=True))
     def list(self, request: Request) -> Response:
-        return Response(TrainerSerializer(trainers(), many=True).data)
+        return Response(TrainerSerializer(trainers(), many=True).data)  # type: ignore[arg-type]
 
     @extend_schema(parameters=[NAME], responses=TrainerSerializer)
     def retrieve(self, request: Request, name: str) -> Response:

@@ -114,7 +114,7 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
         ]
 
     def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
+        fields: dict[str, Any] = super().get_fields()
         actor = actor_of(self)
         fields["project_id"].queryset = Project.objects.visible(actor)
         fields["dataset_id"].queryset = Dataset.objects.visible(actor)
@@ -124,7 +124,7 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
             fields["project_id"].read_only = fields["trainer"].read_only = True
         return fields
 
-    def get_job(self, training: TrainingJob) -> JobSummarySerializer:  # type: ignore[override]
+    def get_job(self, training: TrainingJob) -> JobSummarySerializer:
         may_change = training.pk in self.context.get("changeable", ())
         return JobSummarySerializer(summary(training.job, may_change=may_change)).data  # type: ignore[return-value]
 
@@ -144,7 +144,7 @@ class EventSerializer(serializers.Serializer[Any]):
     stream = serializers.CharField()
     type = serializers.CharField()
     time = serializers.FloatField(help_text="Unix time.")
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
 
 
 class EventsSerializer(serializers.Serializer[Any]):
@@ -221,7 +221,7 @@ class ArtifactSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     media_type = serializers.CharField()
     size = serializers.IntegerField()
-    data = serializers.JSONField(allow_null=True)
+    data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
     url = serializers.CharField()
     updated_at = serializers.DateTimeField()
 

@@ -1,9 +1,9 @@
 import math
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import django_filters
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status, viewsets
@@ -79,7 +79,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A draft; `start` puts it into the queue."""
-        form = self.get_serializer(data=request.data)
+        form = cast(serializers.TrainingJobSerializer, self.get_serializer(data=request.data))
         form.is_valid(raise_exception=True)
         training = services.training_create(actor=self.request.actor, **form.flat())
         return self._answer(training, status.HTTP_201_CREATED)
@@ -88,7 +88,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         """Change a draft."""
         training = self.get_object()
         check_version(request, training.job)
-        form = self.get_serializer(training, data=request.data, partial=True)
+        form = cast(serializers.TrainingJobSerializer, self.get_serializer(training, data=request.data, partial=True))
         form.is_valid(raise_exception=True)
         return self._answer(services.training_change(actor=self.request.actor, training=training, **form.flat()))
 
@@ -187,7 +187,9 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     @extend_schema(parameters=[ID, ROW], responses=BINARY)
     @action(detail=True, url_path="checkpoints/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
-    def checkpoint_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> HttpResponse:
+    def checkpoint_content(
+        self, request: ApiRequest, pk: str | None = None, row_id: str = ""
+    ) -> StreamingHttpResponse:
         """The bytes of a checkpoint."""
         training = self.get_object()
         row = Checkpoint.objects.get_visible(request.actor, pk=_uuid(row_id), job_id=training.pk)
@@ -201,7 +203,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     @extend_schema(parameters=[ID, ROW], responses=BINARY)
     @action(detail=True, url_path="artifacts/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
-    def artifact_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> HttpResponse:
+    def artifact_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> StreamingHttpResponse:
         """The bytes of an artifact."""
         training = self.get_object()
         row = JobArtifact.objects.filter(pk=_uuid(row_id), job_id=training.pk).first()
@@ -219,7 +221,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         return serializers.TrainingJobSerializer(found, many=many, context=context).data
 
 
-def _content(organization_id: Any, sha256: str, size: int, name: str, media_type: str) -> HttpResponse:
+def _content(organization_id: Any, sha256: str, size: int, name: str, media_type: str) -> StreamingHttpResponse:
     """Streams a blob. Pictures may be shown by the page; everything else is a download."""
     try:
         chunks = storage().open(blob_key(organization_id, sha256))

@@ -149,7 +149,7 @@ class Journal:
                 # One event may be followed by many: wait once, then write them together.
                 self._changed.wait_for(lambda: self._closed, timeout=FLUSH_SECONDS)
                 if self._closed:
-                    return
+                    return  # type: ignore[unreachable]  # Another thread closes while this one waits.
                 try:
                     self._write()
                 except JournalError:
