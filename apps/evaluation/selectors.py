@@ -2,22 +2,24 @@
 
 import json
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 from apps.core.errors import NotFound
 from apps.core.identity import Actor
 from apps.core.policy import PermittedQuerySet
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
+from apps.datasets.models import Dataset
 from apps.evaluation.models import InferenceInput, InferenceJob
 from apps.jobs.models import JobArtifact
 from apps.trainers.catalogue import Trainer
 from apps.trainers.catalogue import trainer as trainer_named
-from apps.training.models import Checkpoint, CheckpointKind
+from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
 
 TRIABLE = (CheckpointKind.BEST, CheckpointKind.LAST)
 # A page that lists every checkpoint of a large organization helps nobody; older ones are found by their training.
 CHOICES = 200
+RECENT = 8
 # Predictions are read into memory; 64 pictures with 3,000 boxes each have about 25 MB.
 MAX_PREDICTIONS_BYTES = 64 << 20
 
@@ -26,9 +28,21 @@ def input_url(inference_id: Any, no: int) -> str:
     return f"/api/v1/inference-jobs/{inference_id}/inputs/{no}/content"
 
 
+def dataset_to_sample(actor: Actor, checkpoint: Checkpoint) -> Dataset | None:
+    """What the checkpoint was trained on, when the actor may see it: its validation pictures can be tried."""
+    used = TrainingJob.objects.filter(pk=checkpoint.job_id).values("dataset_id")
+    return Dataset.objects.visible(actor).filter(pk__in=used).first()
+
+
+def recent_of(actor: Actor, checkpoint: Checkpoint) -> list[InferenceJob]:
+    """The last inferences with checkpoints of the same training."""
+    rows = InferenceJob.objects.visible(actor).filter(checkpoint__job=checkpoint.job)
+    return list(rows.with_job().order_by("-pk")[:RECENT])
+
+
 def checkpoints_for_choice(actor: Actor) -> PermittedQuerySet[Checkpoint]:
     """Weights of the chosen organization that can be tried, newest first."""
-    rows = Checkpoint.objects.visible(actor).filter(organization_id=actor.organization_id, kind__in=TRIABLE)
+    rows = Checkpoint.objects.visible(actor).filter(organization=actor.organization_id, kind__in=TRIABLE)
     return rows.select_related("job__project").order_by("-pk")[:CHOICES]
 
 
@@ -89,7 +103,7 @@ def _from_artifact(inference: InferenceJob) -> list[Any]:
 
 def _prediction(picture: InferenceInput, entry: dict[str, Any]) -> dict[str, Any]:
     boxes, scores = entry.get("boxes"), entry.get("probabilities")
-    milliseconds = entry.get("milliseconds")
+    milliseconds: Any = entry.get("milliseconds")
     chances = scores.items() if isinstance(scores, dict) else ()
     shown = [{"label": str(label)[:120], "score": float(score)} for label, score in chances if _is_number(score)]
     return {
@@ -106,7 +120,8 @@ def _prediction(picture: InferenceInput, entry: dict[str, Any]) -> dict[str, Any
 def _box(box: Any) -> dict[str, Any] | None:
     if not isinstance(box, dict):
         return None
-    corners, number, score = box.get("bbox"), box.get("class"), box.get("score")
+    corners: Any = box.get("bbox")
+    number, score = box.get("class"), box.get("score")
     if not isinstance(corners, list) or len(corners) != 4 or not all(map(_is_number, corners)):
         return None
     if not isinstance(number, int) or isinstance(number, bool) or not _is_number(score):
@@ -125,5 +140,5 @@ def _classes(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"id": number, "name": names[number]} for number in sorted(names)]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -3,65 +3,58 @@
 import dataclasses
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 
 from apps.core import policy
+from apps.core.identity.requests import PortalRequest
 from apps.core.portal import signed_in
-from apps.datasets.models import Dataset
-from apps.evaluation import services
-from apps.evaluation.models import InferenceJob
-from apps.evaluation.selectors import checkpoints_for_choice, checkpoints_of, predicting_trainer
+from apps.evaluation import selectors, services
 from apps.trainers.catalogue import Trainer
 from apps.training.forms import schema_fields
 from apps.training.models import Checkpoint, TrainingJob
 
-RECENT = 8
 # Where a trainer knows these settings: weak boxes are asked for too, so that the threshold has something to move over.
 START_WITH = {"conf": 0.05}
 
 
 @signed_in
-def quick_test(request: HttpRequest) -> HttpResponse:
+def quick_test(request: PortalRequest) -> HttpResponse:
     """Any checkpoint of the chosen organization that one may see."""
-    choices = list(checkpoints_for_choice(request.actor))
-    wanted = request.GET.get("checkpoint", "")
-    if wanted:
+    choices = list(selectors.checkpoints_for_choice(request.actor))
+    chosen = choices[:1]
+    if wanted := request.GET.get("checkpoint", ""):
         rows = Checkpoint.objects.select_related("job__project")
-        chosen = rows.get_visible(request.actor, pk=wanted, job__isnull=False)
-        choices = choices if chosen in choices else [chosen, *choices]
-    else:
-        chosen = choices[0] if choices else None
-    context = {**_panel(request, chosen), "checkpoints": choices, "reloads": True}
+        chosen = [rows.get_visible(request.actor, pk=wanted, job__isnull=False)]
+    others = [choice for choice in chosen if choice not in choices]
+    context = {**_panel(request, chosen), "checkpoints": [*others, *choices], "reloads": True}
     return render(request, "evaluation/_panel.html" if request.htmx else "evaluation/quick_test.html", context)
 
 
 @signed_in
-def training_quick_test(request: HttpRequest, pk: Any) -> HttpResponse:
+def training_quick_test(request: PortalRequest, pk: Any) -> HttpResponse:
     """The part of a training's page in which its checkpoints are tried."""
     training = TrainingJob.objects.with_job().get_visible(request.actor, pk=pk)
-    checkpoints = checkpoints_of(request.actor, training.pk)
-    context = {**_panel(request, checkpoints[0] if checkpoints else None), "checkpoints": checkpoints}
+    checkpoints = selectors.checkpoints_of(request.actor, training.pk)
+    context = {**_panel(request, checkpoints[:1]), "checkpoints": checkpoints}
     return render(request, "evaluation/_panel.html", {**context, "training": training})
 
 
-def _panel(request: HttpRequest, checkpoint: Checkpoint | None) -> dict[str, Any]:
-    """What evaluation/_panel.html is drawn with, but for the list of checkpoints."""
+def _panel(request: PortalRequest, chosen: list[Checkpoint]) -> dict[str, Any]:
+    """What evaluation/_panel.html is drawn with, but for the list of checkpoints; `chosen` holds one, or none."""
+    checkpoint = chosen[0] if chosen else None
     if checkpoint is None or checkpoint.job is None:
         return {"checkpoint": None}
     actor = request.actor
-    trainer = predicting_trainer(checkpoint.trainer)
-    training = TrainingJob.objects.filter(pk=checkpoint.job_id).first()
-    datasets = Dataset.objects.visible(actor).filter(pk=training.dataset_id if training else None)
-    recent = InferenceJob.objects.visible(actor).filter(checkpoint__job_id=checkpoint.job_id).with_job()
+    trainer = selectors.predicting_trainer(checkpoint.trainer)
     return {
         "checkpoint": checkpoint,
         "trainer": trainer,
         "may_add": policy.allows(actor, "evaluation.add_inferencejob", checkpoint.job.project),
         "needs": policy.rule_of("evaluation.add_inferencejob").needs,
         "fields": _fields(trainer, checkpoint.task) if trainer else [],
-        "dataset": datasets.first(),
-        "recent": recent.order_by("-pk")[:RECENT],
+        "dataset": selectors.dataset_to_sample(actor, checkpoint),
+        "recent": selectors.recent_of(actor, checkpoint),
         "limits": {
             "files": services.MAX_FILES,
             "file": services.MAX_FILE_BYTES,

@@ -1,8 +1,7 @@
 from typing import Any
-from urllib.parse import quote
 
 import django_filters
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -10,13 +9,14 @@ from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import MultiPartParser
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.parsers import BoundedJSONParser
+from apps.core.api.requests import ApiRequest
 from apps.core.errors import Invalid, NotFound, TooLarge
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
+from apps.datasets.api.bodies import body_of, file_response, not_modified
 from apps.evaluation import services
 from apps.evaluation.api import serializers
 from apps.evaluation.models import InferenceJob
@@ -30,7 +30,8 @@ AFTER = OpenApiParameter("after", int, default=0, description="Cursor: events be
 LIMIT = OpenApiParameter("limit", int, default=1000)
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The inference job.")
 NUMBER = OpenApiParameter("no", int, OpenApiParameter.PATH, description="Number of the picture, from 0.")
-PICTURE = {(200, media_type): OpenApiTypes.BINARY for media_type in services.MEDIA_TYPES.values()}
+PICTURE: dict[Any, Any] = {(200, kind): OpenApiTypes.BINARY for kind in services.MEDIA_TYPES.values()}
+PICTURE |= {304: None}
 MAX_EVENTS = 5000
 # Boundaries and the form's other fields beside the pictures.
 FORM_BYTES = 1 << 20
@@ -57,6 +58,7 @@ class InferenceJobPagination(CursorPagination):
 class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
     """Inferences that I may see: a checkpoint looks at pictures."""
 
+    request: ApiRequest
     queryset = InferenceJob.objects.none()
     serializer_class = serializers.InferenceJobSerializer
     filterset_class = InferenceJobFilter
@@ -71,13 +73,13 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
             return self.queryset
         return InferenceJob.objects.visible(self.request.actor).with_job()
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: ApiRequest) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         context = {**self.get_serializer_context(), "changeable": changeable(request.actor, [row.pk for row in page])}
         return self.get_paginated_response(serializers.InferenceJobSerializer(page, many=True, context=context).data)
 
     @extend_schema(responses=serializers.InferenceJobDetailSerializer)
-    def retrieve(self, request: Request, pk: str | None = None) -> Response:
+    def retrieve(self, request: ApiRequest, pk: str | None = None) -> Response:
         """With the pictures and, once it has succeeded, what the model said about each."""
         return self._answer(self.get_object())
 
@@ -85,9 +87,10 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
         request={"multipart/form-data": serializers.InferenceCreateSerializer},
         responses={201: serializers.InferenceJobDetailSerializer},
     )
-    def create(self, request: Request) -> Response:
+    def create(self, request: ApiRequest) -> Response:
         """Send pictures to a checkpoint; the answer comes when the job has succeeded."""
-        if int(request.META.get("CONTENT_LENGTH") or 0) > services.MAX_TOTAL_BYTES + FORM_BYTES:
+        _body, announced = body_of(request)
+        if announced is not None and announced > services.MAX_TOTAL_BYTES + FORM_BYTES:
             raise TooLarge(_("The request is too large."))
         form = serializers.InferenceCreateSerializer(data=request.data, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
@@ -98,7 +101,7 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
 
     @extend_schema(request=StopSerializer, responses=serializers.InferenceJobDetailSerializer)
     @action(detail=True, methods=["post"])
-    def stop(self, request: Request, pk: str | None = None) -> Response:
+    def stop(self, request: ApiRequest, pk: str | None = None) -> Response:
         """End the inference; there is no answer then."""
         inference = self.get_object()
         form = StopSerializer(data=request.data)
@@ -108,29 +111,33 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
 
     @extend_schema(parameters=[AFTER, LIMIT], responses=EventsSerializer)
     @action(detail=True, pagination_class=None, filterset_class=None)
-    def events(self, request: Request, pk: str | None = None) -> Response:
+    def events(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Everything that happened, in order, beyond a cursor."""
         after, limit = _integer(request, "after", 0, 0, 2**62), _integer(request, "limit", 1000, 1, MAX_EVENTS)
         return Response(events_after(self.get_object().job, after, limit))
 
     @extend_schema(parameters=[ID, NUMBER], responses=PICTURE)
     @action(detail=True, url_path="inputs/(?P<no>[0-9]{1,3})/content", filterset_class=None)
-    def input_content(self, request: Request, pk: str | None = None, no: str = "0") -> HttpResponse:
+    def input_content(self, request: ApiRequest, pk: str | None = None, no: str = "0") -> HttpResponseBase:
         """The bytes of a picture, as they were sent."""
         inference = self.get_object()
         picture = inference.inputs.filter(no=int(no)).first()
         if picture is None:
             raise NotFound()
+        if (unchanged := not_modified(request, picture.sha256)) is not None:
+            return unchanged
         try:
             chunks = storage().open(blob_key(inference.organization_id, picture.sha256))
         except ObjectNotFound as error:
             raise NotFound() from error
-        response = StreamingHttpResponse(chunks, content_type=picture.media_type)
-        response["Content-Length"] = str(picture.size)
-        response["Content-Disposition"] = f"inline; filename*=UTF-8''{quote(picture.name)}"
-        response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "private, max-age=3600"
-        return response
+        return file_response(
+            request,
+            chunks,
+            tag=picture.sha256,
+            media_type=picture.media_type,
+            name=picture.name,
+            size=picture.size,
+        )
 
     def _checkpoint(self, pk: Any, training_pk: Any) -> Checkpoint:
         actor = self.request.actor
@@ -146,7 +153,7 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
         return Response(serializers.InferenceJobDetailSerializer(fresh, context=context).data, status=code)
 
 
-def _integer(request: Request, name: str, default: int, low: int, high: int) -> int:
+def _integer(request: ApiRequest, name: str, default: int, low: int, high: int) -> int:
     try:
         value = int(request.query_params.get(name, default))
     except ValueError as error:
