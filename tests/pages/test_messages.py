@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polib
 import pytest
-
 from modelyard.management.commands.collect_messages import collect
 
 ROOT = Path(__file__).resolve().parents[2]

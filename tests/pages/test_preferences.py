@@ -1,0 +1,138 @@
+"""Language, theme, time zone and organization: chosen once, kept, and seen on the next page."""
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.utils import timezone, translation
+from modelyard.profile import PreferencesMiddleware, organizations
+
+from apps.core.identity import Role
+from apps.core.identity.middleware import CHOSEN_ORGANIZATION
+from tests.factories.accounts import UserFactory
+from tests.factories.organizations import MembershipFactory
+
+
+@pytest.fixture(autouse=True)
+def language_of_the_test():
+    """What a middleware activates ends with the test."""
+    with translation.override("en"):
+        yield
+
+
+def test_language_switch_changes_the_next_page_and_comes_back(cast, catalogues, page_of):
+    client = cast.owner.portal
+    answer = client.post("/i18n/set-language/", {"language": "ko", "next": "/projects/?q=x"})
+    assert (answer.status_code, answer["Location"]) == (302, "/projects/?q=x")
+    page = page_of(client.get("/projects/"))
+    assert page.language == "ko"
+    assert "프로젝트" in page.words
+
+
+def test_scripts_get_their_words_in_the_language_asked_for(cast, catalogues):
+    client = cast.anonymous.portal
+    client.post("/i18n/set-language/", {"language": "ko"})
+    korean = client.get("/i18n/js/").content.decode()
+    client.post("/i18n/set-language/", {"language": "en"})
+    assert json.dumps("복사").strip('"') in korean  # scripts are sent in ASCII
+    assert client.get("/i18n/js/").content.decode() != korean
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_theme_is_drawn_by_the_server(theme, cast):
+    client = cast.owner.portal
+    assert client.post("/profile/theme/", {"theme": theme, "next": "/profile/"})["Location"] == "/profile/"
+    assert f'data-bs-theme="{theme}"' in client.get("/profile/").content.decode()
+
+
+def test_unknown_theme_is_not_kept_and_foreign_address_not_followed(cast):
+    answer = cast.owner.portal.post("/profile/theme/", {"theme": "<b>", "next": "https://elsewhere.example/"})
+    assert answer["Location"] == "/"
+    assert "theme" not in answer.cookies
+
+
+def test_profile_keeps_what_was_chosen(cast):
+    client = cast.owner.portal
+    fields = {"name": "neue-name", "language": "ko", "time_zone": "Europe/Berlin", "theme": "dark"}
+    answer = client.post("/profile/", fields)
+    assert answer.status_code == 302
+    assert (answer.cookies["theme"].value, answer.cookies["django_language"].value) == ("dark", "ko")
+    cast.owner.user.refresh_from_db()
+    assert {name: getattr(cast.owner.user, name) for name in fields} == fields
+
+
+@pytest.mark.parametrize("wrong", [{"time_zone": "Mars/Olympus"}, {"name": "<script>"}, {"language": "xx"}])
+def test_profile_refuses_what_is_not_there(wrong, cast, page_of):
+    fields = {"name": "fine", "language": "en", "time_zone": "Asia/Seoul", "theme": "dark", **wrong}
+    before = cast.owner.user.time_zone, cast.owner.user.name, cast.owner.user.language
+    answer = cast.owner.portal.post("/profile/", fields)
+    cast.owner.user.refresh_from_db()
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.content.decode()
+    assert (cast.owner.user.time_zone, cast.owner.user.name, cast.owner.user.language) == before
+
+
+def request_of(user, cookies):
+    made = RequestFactory().get("/")
+    made.user, made.COOKIES = user, cookies
+    return made
+
+
+def seen_by(request):
+    """Language and local time of 00:00 UTC while the page is drawn."""
+    seen = {}
+
+    def view(request):
+        seen["language"] = translation.get_language()
+        seen["hour"] = timezone.localtime(datetime(2026, 1, 1, tzinfo=UTC)).hour
+        return HttpResponse()
+
+    PreferencesMiddleware(view)(request)
+    return seen
+
+
+def test_page_is_in_the_persons_zone_and_language(db):
+    user = UserFactory(language="ko", time_zone="Europe/Berlin")
+    assert seen_by(request_of(user, {"sessionid": "x"})) == {"language": "ko", "hour": 1}
+    assert timezone.get_current_timezone() == ZoneInfo("Asia/Seoul")
+
+
+def test_language_chosen_in_the_browser_wins(db):
+    user = UserFactory(language="ko")
+    assert seen_by(request_of(user, {"sessionid": "x", "django_language": "en"}))["language"] == "en"
+
+
+def test_zone_that_this_machine_does_not_know_is_the_portals(db):
+    user = UserFactory(time_zone="Mars/Olympus")
+    assert seen_by(request_of(user, {"sessionid": "x"}))["hour"] == 9
+
+
+def test_visitor_without_a_session_is_not_asked_for(db, django_assert_num_queries):
+    class Unasked:
+        @property
+        def is_authenticated(self):
+            raise AssertionError("the person was looked up")
+
+    assert seen_by(request_of(Unasked(), {}))["hour"] == 9
+
+
+def test_top_bar_names_the_chosen_organization_and_the_others(cast):
+    person = cast.owner
+    other = MembershipFactory(user=person.user, role=Role.GUEST, organization__company="Another company").organization
+    context = organizations(SimpleNamespace(user=person.user, actor=person.actor))
+    assert context["organization"].id == person.organization_id
+    assert {choice.id for choice in context["organizations"]} == {person.organization_id, other.pk}
+
+
+def test_organization_is_chosen_among_ones_own(cast):
+    person = cast.owner
+    other = MembershipFactory(user=person.user, role=Role.GUEST).organization
+    client = person.portal
+    client.post("/organization/choose/", {"organization": str(other.pk)})
+    assert client.session[CHOSEN_ORGANIZATION] == str(other.pk)
+    client.post("/organization/choose/", {"organization": str(cast.stranger.organization_id)})
+    assert client.session[CHOSEN_ORGANIZATION] == str(other.pk)
