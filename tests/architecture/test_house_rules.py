@@ -67,7 +67,8 @@ def test_edges_take_objects_through_the_policy_only() -> None:
 
 def is_view(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     names = [argument.arg for argument in function.args.args]
-    return "request" in names[:2]
+    answers = function.returns is None or "Response" in ast.unparse(function.returns)
+    return "request" in names[:2] and answers
 
 
 def test_views_are_short() -> None:
