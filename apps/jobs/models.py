@@ -12,6 +12,7 @@ from apps.core.entities import Entity
 from apps.jobs.querysets import AttemptQuerySet, JobQuerySet
 from apps.jobs.reasons import worded
 from apps.jobs.states import COLORS, TERMINAL, AttemptState, JobState
+from apps.projects.models import PLAIN
 
 
 class Job(Entity):
@@ -24,7 +25,7 @@ class Job(Entity):
     project = models.ForeignKey(
         "projects.Project", on_delete=models.CASCADE, related_name="jobs", verbose_name=_("project")
     )
-    name = models.CharField(_("name"), max_length=120)
+    name = models.CharField(_("name"), max_length=120, validators=[PLAIN])
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
     )

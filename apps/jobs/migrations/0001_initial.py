@@ -43,7 +43,18 @@ class Migration(migrations.Migration):
                 ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
                 ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
                 ("kind", models.CharField(max_length=30, verbose_name="kind")),
-                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=120,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[^\\x00-\\x1f<>]+$", "Control characters, < and > are not allowed."
+                            )
+                        ],
+                        verbose_name="name",
+                    ),
+                ),
                 (
                     "state",
                     models.CharField(
