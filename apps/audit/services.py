@@ -18,10 +18,26 @@ from apps.core.operations import ingest
 # The chain of events that belong to no organization.
 PLATFORM = UUID(int=0)
 GENESIS = "0" * 64
-SEALED_FIELDS = (
-    "id parent_id time organization_id project_id actor_id actor_kind actor_role actor_person via request_id action "
-    "entity_type entity_id entity_name before after params"
-).split()
+SEALED_FIELDS = [
+    "id",
+    "parent_id",
+    "time",
+    "organization_id",
+    "project_id",
+    "actor_id",
+    "actor_kind",
+    "actor_role",
+    "actor_person",
+    "via",
+    "request_id",
+    "action",
+    "entity_type",
+    "entity_id",
+    "entity_name",
+    "before",
+    "after",
+    "params",
+]
 
 
 def store(records: list[AuditRecord]) -> None:
