@@ -54,6 +54,12 @@ class DatasetAdmin(PolicyAdmin):
             return services.dataset_change(actor=request.actor, dataset=obj, **fields)
         return services.dataset_create(actor=request.actor, project=obj.project, **fields)
 
+    def get_deleted_objects(
+        self, objs: Any, request: PortalRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Deleting is moving to the trash: nothing else goes with it."""
+        return [str(obj) for obj in objs], {str(Dataset._meta.verbose_name_plural): len(objs)}, set(), []
+
     def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.dataset_trash(actor=request.actor, dataset=obj)
 
