@@ -1,6 +1,7 @@
 """Storing points in the transaction that stores their events."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +15,24 @@ MAX_STEP = 2**53
 MAX_VALUE = 1e300
 MAX_SERIES_PER_JOB = 2000
 
+# Statements take columns as texts of SQL arrays: a list of numbers is converted one by one, a text is passed on.
 INSERT_SERIES = """
 INSERT INTO metrics_series (job_id, name, scope, count)
 SELECT %s, name, scope, 0 FROM unnest(%s::text[], %s::text[]) AS fresh(name, scope)
 ON CONFLICT (job_id, name) DO NOTHING
+"""
+# Tells the ids too, so that a batch of known series needs no other statement to find them.
+UPDATE_SERIES = """
+UPDATE metrics_series AS series
+SET count = series.count + fresh.count,
+    last_step = fresh.step,
+    last_value = fresh.last,
+    min_value = least(series.min_value, fresh.low),
+    max_value = greatest(series.max_value, fresh.high)
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[])
+     AS fresh(name, count, step, last, low, high)
+WHERE series.job_id = %s AND series.name = fresh.name
+RETURNING series.name, series.id
 """
 INSERT_POINTS = """
 INSERT INTO metrics_point (series_id, attempt_no, step, epoch, "time", value)
@@ -27,17 +42,7 @@ FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[]
 ON CONFLICT (series_id, attempt_no, step) DO UPDATE
 SET epoch = EXCLUDED.epoch, "time" = EXCLUDED."time", value = EXCLUDED.value
 """
-UPDATE_SERIES = """
-UPDATE metrics_series AS series
-SET count = series.count + fresh.count,
-    last_step = fresh.step,
-    last_value = fresh.last,
-    min_value = least(series.min_value, fresh.low),
-    max_value = greatest(series.max_value, fresh.high)
-FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[])
-     AS fresh(id, count, step, last, low, high)
-WHERE series.id = fresh.id
-"""
+SCOPES = tuple(Scope.values)
 
 
 @dataclass(slots=True)
@@ -49,22 +54,27 @@ class _Batch:
 
 
 def store_points(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
-    """Reads `metrics` events (docs/trainer-contract.md) into points; three statements whatever the number.
+    """Reads `metrics` events (docs/trainer-contract.md) into points; two statements whatever the number.
 
     Values that are not finite, and names or steps that break the contract, stay in the event log only.
     """
     batches = _collect(events)
     if not batches:
         return
-    ids = _series_ids(job, batches)
-    batches = {name: batch for name, batch in batches.items() if name in ids}
-    rows = [(ids[name], step, *point) for name, batch in batches.items() for step, point in batch.points.items()]
-    if not rows:
-        return
-    columns = [list(column) for column in zip(*rows, strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_POINTS, [attempt.no, *columns])
-        cursor.execute(UPDATE_SERIES, _summaries(ids, batches))
+        ids = _update_series(cursor, job, batches)
+        fresh = {name: batch for name, batch in batches.items() if name not in ids}
+        if fresh and _insert_series(cursor, job, fresh):
+            ids |= _update_series(cursor, job, fresh)
+        rows = [
+            (ids[name], step, *point)
+            for name, batch in batches.items()
+            if name in ids
+            for step, point in batch.points.items()
+        ]
+        if rows:
+            columns = [_array(column) for column in zip(*rows, strict=True)]
+            cursor.execute(INSERT_POINTS, [attempt.no, *columns])
 
 
 def _collect(events: list[JobEvent]) -> dict[str, _Batch]:
@@ -74,7 +84,7 @@ def _collect(events: list[JobEvent]) -> dict[str, _Batch]:
             continue
         data = event.data
         step, scope, values = data.get("step"), data.get("scope"), data.get("values")
-        if not _is_step(step) or scope not in Scope.values or not isinstance(values, dict):
+        if not _is_step(step) or not isinstance(scope, str) or scope not in SCOPES or not isinstance(values, dict):
             continue
         epoch = data.get("epoch")
         moment = event.time.timestamp()
@@ -91,27 +101,29 @@ def _collect(events: list[JobEvent]) -> dict[str, _Batch]:
     return batches
 
 
-def _series_ids(job: Job, batches: dict[str, _Batch]) -> dict[str, int]:
-    """Ids by name; new series are made, up to a limit that no honest trainer reaches."""
-    rows = Series.objects.filter(job=job, name__in=list(batches))
-    ids = dict(rows.values_list("name", "id"))
-    fresh = [name for name in batches if name not in ids]
-    if fresh and Series.objects.filter(job=job).count() + len(fresh) <= MAX_SERIES_PER_JOB:
-        with connection.cursor() as cursor:
-            cursor.execute(INSERT_SERIES, [job.pk, fresh, [batches[name].scope for name in fresh]])
-        ids = dict(rows.all().values_list("name", "id"))
-    return ids
-
-
-def _summaries(ids: dict[str, int], batches: dict[str, _Batch]) -> list[list[Any]]:
-    columns: list[list[Any]] = [[], [], [], [], [], []]
-    for name, batch in batches.items():
+def _update_series(cursor: Any, job: Job, batches: dict[str, _Batch]) -> dict[str, int]:
+    """Sums up the batches in the series that there are; their ids by name."""
+    rows = []
+    for batch in batches.values():
         values = [point[2] for point in batch.points.values()]
         last = max(batch.points)
-        row = (ids[name], len(values), last, batch.points[last][2], min(values), max(values))
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)
-    return columns
+        rows.append((len(values), last, batch.points[last][2], min(values), max(values)))
+    columns = [_array(column) for column in zip(*rows, strict=True)]
+    cursor.execute(UPDATE_SERIES, [list(batches), *columns, job.pk])
+    return dict(cursor.fetchall())
+
+
+def _insert_series(cursor: Any, job: Job, batches: dict[str, _Batch]) -> bool:
+    """Makes new series, up to a limit that no honest trainer reaches; whether it did."""
+    if Series.objects.filter(job=job).count() + len(batches) > MAX_SERIES_PER_JOB:
+        return False
+    cursor.execute(INSERT_SERIES, [job.pk, list(batches), [batch.scope for batch in batches.values()]])
+    return True
+
+
+def _array(values: Iterable[float | None]) -> str:
+    """Numbers as the text of an SQL array."""
+    return f"{{{','.join('NULL' if value is None else repr(value) for value in values)}}}"
 
 
 def _is_finite(value: Any) -> bool:

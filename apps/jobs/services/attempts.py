@@ -151,10 +151,10 @@ def attempt_heartbeat(*, attempt: Attempt) -> dict[str, Any]:
     return {"lease_until": attempt.lease_until.timestamp(), "commands": commands(job)}
 
 
-def renew(job: Job, attempt: Attempt) -> None:
-    """The lease holds for another while; an unreachable job is back."""
+def renew(job: Job, attempt: Attempt, **fields: Any) -> None:
+    """The lease holds for another while; an unreachable job is back. `fields` of the attempt are saved with it."""
     attempt.lease_until = _lease()
-    Attempt.objects.filter(pk=attempt.pk).update(lease_until=attempt.lease_until)
+    Attempt.objects.filter(pk=attempt.pk).update(lease_until=attempt.lease_until, **fields)
     _answered(job, attempt)
 
 

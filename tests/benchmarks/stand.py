@@ -1,0 +1,138 @@
+"""What benchmarks measure against: a portal with its usual settings, and MLflow's own server on the same PostgreSQL."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from modelyard import embedded
+from modelyard.supervisor.address import free_port
+
+from tests.resilience.support import Portal, until
+
+ROOT = Path(__file__).resolve().parents[2]
+#: MLflow's first start makes its tables, and imports for a long while on a busy machine.
+MLFLOW_SECONDS = 240.0
+
+
+class BenchmarkPortal(Portal):
+    """`manage.py up` as people run it: leases, heartbeats and durability are those of the settings."""
+
+    extra: dict[str, str] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        usual = {name: value for name, value in super().environment.items() if not name.startswith("JOBS_")}
+        return {**usual, "MODELYARD_NODE": "bench", **self.extra}
+
+    def django(self, command: str, *values: str) -> Any:
+        """What `tests.benchmarks.rows` answers, run in a process of this portal."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.rows", command, self.project_id, *values],
+            cwd=ROOT,
+            env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def execute(self, sql: str, *values: Any) -> None:
+        self.rows("SELECT 1")  # connects
+        assert self._database is not None
+        self._database.execute(sql, values)
+
+
+@contextmanager
+def portal(**extra: str) -> Iterator[BenchmarkPortal]:
+    """A running portal with one engineer and one project; it and its home are gone afterwards."""
+    found = BenchmarkPortal()
+    found.extra = extra
+    try:
+        found.start()
+        found.wait_until_well()
+        yield found
+    finally:
+        found.close()
+
+
+@contextmanager
+def mlflow_server(beside: BenchmarkPortal, *, workers: int) -> Iterator[str]:
+    """`mlflow server` in the portal's PostgreSQL, in its own database; yields its URL."""
+    port = free_port()
+    folder = beside.folder / "mlflow"
+    (folder / "artifacts").mkdir(parents=True)
+    environment = {
+        **beside.environment,
+        # The URL holds a password: by the environment, never by an argument.
+        "MLFLOW_BACKEND_STORE_URI": embedded.mlflow_database_url(beside.home),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+    command = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", f"--workers={workers}"]
+    command += ["--default-artifact-root", str(folder / "artifacts"), "--uvicorn-opts=--log-level=warning"]
+    with open(folder / "server.log", "wb") as log:
+        server = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        if server.poll() is not None:
+            raise RuntimeError((folder / "server.log").read_text()[-3000:])
+        try:
+            return httpx.get(f"{url}/health", timeout=5, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    try:
+        until(answers, "MLflow's server", MLFLOW_SECONDS)
+        yield url
+    finally:
+        # Its workers are in the session of its own that was made above.
+        os.killpg(server.pid, signal.SIGTERM)
+        process_ended(server, server.pid)
+
+
+def process_ended(server: subprocess.Popen[bytes], group: int, seconds: float = 15.0) -> None:
+    """Waits for a process, then makes sure that its group is gone."""
+    try:
+        server.wait(seconds)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    server.wait()
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds that a call took, and what it returned."""
+    began = time.perf_counter()
+    answer = call()
+    return time.perf_counter() - began, answer
+
+
+def nonce() -> str:
+    return secrets.token_hex(8)
+
+
+__all__ = ["BenchmarkPortal", "mlflow_server", "nonce", "portal", "timed", "until"]
