@@ -161,8 +161,8 @@ def member_add(request: PortalRequest, pk: str) -> HttpResponse:
 
 
 def _membership(request: PortalRequest, pk: str, membership_pk: str) -> ProjectMembership:
-    rows = ProjectMembership.objects.select_related("project", "user").filter(project_id=pk)
-    return rows.get_visible(request.actor, pk=membership_pk)
+    rows = ProjectMembership.objects.select_related("project", "user")
+    return rows.get_visible(request.actor, pk=membership_pk, project_id=pk)
 
 
 @signed_in

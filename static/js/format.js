@@ -45,14 +45,27 @@ export function ago(seconds) {
   const ahead = seconds < 0;
   const size = Math.abs(seconds);
   if (size < 45) return ahead ? gettext("in a moment") : gettext("just now");
-  const [value, one, many] =
-    size < 45 * 60
-      ? [size / 60, ...(ahead ? ["in %(count)s minute", "in %(count)s minutes"] : ["%(count)s minute ago", "%(count)s minutes ago"])]
-      : size < 22 * 3600
-        ? [size / 3600, ...(ahead ? ["in %(count)s hour", "in %(count)s hours"] : ["%(count)s hour ago", "%(count)s hours ago"])]
-        : [size / 86400, ...(ahead ? ["in %(count)s day", "in %(count)s days"] : ["%(count)s day ago", "%(count)s days ago"])];
-  const whole = Math.max(1, Math.round(value));
-  return fill(ngettext(one, many, whole), { count: whole });
+  const unit = size < 45 * 60 ? 60 : size < 22 * 3600 ? 3600 : 86400;
+  const count = Math.max(1, Math.round(size / unit));
+  return fill(ahead ? words(unit).ahead(count) : words(unit).past(count), { count });
+}
+
+/** The sentences of one unit; each text stands in its call, where the collector of texts finds it. @param {number} unit seconds */
+function words(unit) {
+  return {
+    60: {
+      ahead: (count) => ngettext("in %(count)s minute", "in %(count)s minutes", count),
+      past: (count) => ngettext("%(count)s minute ago", "%(count)s minutes ago", count),
+    },
+    3600: {
+      ahead: (count) => ngettext("in %(count)s hour", "in %(count)s hours", count),
+      past: (count) => ngettext("%(count)s hour ago", "%(count)s hours ago", count),
+    },
+    86400: {
+      ahead: (count) => ngettext("in %(count)s day", "in %(count)s days", count),
+      past: (count) => ngettext("%(count)s day ago", "%(count)s days ago", count),
+    },
+  }[unit];
 }
 
 /** Hours, minutes and seconds of a moment. @param {number} time Unix seconds */

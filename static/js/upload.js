@@ -205,7 +205,8 @@ export class Upload {
     this.root.querySelector("[data-percent]").textContent = fraction === null ? "" : `${Math.floor(fraction * 100)}\u00a0%`;
     if (this.running || done || failed) {
       const words = fill(gettext("%(sent)s of %(files)s files, %(loaded)s of %(total)s"), { sent: count(sent), files: count(files), loaded: bytes(loaded), total: bytes(total) });
-      this.root.querySelector("[data-text]").textContent = failed ? `${words} · ${fill(gettext("%(count)s failed"), { count: count(failed) })}` : words;
+      const more = fill(gettext("%(count)s failed"), { count: count(failed) });
+      this.root.querySelector("[data-text]").textContent = failed ? `${words} · ${more}` : words;
     }
     for (const item of this.plan.items.values()) {
       const shown = this.rows.get(item.path);
