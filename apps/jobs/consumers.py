@@ -208,7 +208,9 @@ class JobConsumer(AsyncWebsocketConsumer):
         return bool(session.session_key) and session.exists(session.session_key)
 
     def _event_seq(self) -> int:
-        return Job.objects.values_list("event_seq", flat=True).get(pk=self.job_id)
+        return Job.objects.values_list("event_seq", flat=True).get(
+            pk=self.job_id
+        )  # permitted: asked on connecting, and again every few seconds
 
     async def _send(self, frame: dict[str, Any]) -> None:
         await self.send(text_data=json.dumps(frame, separators=(",", ":")))

@@ -58,6 +58,14 @@ def artifacts(training: TrainingJob) -> list[dict[str, Any]]:
     ]
 
 
+def artifact(training: TrainingJob, pk: str) -> JobArtifact:
+    """One artifact of the training, which the caller may see. Raises `NotFound`."""
+    found = JobArtifact.objects.filter(pk=pk, job_id=training.pk).first()
+    if found is None:
+        raise NotFound()
+    return found
+
+
 def primary_metric(training: TrainingJob) -> str | None:
     """Name of the one number that stands for the training."""
     found = _trainer(training)

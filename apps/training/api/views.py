@@ -17,7 +17,6 @@ from apps.core.api.versions import check_version, etag
 from apps.core.errors import Invalid, NotFound
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
-from apps.jobs.models import JobArtifact
 from apps.jobs.selectors import events_after, log_search, log_slice
 from apps.jobs.services.lifecycle import job_resume, job_stop
 from apps.jobs.states import JobState
@@ -206,9 +205,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
     def artifact_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> StreamingHttpResponse:
         """The bytes of an artifact."""
         training = self.get_object()
-        row = JobArtifact.objects.filter(pk=_uuid(row_id), job_id=training.pk).first()
-        if row is None:
-            raise NotFound()
+        row = selectors.artifact(training, _uuid(row_id))
         return _content(training.organization_id, row.sha256, row.size, row.name, row.media_type)
 
     def _answer(self, training: TrainingJob, code: int = status.HTTP_200_OK) -> Response:

@@ -41,7 +41,7 @@ class Journey:
 
     def run(self) -> Outcome:
         began = time.monotonic()
-        self._sign_in()
+        self.sign_in()
         project = self._project()
         dataset = self._dataset(project)
         job = self._train(project, dataset)
@@ -49,7 +49,7 @@ class Journey:
         boxes = self._try(job)
         return Outcome(map50, time.monotonic() - began, job, boxes)
 
-    def _sign_in(self) -> None:
+    def sign_in(self) -> None:
         try:
             self.client.sign_in(EMAIL, self.password)
             self.say("sign-in", f"{EMAIL} (known from before)")

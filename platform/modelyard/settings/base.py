@@ -308,6 +308,8 @@ SPECTACULAR_SETTINGS = {
         "MirrorStateEnum": "apps.experiments.models.MirrorState",
         "JobStateEnum": "apps.jobs.states.JobState",
         "NodeStateEnum": "apps.resources.models.NodeState",
+        "MembershipStateEnum": "apps.organizations.models.MembershipState",
+        "UploadStateEnum": "apps.datasets.models.UploadState",
         "CheckpointKindEnum": "apps.training.models.CheckpointKind",
     },
     "PREPROCESSING_HOOKS": ["apps.core.api.schema.public_paths_only"],
