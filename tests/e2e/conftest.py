@@ -19,7 +19,7 @@ from modelyard.demo.journey import EMAIL
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "a-long-enough-passphrase"  # noqa: S105 - of a portal that lives for this test
+PASSWORD = "a-long-enough-passphrase"
 START_SECONDS = 120
 STOP_SECONDS = 60
 

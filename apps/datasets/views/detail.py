@@ -116,8 +116,7 @@ def snapshots(request: PortalRequest, pk: str) -> HttpResponse:
 @signed_in
 @require_POST
 def snapshot_delete(request: PortalRequest, pk: str, snapshot_pk: str) -> HttpResponse:
-    rows = Snapshot.objects.filter(dataset_id=pk)
-    snapshot = rows.get_visible(request.actor, pk=snapshot_pk)
+    snapshot = Snapshot.objects.get_visible(request.actor, pk=snapshot_pk, dataset_id=pk)
     try:
         services.snapshot_delete(actor=request.actor, snapshot=snapshot)
         messages.success(request, _("The snapshot was deleted."))

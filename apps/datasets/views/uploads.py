@@ -92,8 +92,8 @@ def cancel(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
 
 
 def _visible_upload(request: PortalRequest, pk: str, upload_pk: str) -> Upload:
-    rows = Upload.objects.select_related("dataset", "revision", "created_by").filter(dataset_id=pk)
-    return rows.get_visible(request.actor, pk=upload_pk)
+    rows = Upload.objects.select_related("dataset", "revision", "created_by")
+    return rows.get_visible(request.actor, pk=upload_pk, dataset_id=pk)
 
 
 def _report(upload: Upload) -> dict[str, Any]:
