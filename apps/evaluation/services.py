@@ -229,5 +229,7 @@ def _name_of(file: "File[bytes]", no: int) -> str:
 
 
 def _named_after(pictures: Sequence[Picture]) -> str:
+    """A job's name may not hold `<` and `>`; a picture's may."""
+    name = pictures[0].name.translate({ord("<"): "(", ord(">"): ")"})
     rest = f" +{len(pictures) - 1}" if len(pictures) > 1 else ""
-    return pictures[0].name[: 120 - len(rest)] + rest
+    return name[: 120 - len(rest)] + rest

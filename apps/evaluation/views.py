@@ -12,7 +12,7 @@ from apps.core.portal import signed_in
 from apps.evaluation import selectors, services
 from apps.trainers.catalogue import Trainer
 from apps.training.forms import schema_fields
-from apps.training.models import Checkpoint, TrainingJob
+from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
 
 # Where a trainer knows these settings: weak boxes are asked for too, so that the threshold has something to move over.
 START_WITH = {"conf": 0.05}
@@ -22,7 +22,8 @@ START_WITH = {"conf": 0.05}
 def quick_test(request: PortalRequest) -> HttpResponse:
     """Any checkpoint of the chosen organization that one may see."""
     choices = list(selectors.checkpoints_for_choice(request.actor))
-    chosen = choices[:1]
+    newest = [choice for choice in choices if choice.job_id == choices[0].job_id]
+    chosen = sorted(newest, key=lambda choice: choice.kind != CheckpointKind.BEST)[:1]
     if wanted := request.GET.get("checkpoint", ""):
         rows = Checkpoint.objects.select_related("job__project")
         chosen = [rows.get_visible(request.actor, pk=wanted, job__isnull=False)]

@@ -41,7 +41,9 @@ def test_without_a_checkpoint_the_page_waits_for_one(cast: Cast) -> None:
 
 def test_a_chosen_checkpoint_is_drawn_alone_when_htmx_asks(cast: Cast) -> None:
     older = cast.sample("tried-checkpoint")
-    newer = TriedCheckpointFactory(job=older.job, kind=CheckpointKind.LAST)
+    job = TriedTrainingFactory(job=JobFactory(project=older.job.project)).job
+    newer = TriedCheckpointFactory(job=job)
+    TriedCheckpointFactory(job=job, kind=CheckpointKind.LAST)
     assert f'<option value="{newer.pk}" selected>' in page(cast, "owner", "/quick-test/")
     part = cast.owner.portal.htmx(f"/quick-test/?checkpoint={older.pk}").content.decode()
     assert f'<option value="{older.pk}" selected>' in part

@@ -1,7 +1,5 @@
 """Trainings, and predictions with their checkpoints: real launchers and trainers, over HTTP to a live server."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,52 +7,19 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.utils import timezone
 from modelyard.asgi import application
 
 from apps.core.testing import Cast, SocketClient
 from apps.datasets.models import Revision
 from apps.datasets.samples import sample_files
 from apps.jobs import messages
-from apps.jobs.executors import executor_for
-from apps.jobs.executors.base import Presence
-from apps.jobs.models import Attempt, Job
-from apps.jobs.services.dispatch import dispatch
-from apps.jobs.states import TERMINAL, JobState
-from apps.resources.models import Node
-from apps.training.services import training_create, training_start
+from apps.jobs.models import Job
+from apps.jobs.states import JobState
 from tests.datasets.factories import images
+from tests.evaluation.machine import Machine
 from tests.factories.cast import build
 from tests.factories.datasets import DatasetFactory, published
 from tests.factories.evaluation import PNG
-
-PATIENCE = 120.0
-
-
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.05)
-    return value
-
-
-class Machine:
-    """The dispatcher and a node's worker, step by step: what they do in the portal's own processes."""
-
-    def __init__(self, cast: Cast) -> None:
-        self.node: Node = cast.sample("node")
-
-    def run(self, job_id: Any) -> Job:
-        """Places the job, starts its launcher, and waits for the end of both."""
-        Node.objects.filter(pk=self.node.pk).update(last_seen_at=timezone.now())
-        assert len(dispatch().placed) == 1
-        attempt = Attempt.objects.select_related("job__resource_group").get(job_id=job_id, state="claimed")
-        executor = executor_for(attempt.job.resource_group.executor)
-        executor.launch(attempt)
-        job = wait_until(lambda: Job.objects.filter(pk=job_id, state__in=TERMINAL).first(), "the job's end")
-        wait_until(lambda: executor.poll(attempt) is not Presence.ALIVE, "the launcher's end")
-        return job
 
 
 @pytest.fixture
@@ -64,21 +29,6 @@ def machine(cast: Cast, live_server: Any, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(settings.JOBS, "attempts_dir", tmp_path / "attempts")
     monkeypatch.setattr(messages, "_send", lambda *args, **options: None)
     return Machine(cast)
-
-
-def trained(cast: Cast, machine: Machine, **work: Any) -> str:
-    """The id of a training that has succeeded."""
-    training = training_create(
-        actor=cast.owner.actor,
-        project=cast.sample("project"),
-        resource_group=cast.sample("resource-group"),
-        name="Trained",
-        **work,
-    )
-    training_start(actor=cast.owner.actor, training=training)
-    job = machine.run(training.pk)
-    assert job.state == JobState.SUCCEEDED, job.reason
-    return str(training.pk)
 
 
 def asked(cast: Cast, training_id: str, *files: tuple[str, bytes]) -> str:
@@ -93,7 +43,7 @@ def asked(cast: Cast, training_id: str, *files: tuple[str, bytes]) -> str:
 
 
 def test_a_trained_model_answers_for_every_picture(cast: Cast, machine: Machine) -> None:
-    training_id = trained(cast, machine, trainer="reference", config={"steps": 20, "epoch_steps": 10})
+    training_id = machine.train(trainer="reference", config={"steps": 20, "epoch_steps": 10})
     pk = asked(cast, training_id, ("one.png", PNG), ("two.jpg", images.encoded("JPEG")), ("one.png", PNG))
     job = machine.run(pk)
     assert job.state == JobState.SUCCEEDED, job.reason
@@ -109,7 +59,7 @@ def test_a_trained_model_answers_for_every_picture(cast: Cast, machine: Machine)
 
 
 def test_a_picture_that_the_store_has_lost_ends_the_job_with_a_reason(cast: Cast, machine: Machine) -> None:
-    training_id = trained(cast, machine, trainer="reference", config={"steps": 10, "epoch_steps": 10})
+    training_id = machine.train(trainer="reference", config={"steps": 10, "epoch_steps": 10})
     pk = asked(cast, training_id, ("one.png", PNG))
     folder = settings.STORAGE["local_root"] / "blobs" / str(Job.objects.get(pk=pk).organization_id)
     digest = cast.viewer.rest.get(f"/inference-jobs/{pk}").json()["inputs"][0]["sha256"]
@@ -130,8 +80,8 @@ def test_a_detector_finds_the_shapes_that_it_was_trained_on(cast: Cast, machine:
     )
     names = {entry["name"] for entry in Revision.objects.get(dataset=dataset, no=dataset.revision_no).classes}
     config = {"epochs": 1, "imgsz": 64, "batch": 4, "nbs": 4}
-    training_id = trained(
-        cast, machine, trainer="ultralytics", task="detect", model="yolov8-tiny", config=config, dataset=dataset
+    training_id = machine.train(
+        trainer="ultralytics", task="detect", model="yolov8-tiny", config=config, dataset=dataset
     )
     name, content = next((path, found) for path, found in files.items() if path.endswith((".png", ".jpg")))
     body = {
