@@ -108,10 +108,12 @@ def collect_packages(language: str) -> Texts:
 
 
 def _known_elsewhere(language: str) -> set[tuple[str | None, str]]:
+    """What other catalogues really translate: compiled, and not the English text once more."""
     folders = [Path(django.__file__).parent / "conf" / "locale"]
     folders += [Path(app.path) / "locale" for app in apps.get_app_configs()]
-    files = [file for folder in folders for file in (folder / language).glob("LC_MESSAGES/django.po")]
-    return {(entry.msgctxt, entry.msgid) for file in files for entry in polib.pofile(str(file)).translated_entries()}
+    files = [file for folder in folders for file in (folder / language).glob("LC_MESSAGES/django.mo")]
+    entries = [entry for file in files for entry in polib.mofile(str(file)).translated_entries()]
+    return {(entry.msgctxt, entry.msgid) for entry in entries if entry.msgstr != entry.msgid}
 
 
 def _merge_plurals(texts: Texts) -> Texts:
