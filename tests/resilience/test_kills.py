@@ -12,9 +12,18 @@ from tests.resilience.support import Portal, until
 pytestmark = pytest.mark.resilience
 
 PARTS = ["worker", "node", "web", "beat", "valkey", "postgres"]
-#: About five seconds of training, a checkpoint twice a second.
-TRAINING = {"steps": 100, "step_seconds": 0.05, "epoch_steps": 20, "checkpoint_steps": 10}
+#: Seconds of training, with a checkpoint twice a second; `make test` has less patience than `make resilience`.
+SHORT, FULL = 3.0, 6.0
 DETECTION_SECONDS = 30
+
+
+def training_seconds(report: Report) -> float:
+    return SHORT if report.rounds == 1 else FULL
+
+
+def submit(portal: Portal, report: Report) -> str:
+    steps = round(training_seconds(report) / 0.05)
+    return portal.submit(steps=steps, step_seconds=0.05, epoch_steps=20, checkpoint_steps=10)
 
 
 def kill(pid: int) -> float:
@@ -30,9 +39,9 @@ def sleep_until(begin: float, moment: float) -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_killed_part_of_the_portal_costs_no_training_anything(portal: Portal, report: Report, part: str) -> None:
-    for moment in report.moments(part, 0.0, 6.0):
+    for moment in report.moments(part, 0.0, training_seconds(report) + 1):
         begin = time.time()
-        job_id = portal.submit(**TRAINING)
+        job_id = submit(portal, report)
         sleep_until(begin, moment)
         kill(portal.pids()[part])
         assert portal.wait_for_end(job_id) == "succeeded", portal.story(job_id)
@@ -55,9 +64,9 @@ def kill_victim(portal: Portal, job_id: str, key: str) -> tuple[str, float]:
 def test_a_killed_trainer_or_launcher_is_noticed_and_the_training_goes_on(
     portal: Portal, report: Report, victim: str, key: str
 ) -> None:
-    for moment in report.moments(victim, 0.5, 4.0):
+    for moment in report.moments(victim, 0.5, training_seconds(report) - 0.5):
         begin = time.time()
-        job_id = portal.submit(**TRAINING)
+        job_id = submit(portal, report)
         sleep_until(begin, moment)
         attempt_id, killed = kill_victim(portal, job_id, key)
         assert portal.wait_for_end(job_id) == "succeeded", portal.story(job_id)
@@ -71,10 +80,10 @@ def test_a_killed_trainer_or_launcher_is_noticed_and_the_training_goes_on(
         report.add(victim, moment, attempts=len(attempts), seconds=ended - begin, noticed=noticed)
 
 
-def test_workers_hear_a_new_broker_each_time(portal: Portal) -> None:
+def test_workers_hear_a_new_broker_each_time(portal: Portal, report: Report) -> None:
     """They connect again; one whose acknowledgement came too late for that ends, and is started again."""
     before = portal.pids()
-    for _time in range(3):
+    for _round in range(report.rounds):
         kill(portal.pids()["valkey"])
         portal.wait_until_well()
         begin = time.time()

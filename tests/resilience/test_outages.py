@@ -81,7 +81,14 @@ def second_worker(portal: Portal) -> Iterator[None]:
     """Another worker on the node's queues."""
     environment = {**portal.environment, "PYTHONPATH": os.pathsep.join(sys.path), "CELERY_SKIP_CHECKS": "1"}
     command = [sys.executable, "-m", "celery", "-A", "modelyard.celery", "worker", "--pool=threads"]
-    command += ["-Q", "cpu.resilience,gpu.resilience", "-n", "second@resilience", "--without-gossip", "--loglevel=INFO"]
+    command += [
+        "-Q",
+        "cpu.resilience,gpu.resilience",
+        "-n",
+        "second@resilience",
+        "--without-gossip",
+        "--loglevel=INFO",
+    ]
     log = portal.folder / "second.log"
     with log.open("w") as output:
         worker = subprocess.Popen(command, cwd="/", env=environment, stdout=output, stderr=subprocess.STDOUT)
