@@ -47,7 +47,7 @@ class Feed:
         self.started = time.time()
 
     def summary(self) -> dict[str, Any]:
-        from tests.ui.gallery import job
+        from tests.ui.gallery import job  # import here: needs the settings
 
         done = self.batch / (EPOCHS * BATCHES)
         words = {
@@ -189,11 +189,11 @@ class Application:
         await send({"type": "http.response.body", "body": body})
 
     def answer(self, scope: dict[str, Any]) -> tuple[int, str, bytes]:
-        from django.test import RequestFactory
-        from django.utils import translation
-        from django.views.i18n import JavaScriptCatalog
+        from django.test import RequestFactory  # import here: needs the settings
+        from django.utils import translation  # import here: needs the settings
+        from django.views.i18n import JavaScriptCatalog  # import here: needs the settings
 
-        from tests.ui.gallery import pages
+        from tests.ui.gallery import pages  # import here: needs the settings
 
         path: str = scope["path"]
         query = {key: values[-1] for key, values in parse_qs(scope["query_string"].decode()).items()}
@@ -273,7 +273,7 @@ def prepare() -> None:
 
 
 async def main(port: int, rate: float) -> None:
-    import uvicorn
+    import uvicorn  # import here: only these tests and this program start it
 
     feed = Feed()
     for _ in range(60):

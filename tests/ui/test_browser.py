@@ -51,7 +51,7 @@ class Portal:
 
 @pytest.fixture
 def portal(catalogues) -> Iterator[Portal]:
-    import uvicorn
+    import uvicorn  # import here: only these tests and this program start it
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -71,7 +71,7 @@ def portal(catalogues) -> Iterator[Portal]:
 @pytest.fixture
 def page(portal):
     """A browser page that keeps what the console said."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # import here: only these tests drive a browser
 
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # playwright runs a loop in this thread
     with sync_playwright() as play:
@@ -146,7 +146,7 @@ def test_gallery_keeps_to_the_policy_in_korean_on_a_phone(page, portal):
     wait(page, "document.documentElement.dataset.bsTheme", "dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.click(".topbar [data-bs-target='#sidebar']")
-    page.wait_for_selector("#sidebar.show >> text=리소스 그룹")
+    page.wait_for_selector("#sidebar.show >> text=자원 그룹")
     assert page.complaints == []
 
 

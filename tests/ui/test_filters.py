@@ -82,7 +82,7 @@ def test_relative_time(seconds, english, korean, catalogues):
 
 
 def test_a_place_is_where_its_pages_are():
-    from tests.ui.gallery import request
+    from tests.ui.gallery import request  # import here: needs the settings
 
     assert ui.is_at(request("/training/5/"), "/training/")
     assert not ui.is_at(request("/trainings/"), "/training/")

@@ -32,7 +32,7 @@ def check_model(name: str | None) -> str:
 
 def architecture(name: str) -> dict[str, Any]:
     """The library's description of the network called `name`, one of `BASES`."""
-    from ultralytics.nn.tasks import yaml_model_load
+    from ultralytics.nn.tasks import yaml_model_load  # import here: takes seconds
 
     description = yaml_model_load(BASES[name])
     if name == TINY_NAME:

@@ -103,7 +103,7 @@ def _link(item: Item, folder: Path, number: int) -> str:
         name = f"{number:08d}{suffix}"
         (folder / name).symlink_to(item.file)
         return name
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps  # import here: pictures are opened by few modes
 
     name = f"{number:08d}.png"
     try:

@@ -84,8 +84,8 @@ def _predictor(context: Context, weights: Weights, device: str, work: Path) -> A
 
 def _pixels(given: InputFile) -> Any:
     """The upright picture as the library wants it: rows of blue, green, red bytes."""
-    import numpy
-    from PIL import Image, ImageOps
+    import numpy  # import here: not needed before there is work
+    from PIL import Image, ImageOps  # import here: pictures are opened by few modes
 
     try:
         with Image.open(given.path) as picture:

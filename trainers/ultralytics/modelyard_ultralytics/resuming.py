@@ -20,8 +20,8 @@ FORMAT = "modelyard-ultralytics-1"
 
 def capture_random() -> dict[str, Any]:
     """The state of every generator that loading and augmenting pictures draws from."""
-    import numpy
-    import torch
+    import numpy  # import here: not needed before there is work
+    import torch  # import here: takes seconds
 
     name, keys, position, has_gauss, gauss = numpy.random.get_state()
     return {
@@ -33,8 +33,8 @@ def capture_random() -> dict[str, Any]:
 
 def restore_random(state: dict[str, Any]) -> None:
     """Puts the generators back to where `capture_random` found them."""
-    import numpy
-    import torch
+    import numpy  # import here: not needed before there is work
+    import torch  # import here: takes seconds
 
     random.setstate(state["python"])
     name, keys, position, has_gauss, gauss = state["numpy"]
@@ -44,7 +44,7 @@ def restore_random(state: dict[str, Any]) -> None:
 
 def capture(trainer: Any, *, epoch: int, batch: int) -> dict[str, Any]:
     """The state of a training that has finished `epoch` epochs and `batch` batches of the next one."""
-    from ultralytics.utils.torch_utils import unwrap_model
+    from ultralytics.utils.torch_utils import unwrap_model  # import here: takes seconds
 
     dataset = trainer.train_loader.dataset
     return {
@@ -71,7 +71,7 @@ def _plain(value: Any) -> float | None:
 
 def load_state(path: Path, *, model: str, class_ids: list[int]) -> dict[str, Any]:
     """The state in a resume checkpoint. Raises Failure `bad_data` for another file, `bad_config` for another job's."""
-    import torch
+    import torch  # import here: takes seconds
 
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -103,7 +103,7 @@ def apply(trainer: Any, state: dict[str, Any], *, closing_epoch: int | None) -> 
 
     `closing_epoch` is the epoch before which mosaic pictures end and the loader starts anew, None when it never does.
     """
-    from ultralytics.utils.torch_utils import unwrap_model
+    from ultralytics.utils.torch_utils import unwrap_model  # import here: takes seconds
 
     network = unwrap_model(trainer.model)
     if len(trainer.train_loader) != state["batches"] or type(trainer.optimizer).__name__ != state["optimizer_name"]:
@@ -166,7 +166,7 @@ class AdvancedBatches:
 
 def advance(loader: Any, state: dict[str, Any], closing_epoch: int | None) -> None:
     """Moves a loader on to the batch that comes next; only indices are drawn, no picture is read."""
-    import torch
+    import torch  # import here: takes seconds
 
     epoch, batches = state["epoch"], state["batches"]
     done = epoch * batches + state["batch"]
@@ -187,7 +187,7 @@ def advance(loader: Any, state: dict[str, Any], closing_epoch: int | None) -> No
 
 
 def _begun_anew(loader: Any) -> Iterator[list[int]]:
-    import torch
+    import torch  # import here: takes seconds
 
     torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
     return iter(loader.batch_sampler)

@@ -264,7 +264,7 @@ class Session:
 
     def write_resume(self, trainer: "Trainer") -> None:
         """Writes a resume checkpoint of this moment, which lies between two batches or two epochs."""
-        import torch
+        import torch  # import here: takes seconds
 
         began = time.monotonic()
         state = resuming.capture(trainer, epoch=self.epoch, batch=self.batch)

@@ -14,6 +14,7 @@ from modelyard_ultralytics.architectures import architecture, check_model
 from modelyard_ultralytics.layout import Layout, lay_out
 from modelyard_ultralytics.results import class_values, finish_drawing, report_evaluation, report_pictures
 from modelyard_ultralytics.resuming import load_state
+from modelyard_ultralytics.session import contract_names
 from modelyard_ultralytics.weights import Weights, load_weights
 
 LIBRARIES = ("ultralytics", "torch", "torchvision", "numpy")
@@ -94,7 +95,7 @@ def begin(context: Context, work: Path) -> str:
             params={"gpus": len(gpus)},
         )
     quiet.prepare(work / "library")
-    import torch
+    import torch  # import here: takes seconds
 
     if gpus and not torch.cuda.is_available():
         raise Failure("mode_not_honoured", "a GPU was granted, but PyTorch cannot use it on this machine")
@@ -159,7 +160,7 @@ def arguments(context: Context, layout: Layout, device: str, work: Path) -> dict
 
 def _precision(context: Context, device: str) -> str | bool:
     """bf16 on GPUs that have it. The library's check of fp16 would download a model, so that is not offered."""
-    import torch
+    import torch  # import here: takes seconds
 
     if device == "cpu" or not context.config["amp"]:
         return False
@@ -209,7 +210,6 @@ def _explained(error: Exception, context: Context) -> Exception:
 
 def _report_end(context: Context, session: Any, trainer: Any) -> None:
     """Reports the final evaluation, the weights and the result."""
-    from modelyard_ultralytics.session import contract_names
 
     final = contract_names(trainer.metrics)
     final |= class_values(trainer.validator.metrics.box, session.layout.classes)

@@ -28,7 +28,7 @@ def load_weights(path: Path, folder: Path) -> Weights:
 
     Raises Failure `bad_data` when the file is no weights file of a detection model.
     """
-    from ultralytics.nn.tasks import DetectionModel, load_checkpoint
+    from ultralytics.nn.tasks import DetectionModel, load_checkpoint  # import here: takes seconds
 
     link = folder / "given-weights.pt"  # the library refuses other endings
     if path.suffix != ".pt":
@@ -58,9 +58,9 @@ def write_weights(source: Path, target: Path, *, model: str, classes: Sequence[D
 
     The library reads the result like one of its own files.
     """
-    import torch
-    from ultralytics import __version__
-    from ultralytics.utils.patches import torch_load
+    import torch  # import here: takes seconds
+    from ultralytics import __version__  # import here: takes seconds
+    from ultralytics.utils.patches import torch_load  # import here: takes seconds
 
     record = torch_load(source, map_location="cpu")
     network = (record.get("ema") or record["model"]).half()
