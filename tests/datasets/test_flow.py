@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from apps.core.errors import Conflict
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.core.testing import Cast, RestClient
@@ -18,7 +19,7 @@ from apps.datasets.models import AnnotationDocument, Blob, Dataset, Entry, Item,
 from apps.datasets.samples import sample_archive, sample_files
 from apps.datasets.selectors import manifest_lines, snapshot_has_blob
 from apps.datasets.services import snapshot_for_training
-from tests.datasets.factories.images import oriented_jpeg, png
+from tests.datasets.factories.images import encoded, oriented_jpeg, png
 from tests.factories.datasets import published, shapes
 
 pytestmark = pytest.mark.django_db
@@ -340,8 +341,15 @@ def test_pictures_that_cannot_be_decoded_are_found_in_the_background(cast: Cast)
     dataset = cast.sample("dataset")
     # Header and trailer are right; what lies between is no picture.
     broken = png(8, 8, pixels=b"too short")
-    published(dataset, {"images/train/bad.png": broken}, person=cast.owner.user)
+    files = {"images/train/bad.png": broken, "labels/train/bad.txt": b"0 0.5 0.5 0.5 0.5\n"}
+    published(dataset, files, person=cast.owner.user)
     assert tasks.decode(str(dataset.pk)) == 1
     sound = dict(Blob.objects.filter(entries__is_image=True).values_list("entries__item__path", "is_sound"))
     assert sound.pop("images/train/bad.png") is False
     assert set(sound.values()) == {True}
+    with pytest.raises(Conflict) as refused:
+        snapshot_for_training(actor=cast.owner.actor, dataset=dataset)
+    assert (refused.value.code, refused.value.params["path"]) == ("image_broken", "images/train/bad.png")
+    published(dataset, {**files, "images/train/bad.png": encoded("PNG")}, person=cast.owner.user)
+    assert tasks.decode(str(dataset.pk)) == 0
+    assert snapshot_for_training(actor=cast.owner.actor, dataset=dataset).counts["train"] == 4

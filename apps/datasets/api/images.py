@@ -33,7 +33,9 @@ class ImageQuery(serializers.Serializer[Any]):
     class_id = serializers.IntegerField(required=False, min_value=0, max_value=32_767)
     split = serializers.ChoiceField(choices=SPLIT_CHOICES, required=False)
     labelled = serializers.BooleanField(required=False, allow_null=True, default=None)
-    search = serializers.CharField(required=False, max_length=200, default="", help_text="Part of the path.")
+    search = serializers.CharField(
+        required=False, allow_blank=True, max_length=200, default="", help_text="Part of the path."
+    )
 
 
 class ThumbnailQuery(serializers.Serializer[Any]):

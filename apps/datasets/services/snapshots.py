@@ -15,7 +15,7 @@ from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.formats.model import canonical_json
-from apps.datasets.models import BucketHash, Dataset, Item, Revision, Snapshot, Split, SplitLevel
+from apps.datasets.models import BucketHash, Dataset, Entry, Item, Revision, Snapshot, Split, SplitLevel
 from apps.datasets.selectors.snapshots import snapshot_entries
 from apps.datasets.selectors.splits import SplitView, split_in_force, split_view
 from apps.datasets.services.splits import plan_of, stored
@@ -59,12 +59,14 @@ def snapshot_for_training(
     """The snapshot that a training on the dataset as it is now learns from; an earlier one when nothing has changed.
 
     `split_override`, the job's own split, holds the arguments of `split_set` other than `items`. Raises `Invalid`
-    where train or val would hold no labelled image, `Conflict` where nothing was published yet.
+    where train or val would hold no labelled image, `Conflict` where nothing was published yet or a labelled picture
+    cannot be decoded.
     """
     policy.require(actor, "datasets.view_dataset", dataset)
     with transaction.atomic():
         prepared = _prepare(dataset, split_override)
         _check_trainable(prepared.view)
+        _check_sound(prepared.dataset)
         if (existing := prepared.existing) is not None:
             return existing
         return snapshot_record(actor=actor, dataset=prepared.dataset, prepared=prepared)
@@ -150,6 +152,19 @@ def _check_trainable(view: SplitView) -> None:
                 hint=_("Set another split on the dataset's page, or add labelled images."),
                 params={"split": split.value, "level": str(view.plan.level), "method": str(view.plan.method)},
             )
+
+
+def _check_sound(dataset: Dataset) -> None:
+    """Labelled pictures that a worker could not decode keep a training from starting: it would fail on them later."""
+    rows = Entry.objects.head(dataset.pk).images().filter(annotation__isnull=False, blob__is_sound=False)
+    first = rows.order_by("item_id").values_list("item__path", flat=True).first()
+    if first is not None:
+        raise Conflict(
+            _("The picture %(path)s cannot be decoded.") % {"path": first},
+            code="image_broken",
+            hint=_("Upload a sound one under the same path."),
+            params={"path": first},
+        )
 
 
 def _save(actor: Actor, prepared: _Prepared, tag: str, note: str) -> Snapshot:
