@@ -208,9 +208,9 @@ class JobConsumer(AsyncWebsocketConsumer):
         return bool(session.session_key) and session.exists(session.session_key)
 
     def _event_seq(self) -> int:
-        return Job.objects.values_list("event_seq", flat=True).get(
-            pk=self.job_id
-        )  # permitted: asked on connecting, and again every few seconds
+        # Whether this job may be seen is asked on connecting, and again every few seconds.
+        numbers = Job.objects.values_list("event_seq", flat=True)  # permitted: see above
+        return numbers.get(pk=self.job_id)
 
     async def _send(self, frame: dict[str, Any]) -> None:
         await self.send(text_data=json.dumps(frame, separators=(",", ":")))

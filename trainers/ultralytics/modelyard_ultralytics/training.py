@@ -210,7 +210,6 @@ def _explained(error: Exception, context: Context) -> Exception:
 
 def _report_end(context: Context, session: Any, trainer: Any) -> None:
     """Reports the final evaluation, the weights and the result."""
-
     final = contract_names(trainer.metrics)
     final |= class_values(trainer.validator.metrics.box, session.layout.classes)
     final = {name: value for name, value in final.items() if math.isfinite(value)}
