@@ -52,7 +52,8 @@ def mismatched(catalogue: list[polib.POEntry]) -> list[str]:
         entry.msgid
         for entry in catalogue
         for text in said(entry)
-        if Counter(PLACEHOLDER.findall(text)) != Counter(PLACEHOLDER.findall(entry.msgid_plural or entry.msgid))
+        if text
+        and Counter(PLACEHOLDER.findall(text)) != Counter(PLACEHOLDER.findall(entry.msgid_plural or entry.msgid))
     ]
 
 

@@ -157,6 +157,8 @@ def update(file: Path, language: str, texts: Texts) -> int:
             entry.msgid_plural = plural
             forms = 1 if language == "ko" else 2
             entry.msgstr_plural = {form: entry.msgstr_plural.get(form, entry.msgstr) for form in range(forms)}
+        if language == settings.LANGUAGE_CODE and entry.msgstr == singular:
+            entry.msgstr = ""  # the text itself, which would only hide that it changed
         if "%(" in singular and "python-format" not in entry.flags:
             entry.flags.append("python-format")
     for entry in known.values():
