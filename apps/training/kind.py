@@ -5,6 +5,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
+from django.db.models import ProtectedError
+
 from apps.core.storage.keys import blob_key
 from apps.datasets.selectors import manifest_lines, snapshot_has_blob
 from apps.experiments.models import RunStatus
@@ -121,8 +123,12 @@ def _keep(job: Job, attempt: Attempt, training: TrainingJob, kind: str, data: di
     )
     kept = KEPT_RESUME if kind == CheckpointKind.RESUME else 1
     old = Checkpoint.objects.filter(job=job, kind=kind).order_by("-pk").values_list("pk", flat=True)[kept:]
-    # What another training started from stays: its foreign key protects it.
-    Checkpoint.objects.filter(pk__in=list(old), continued_by__isnull=True).delete()
+    for checkpoint in Checkpoint.objects.filter(pk__in=list(old)):
+        try:
+            checkpoint.delete()
+        except ProtectedError:
+            # Another training started from it, or it predicts: it stays.
+            continue
 
 
 def on_end(job: Job, attempt: Attempt | None) -> None:

@@ -9,6 +9,8 @@ from apps.training.models import TrainingJob
 
 # Events read at once; each holds a handful of values.
 EVENTS_A_PAGE = 500
+MAX_STEP = 2**53
+MAX_VALUE = 1e300
 
 
 def points_of_run(run_id: UUID, cursor: Any, limit: int) -> PointsPage:
@@ -21,9 +23,10 @@ def points_of_run(run_id: UUID, cursor: Any, limit: int) -> PointsPage:
     events = list(rows[: min(EVENTS_A_PAGE, limit)])
     points: list[MetricPoint] = []
     for event in events:
-        if points and len(points) + len(event.data.get("values", {})) > limit:
+        found = _points(event)
+        if points and len(points) + len(found) > limit:
             break
-        points += _points(event)
+        points += found
         after = event.seq
     return PointsPage(points=points, cursor=after, more=bool(events) and rows.filter(seq__gt=after).exists())
 
@@ -31,7 +34,7 @@ def points_of_run(run_id: UUID, cursor: Any, limit: int) -> PointsPage:
 def _points(event: JobEvent) -> list[MetricPoint]:
     data = event.data
     values, step = data.get("values"), data.get("step")
-    if not isinstance(values, dict) or not isinstance(step, int):
+    if not isinstance(values, dict) or not isinstance(step, int) or not 0 <= step < MAX_STEP:
         return []
     thin, time = data.get("scope") == "batch", event.time.timestamp()
     numbers = ((name, _number(value)) for name, value in values.items())
@@ -40,6 +43,8 @@ def _points(event: JobEvent) -> list[MetricPoint]:
 
 def _number(value: Any) -> float | None:
     """Numbers, and the three that JSON cannot write."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    return float(value) if value in {"NaN", "Infinity", "-Infinity"} else None
+    if isinstance(value, str):
+        return float(value) if value in {"NaN", "Infinity", "-Infinity"} else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # JSON's integers may be too large to become floats.
+    return float(value) if is_number and -MAX_VALUE < value < MAX_VALUE else None
