@@ -152,7 +152,10 @@ def _number(line: Any) -> int:
 
 def _event(job: Job, attempt: Attempt, stream: str, line: dict[str, Any], number: int) -> tuple[JobEvent, str]:
     """A line as a row, and its data as JSON. One that breaks the contract becomes a warning about itself."""
-    type_, data, time, text = line.get("type"), line.get("data"), line.get("time"), None
+    type_: Any = line.get("type")
+    data: Any = line.get("data")
+    time: Any = line.get("time")
+    text: str | None = None
     problem = ""
     if not isinstance(type_, str) or type_ not in TYPES:
         problem = "its type is not known"
@@ -167,8 +170,8 @@ def _event(job: Job, attempt: Attempt, stream: str, line: dict[str, Any], number
     known = _is_number(time) and 0 < time < YEAR_3000
     moment = datetime.fromtimestamp(time, UTC) if known else timezone.now()
     # By position, in the order of the fields: a batch has up to 1,000, and names cost more than the rest of this.
-    event = JobEvent(None, job.pk, job.event_seq + number, attempt.no, stream, line["seq"], type_, data, moment)
-    return event, text
+    values: list[Any] = [None, job.pk, job.event_seq + number, attempt.no, stream, line["seq"], type_, data, moment]
+    return JobEvent(*values), text
 
 
 def _storable(data: dict[str, Any]) -> str | None:
