@@ -49,7 +49,9 @@ def check_peaks(content: bytes, count: int) -> None:
         raise RuntimeError("a series or its peak is missing")
 
 
-def measure(figures: Figures, beside: BenchmarkPortal, job: str, label: str, names: list[str], points: int, rounds: int) -> float:
+def measure(
+    figures: Figures, beside: BenchmarkPortal, job: str, label: str, names: list[str], points: int, rounds: int
+) -> float:
     """Asks `rounds` times after one that warms up; the median in milliseconds."""
     ask(beside, job, names, points)
     answers = [ask(beside, job, names, points) for _ in range(rounds)]

@@ -61,7 +61,9 @@ class Listener:
         return True
 
 
-async def listen(socket: ClientConnection, listener: Listener, events_url: str, http: httpx.AsyncClient, end: int) -> None:
+async def listen(
+    socket: ClientConnection, listener: Listener, events_url: str, http: httpx.AsyncClient, end: int
+) -> None:
     while listener.last < end:
         frame = json.loads(await socket.recv())
         if not listener.take(frame):
@@ -82,7 +84,12 @@ async def follow(url: str, token: str, job: str, count: int, pipe: Connection) -
     async def open_one() -> ClientConnection:
         async with gate:
             return await connect(
-                address, additional_headers=authorization, open_timeout=60, max_queue=None, compression=None, proxy=None
+                address,
+                additional_headers=authorization,
+                open_timeout=60,
+                max_queue=None,
+                compression=None,
+                proxy=None,
             )
 
     began = time.perf_counter()

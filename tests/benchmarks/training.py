@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from modelyard_trainer.launcher.trainer import SDK, THREAD_VARIABLES
 from modelyard_trainer.environments import ensure
+from modelyard_trainer.launcher.trainer import SDK, THREAD_VARIABLES
 
 from apps.datasets.samples import sample_archive
 from tests.benchmarks.figures import Figures, arguments, median
@@ -63,7 +63,9 @@ def ultralytics_body(beside: BenchmarkPortal, epochs: int) -> dict[str, Any]:
 
 def through_portal(beside: BenchmarkPortal, body: dict[str, Any]) -> tuple[float, str]:
     """Seconds from `start` to success, and the attempt's id."""
-    job = beside.rest("POST", "/training-jobs", {"project_id": beside.project_id, "name": "Pair", "seed": 7, **body})["id"]
+    job = beside.rest("POST", "/training-jobs", {"project_id": beside.project_id, "name": "Pair", "seed": 7, **body})[
+        "id"
+    ]
     began = time.perf_counter()
     beside.rest("POST", f"/training-jobs/{job}/start")
 
@@ -107,7 +109,13 @@ def by_hand(beside: BenchmarkPortal, attempt: str, trainer: str) -> tuple[float,
     began = time.perf_counter()
     with open(folder / "trainer.log", "wb") as log:
         done = subprocess.run(
-            command, cwd=folder / "output", env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False
+            command,
+            cwd=folder / "output",
+            env=environment,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
     seconds = time.perf_counter() - began
     if done.returncode != 0:
