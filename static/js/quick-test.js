@@ -106,7 +106,10 @@ class QuickTest {
     this.#progress({ state: "draft", progress_text: gettext("Sending the pictures") });
     const form = new FormData();
     for (const file of files) form.append("files", file);
-    form.append("checkpoint_id", this.part("checkpoint").value);
+    const choice = this.part("checkpoint").selectedOptions[0];
+    // "The best so far" is decided when the test starts: a training that goes on replaces its checkpoints.
+    if (choice.dataset.training) form.append("training_job_id", choice.dataset.training);
+    else form.append("checkpoint_id", choice.value);
     form.append("config", JSON.stringify(this.#settings()));
     try {
       const job = await call("POST", this.root.dataset.url, { body: form });
@@ -297,6 +300,8 @@ class QuickTest {
     });
     strip.replaceChildren(...(items.length < 2 ? [] : thumbs));
     this.go(0);
+    const main = this.root.querySelector(".quick-main");
+    if (main.getBoundingClientRect().top > innerHeight / 2) main.scrollIntoView();
   }
 
   /** @param {number} index */
@@ -310,7 +315,9 @@ class QuickTest {
       picture.classList.add("is-unshown");
       this.part("name").textContent = fill(gettext("%(name)s (your browser cannot show this kind of picture)"), { name: item.name });
     });
+    picture.addEventListener("load", () => (frame.style.aspectRatio = `${picture.naturalWidth} / ${picture.naturalHeight}`));
     const frame = el("div", { class: "boxes", data: { boxes: "[]", classes: "[]", width: item.width || "", height: item.height || "" } }, picture);
+    if (item.width) frame.style.aspectRatio = `${item.width} / ${item.height}`;
     this.part("stage-area").replaceChildren(frame);
     startBoxes(this.part("stage-area"));
     this.part("name").textContent = item.name;
