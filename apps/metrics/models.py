@@ -38,7 +38,11 @@ class Point(models.Model):
     """A value at a step of an attempt. A step repeated within an attempt: the last one wins."""
 
     pk = models.CompositePrimaryKey("series_id", "attempt_no", "step")
-    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="points", db_index=False)
+    # Points are written in the transaction that finds or makes their series, with the job locked: a constraint that
+    # looks every point's series up again would take longer than the points themselves.
+    series = models.ForeignKey(
+        Series, on_delete=models.CASCADE, related_name="points", db_index=False, db_constraint=False
+    )
     attempt_no = models.IntegerField()
     step = models.BigIntegerField()
     epoch = models.FloatField(null=True)

@@ -30,22 +30,23 @@ SELECT series_id, step, epoch, "time", value, attempt_no FROM visible
 WHERE (%(low)s::float8 IS NULL OR x >= %(low)s) AND (%(high)s::float8 IS NULL OR x <= %(high)s)
 ORDER BY series_id, x, attempt_no, step
 """
+RANGES = """
+WITH visible AS ({visible})
+SELECT series_id, min(x), max(x) FROM visible
+WHERE (%(low)s::float8 IS NULL OR x >= %(low)s) AND (%(high)s::float8 IS NULL OR x <= %(high)s)
+GROUP BY series_id
+"""
 # Two points a bucket: where the value is lowest and where it is highest. Arrays compare by their first member first.
 BUCKETS = """
-WITH visible AS MATERIALIZED ({visible}),
-range AS (
-    SELECT series_id, min(x) AS low, max(x) AS high FROM visible
-    WHERE (%(low)s::float8 IS NULL OR x >= %(low)s) AND (%(high)s::float8 IS NULL OR x <= %(high)s)
-    GROUP BY series_id
-),
-bucketed AS (
-    SELECT visible.series_id, ARRAY[value, x, step::float8, epoch, "time", attempt_no::float8] AS point,
-        CASE WHEN range.high > range.low
-            THEN least(floor((x - range.low) / (range.high - range.low) * %(buckets)s), %(buckets)s - 1) ELSE 0
-        END AS bucket
-    FROM visible JOIN range USING (series_id) WHERE x BETWEEN range.low AND range.high
-)
-SELECT series_id, min(point), max(point) FROM bucketed GROUP BY series_id, bucket ORDER BY series_id, bucket
+WITH visible AS ({visible})
+SELECT series_id,
+    min(ARRAY[value, x, step::float8, epoch, "time", attempt_no::float8]),
+    max(ARRAY[value, x, step::float8, epoch, "time", attempt_no::float8])
+FROM visible
+JOIN unnest(%(ranged)s::bigint[], %(lows)s::float8[], %(highs)s::float8[]) AS range(id, low, high) ON id = series_id
+WHERE x BETWEEN range.low AND range.high
+GROUP BY series_id, least(floor((x - range.low) * %(buckets)s / nullif(range.high - range.low, 0))::int, %(last)s)
+ORDER BY series_id, min(x)
 """
 
 
@@ -83,7 +84,10 @@ def chart(
             for series_id, *point in cursor:
                 found[series_id][0].append(point)
         if long:
-            cursor.execute(BUCKETS.format(visible=visible), {**shared, "series": long})
+            cursor.execute(RANGES.format(visible=visible), {**shared, "series": long})
+            ranged, lows, highs = zip(*cursor.fetchall(), strict=True) if cursor.rowcount else ((), (), ())
+            ranges = {"ranged": list(ranged), "lows": list(lows), "highs": list(highs), "last": points // 2 - 1}
+            cursor.execute(BUCKETS.format(visible=visible), {**shared, **ranges, "series": long})
             for series_id, lowest, highest in cursor:
                 rows = found.setdefault(series_id, ([], True))[0]
                 rows.extend(_ends(lowest, highest))

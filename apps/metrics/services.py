@@ -21,7 +21,8 @@ INSERT INTO metrics_series (job_id, name, scope, count)
 SELECT %s, name, scope, 0 FROM unnest(%s::text[], %s::text[]) AS fresh(name, scope)
 ON CONFLICT (job_id, name) DO NOTHING
 """
-# Tells the ids too, so that a batch of known series needs no other statement to find them.
+# Tells the ids too, so that a batch of known series needs no other statement to find them, and whether the attempt has
+# points of these steps already.
 UPDATE_SERIES = """
 UPDATE metrics_series AS series
 SET count = series.count + fresh.count,
@@ -29,16 +30,22 @@ SET count = series.count + fresh.count,
     last_value = fresh.last,
     min_value = least(series.min_value, fresh.low),
     max_value = greatest(series.max_value, fresh.high)
-FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[])
-     AS fresh(name, count, step, last, low, high)
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[])
+     AS fresh(name, count, first, step, last, low, high)
 WHERE series.job_id = %s AND series.name = fresh.name
-RETURNING series.name, series.id
+RETURNING series.name, series.id, EXISTS (
+    SELECT FROM metrics_point AS point
+    WHERE point.series_id = series.id AND point.attempt_no = %s AND point.step >= fresh.first
+)
 """
 INSERT_POINTS = """
 INSERT INTO metrics_point (series_id, attempt_no, step, epoch, "time", value)
 SELECT series_id, %s, step, epoch, "time", value
 FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[])
      AS fresh(series_id, step, epoch, "time", value)
+"""
+# Three times as slow, and needed only where a trainer goes back. The job's lock keeps others away meanwhile.
+REPLACE_POINTS = f"""{INSERT_POINTS}
 ON CONFLICT (series_id, attempt_no, step) DO UPDATE
 SET epoch = EXCLUDED.epoch, "time" = EXCLUDED."time", value = EXCLUDED.value
 """
@@ -62,10 +69,10 @@ def store_points(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
     if not batches:
         return
     with connection.cursor() as cursor:
-        ids = _update_series(cursor, job, batches)
+        ids, again = _update_series(cursor, job, attempt, batches)
         fresh = {name: batch for name, batch in batches.items() if name not in ids}
         if fresh and _insert_series(cursor, job, fresh):
-            ids |= _update_series(cursor, job, fresh)
+            ids |= _update_series(cursor, job, attempt, fresh)[0]
         rows = [
             (ids[name], step, *point)
             for name, batch in batches.items()
@@ -74,7 +81,7 @@ def store_points(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
         ]
         if rows:
             columns = [_array(column) for column in zip(*rows, strict=True)]
-            cursor.execute(INSERT_POINTS, [attempt.no, *columns])
+            cursor.execute(REPLACE_POINTS if again else INSERT_POINTS, [attempt.no, *columns])
 
 
 def _collect(events: list[JobEvent]) -> dict[str, _Batch]:
@@ -101,16 +108,17 @@ def _collect(events: list[JobEvent]) -> dict[str, _Batch]:
     return batches
 
 
-def _update_series(cursor: Any, job: Job, batches: dict[str, _Batch]) -> dict[str, int]:
-    """Sums up the batches in the series that there are; their ids by name."""
+def _update_series(cursor: Any, job: Job, attempt: Attempt, batches: dict[str, _Batch]) -> tuple[dict[str, int], bool]:
+    """Sums up the batches in the series that there are; their ids by name, and whether a step may be there already."""
     rows = []
     for batch in batches.values():
         values = [point[2] for point in batch.points.values()]
-        last = max(batch.points)
-        rows.append((len(values), last, batch.points[last][2], min(values), max(values)))
+        first, last = min(batch.points), max(batch.points)
+        rows.append((len(values), first, last, batch.points[last][2], min(values), max(values)))
     columns = [_array(column) for column in zip(*rows, strict=True)]
-    cursor.execute(UPDATE_SERIES, [list(batches), *columns, job.pk])
-    return dict(cursor.fetchall())
+    cursor.execute(UPDATE_SERIES, [list(batches), *columns, job.pk, attempt.no])
+    found = cursor.fetchall()
+    return {name: pk for name, pk, _again in found}, any(again for _name, _pk, again in found)
 
 
 def _insert_series(cursor: Any, job: Job, batches: dict[str, _Batch]) -> bool:

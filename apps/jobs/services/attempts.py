@@ -45,7 +45,8 @@ class Stale(Conflict):
 
 def authenticate(attempt_id: UUID, token: str) -> Attempt:
     """The attempt whose token this is. Raises `NotAuthenticated`."""
-    attempt = Attempt.objects.select_related("job").filter(pk=attempt_id).first()
+    # Without its job: the calls that come often read that anew under a lock.
+    attempt = Attempt.objects.filter(pk=attempt_id).first()
     digest = token_digest(token)
     if attempt is None or not attempt.token_hash or not secrets.compare_digest(attempt.token_hash, digest):
         raise NotAuthenticated("The attempt's token is not valid.", code="token_invalid")
@@ -59,7 +60,7 @@ def token_digest(token: str) -> str:
 def locked(attempt: Attempt) -> tuple[Job, Attempt]:
     """Job and attempt, fresh, with the job locked. Raises `Stale` when the attempt may not write any more."""
     job = Job.objects.select_for_update().get(pk=attempt.job_id)
-    attempt = Attempt.objects.select_related("node").get(pk=attempt.pk)
+    attempt = Attempt.objects.get(pk=attempt.pk)
     if attempt.state not in OPEN_ATTEMPTS or job.attempt_no != attempt.no or job.is_terminal:
         raise Stale
     return job, attempt
