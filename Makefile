@@ -32,11 +32,15 @@ doctor: install ## look at every part of the portal and say what to do
 	$(PYTHON) manage.py doctor $(ARGS)
 
 .PHONY: test
-test: install-dev assets chromium ## install and run all tests (ARGS="-k name" narrows them)
+test: install-dev assets chromium compiled ## install and run all tests (ARGS="-k name" narrows them)
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not benchmark" $(ARGS)
 
+.PHONY: compiled
+compiled: install
+	@$(THROWAWAY) && $(PYTHON) manage.py compile_messages
+
 .PHONY: coverage
-coverage: install-dev assets chromium ## run all tests and fail below 85 % coverage
+coverage: install-dev assets chromium compiled ## run all tests and fail below 85 % coverage
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not benchmark" --cov --cov-report=term --cov-fail-under=85 $(ARGS)
 
 .PHONY: resilience
