@@ -77,7 +77,14 @@ def chart(
     long = [item.pk for item in series if item.count > points]
     visible = VISIBLE.format(axis=AXES[axis])
     uncut = [item.pk for item in series if item.scope == Scope.SYSTEM]
-    shared = {"attempts": attempts, "cuts": cuts, "uncut": uncut, "low": low, "high": high, "buckets": points // 2}
+    shared: dict[str, Any] = {
+        "attempts": attempts,
+        "cuts": cuts,
+        "uncut": uncut,
+        "low": low,
+        "high": high,
+        "buckets": points // 2,
+    }
     with connection.cursor() as cursor:
         if whole:
             cursor.execute(ALL.format(visible=visible), {**shared, "series": whole})
