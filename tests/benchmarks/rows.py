@@ -16,12 +16,20 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "modelyard.settings.base")
 django.setup()
 
+from django.contrib.auth.models import Group
+from django.db import connection, models
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.audit.models import AuditEvent, AuditSeal
 from apps.core.identity import Actor, Via
-from apps.jobs.models import Attempt
+from apps.jobs.models import Attempt, Job
 from apps.jobs.services.attempts import attempt_arm
+from apps.jobs.states import JobState
+from apps.organizations.services import token_issue
 from apps.projects.models import Project, ProjectMembership
+from apps.training.models import TrainingJob
 from apps.training.services import training_create, training_start
 from tests.factories.resources import NodeFactory, ResourceGroupFactory
 
@@ -31,9 +39,7 @@ def attempts(project_id: str, count: str) -> list[dict[str, str]]:
 
     Each is `{"job", "attempt", "token"}`.
     """
-    project = Project.objects.get(pk=project_id)
-    owner = ProjectMembership.objects.filter(project=project).select_related("user")[0].user
-    actor = Actor.of(owner, organization_id=project.organization_id, via=Via.COMMAND)
+    project, actor = _people(project_id)
     stand = f"stand-{secrets.token_hex(4)}"
     group = ResourceGroupFactory(organization=project.organization, name=stand)
     tomorrow = timezone.now() + timedelta(days=1)
@@ -61,7 +67,79 @@ def _placed(job_id: Any) -> Attempt:
     raise RuntimeError("the dispatcher did not place the training")
 
 
-COMMANDS = {"attempts": attempts}
+def fill(project_id: str, count: str) -> int:
+    """So many projects of which the engineer is a member, ended trainings in them, and audit events of the engineer."""
+    project, actor = _people(project_id)
+    group = ResourceGroupFactory(organization=project.organization, name="Lists")
+    training = training_create(
+        actor=actor, project=project, name="Template", trainer="reference", resource_group=group
+    )
+    event = AuditEvent.objects.filter(actor_id=actor.user_id).order_by("-id")[0]
+    membership = ProjectMembership.objects.get(project=project, user_id=actor.user_id)
+    rows = int(count)
+    name = "'bench ' || number"
+    _multiply(Group, project.group_id, rows, id="1000000 + number", name=name)
+    _multiply(Project, project.pk, rows, id=_id("a"), name=name, group_id="1000000 + number")
+    _multiply(ProjectMembership, membership.pk, rows, id=_id("b"), project_id=_id("a"))
+    state = f"CASE WHEN mod(number, 50) = 0 THEN '{JobState.FAILED}' ELSE '{JobState.SUCCEEDED}' END"
+    ended = {"state": state, "finished_at": "now()", "started_at": "now()"}
+    _multiply(Job, training.pk, rows, id=_id("c"), name=name, project_id=_id("a"), **ended)
+    _multiply(TrainingJob, training.pk, rows, job_id=_id("c"))
+    action = "CASE WHEN mod(number, 50) = 0 THEN 'projects.project.created' ELSE action END"
+    _multiply(AuditEvent, event.pk, rows, id=_id("d"), action=action, time="now() - number * interval '1 second'")
+    # The sealer shall find nothing to do: it would work through all of them while pages are measured.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {AuditSeal._meta.db_table} (event_id, chain, seq, previous_hash, hash) "
+            f"SELECT {_id('d')}, %s, number, '', '' FROM generate_series(1, %s) AS number",
+            [project.organization_id, rows],
+        )
+        cursor.execute("ANALYZE")
+    return rows
+
+
+def statements(project_id: str, name: str, *sizes: str) -> list[int]:
+    """Statements that a page of the list costs, for each size of the page."""
+    project, actor = _people(project_id)
+    token = token_issue(actor=actor, organization_id=project.organization_id).access
+    client = Client(headers={"Authorization": f"Bearer {token}"}, SERVER_NAME="127.0.0.1")
+    found = []
+    for size in sizes:
+        client.get(f"/api/v1/{name}?page_size={size}")
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(f"/api/v1/{name}?page_size={size}")
+        if answer.status_code != 200 or len(answer.json()["results"]) != int(size):
+            raise RuntimeError(f"{name}: {answer.status_code} {answer.content[:300]!r}")
+        found.append(len(queries))
+    return found
+
+
+def _people(project_id: str) -> tuple[Project, Actor]:
+    project = Project.objects.get(pk=project_id)
+    owner = ProjectMembership.objects.filter(project=project).select_related("user")[0].user
+    return project, Actor.of(owner, organization_id=project.organization_id, via=Via.COMMAND)
+
+
+def _id(kind: str) -> str:
+    """SQL of the UUID of row `number`, older than every real one."""
+    return f"('01000000-0000-7000-8{kind}00-' || lpad(to_hex(number), 12, '0'))::uuid"
+
+
+def _multiply(model: type[models.Model], pk: Any, count: int, **columns: str) -> None:
+    """Copies a row `count` times; `columns` are SQL expressions of `number` for what differs."""
+    table, key = model._meta.db_table, model._meta.pk.column
+    names = [field.column for field in model._meta.local_concrete_fields]
+    values = ", ".join(columns.get(name, f'row."{name}"') for name in names)
+    quoted = ", ".join(f'"{name}"' for name in names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({quoted}) SELECT {values} FROM {table} AS row, "
+            f'generate_series(1, %s) AS number WHERE row."{key}" = %s',
+            [count, pk],
+        )
+
+
+COMMANDS = {"attempts": attempts, "fill": fill, "statements": statements}
 
 if __name__ == "__main__":
     print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))
