@@ -36,7 +36,7 @@ test: install-dev assets chromium compiled ## install and run all tests (ARGS="-
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not benchmark" $(ARGS)
 
 .PHONY: compiled
-compiled: install
+compiled: install ## catalogues of messages in the form that the portal reads
 	@$(THROWAWAY) && $(PYTHON) manage.py compile_messages
 
 .PHONY: coverage

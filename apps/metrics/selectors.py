@@ -93,7 +93,12 @@ def chart(
         if long:
             cursor.execute(RANGES.format(visible=visible), {**shared, "series": long})
             ranged, lows, highs = zip(*cursor.fetchall(), strict=True) if cursor.rowcount else ((), (), ())
-            ranges = {"ranged": list(ranged), "lows": list(lows), "highs": list(highs), "last": points // 2 - 1}
+            ranges: dict[str, Any] = {
+                "ranged": list(ranged),
+                "lows": list(lows),
+                "highs": list(highs),
+                "last": points // 2 - 1,
+            }
             cursor.execute(BUCKETS.format(visible=visible), {**shared, **ranges, "series": long})
             for series_id, lowest, highest in cursor:
                 rows = found.setdefault(series_id, ([], True))[0]
