@@ -63,9 +63,11 @@ def inference_start(
     files: Sequence["File[bytes]"],
     config: dict[str, Any] | None = None,
     name: str = "",
+    or_newer: bool = False,
 ) -> InferenceJob:
     """Lets the checkpoint look at the pictures: 1 to 64 files of at most 32 MiB, 256 MiB in all.
 
+    With `or_newer` the training's next checkpoint of the kind stands in for one that was replaced meanwhile.
     Everything that can be refused is refused before a byte is stored. Raises `Invalid` or `TooLarge` naming each file
     that is no sound picture, `Conflict` when the trainer cannot predict.
     """
@@ -76,7 +78,13 @@ def inference_start(
     facts = _checked_pictures(files)
     pictures = [_stored(project, file, found) for file, found in zip(files, facts, strict=True)]
     return inference_create(
-        actor=actor, project=project, checkpoint=checkpoint, pictures=pictures, config=settings, name=name
+        actor=actor,
+        project=project,
+        checkpoint=checkpoint,
+        pictures=pictures,
+        config=settings,
+        name=name,
+        or_newer=or_newer,
     )
 
 
@@ -89,11 +97,15 @@ def inference_create(
     pictures: Sequence[Picture],
     config: dict[str, Any],
     name: str = "",
+    or_newer: bool = False,
 ) -> InferenceJob:
     """The job for pictures that are stored already, put into the queue."""
     # Locked: a training that goes on replaces its checkpoints.
     locked = Checkpoint.objects.select_for_update(of=("self",)).select_related("job__resource_group")
     found = locked.filter(pk=checkpoint.pk, job__project=project).first()
+    if found is None and or_newer:
+        newer = locked.filter(job_id=checkpoint.job_id, kind=checkpoint.kind, job__project=project)
+        found = newer.order_by("-pk").first()
     if found is None:
         raise NotFound()
     assert found.job is not None, "the condition names its project"

@@ -57,11 +57,11 @@ def url(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve(sockets=[listener])), daemon=True)
     thread.start()
     yield found
-    # The threads behind the loop keep their connections, and a database with connections cannot be dropped.
-    asyncio.run_coroutine_threadsafe(sync_to_async(connections.close_all)(), loop).result(10)
     server.should_exit = server.force_exit = True
     thread.join(20)
     listener.close()
+    # The thread behind sockets keeps its connection, and a database with connections cannot be dropped.
+    asyncio.run(sync_to_async(connections.close_all)())
 
 
 @pytest.fixture
@@ -74,10 +74,10 @@ def open_page(url: str, cast: Cast) -> Iterator[Callable[..., Any]]:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
         )
 
-        def opened(path: str, persona: str = "editor", width: int = 1280, **cookies: str) -> Any:
+        def opened(path: str, persona: str = "editor", width: int = 1280, language: str = "en", **cookies: str) -> Any:
             page = browser.new_page(viewport={"width": width, "height": 900})
             session = cast.person(persona).portal.cookies[settings.SESSION_COOKIE_NAME].value
-            given = {settings.SESSION_COOKIE_NAME: session, **cookies}
+            given = {settings.SESSION_COOKIE_NAME: session, settings.LANGUAGE_COOKIE_NAME: language, **cookies}
             page.context.add_cookies([{"name": name, "value": value, "url": url} for name, value in given.items()])
             page.complaints = []
             page.on("console", lambda said: page.complaints.append(said.text) if said.type == "error" else None)

@@ -15,8 +15,9 @@ from apps.core.testing import Cast, assert_constant_queries, committed
 from apps.evaluation import services
 from apps.evaluation.kind import INFERENCE
 from apps.evaluation.models import InferenceInput, InferenceJob
-from apps.jobs.models import Attempt, Job, JobArtifact
+from apps.jobs.models import Attempt, AttemptFile, Job, JobArtifact, JobEvent
 from apps.jobs.states import JobState
+from apps.training.kind import TRAINING
 from apps.training.models import Checkpoint, CheckpointKind
 from tests.datasets.factories import images
 from tests.factories.evaluation import PNG, InferenceJobFactory, TriedCheckpointFactory, TriedTrainingFactory
@@ -82,6 +83,40 @@ def test_a_training_stands_for_its_best_checkpoint_else_its_last(cast: Cast, che
     InferenceJob.objects.all().delete()
     checkpoint.delete()
     assert send(cast, ("a.png", PNG), training_job_id=training).json()["checkpoint_id"] == str(last.pk)
+
+
+@pytest.mark.parametrize(("field", "status"), [("training_job_id", 201), ("checkpoint_id", 404)])
+def test_a_checkpoint_replaced_while_pictures_were_stored_has_a_successor_only_for_its_training(
+    cast: Cast, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, field: str, status: int
+) -> None:
+    store, newer = services._stored, []
+
+    def replace(*args: Any) -> Any:
+        if not newer:
+            newer.append(TriedCheckpointFactory(job=checkpoint.job))
+            Checkpoint.objects.filter(pk=checkpoint.pk).delete()
+        return store(*args)
+
+    monkeypatch.setattr(services, "_stored", replace)
+    key = str(checkpoint.job_id if field == "training_job_id" else checkpoint.pk)
+    response = send(cast, ("a.png", PNG), **{field: key})
+    assert response.status_code == status
+    assert [row.checkpoint_id for row in InferenceJob.objects.all()] == [newer[0].pk] * (status == 201)
+
+
+def test_what_was_tried_stays_when_its_training_writes_a_better_one(cast: Cast) -> None:
+    inference = cast.sample("inference-job")
+    tried, job = inference.checkpoint, inference.checkpoint.job
+    attempt = AttemptFactory(job=job)
+    for number in range(2):
+        content = f"weights {number}".encode()
+        digest = hashlib.sha256(content).hexdigest()
+        AttemptFile.objects.create(attempt=attempt, kind="checkpoint", name="best", sha256=digest, size=len(content))
+        data = {"kind": "best", "name": "best", "sha256": digest, "step": number, "epoch": number, "metrics": {}}
+        TRAINING.on_events(job, attempt, [JobEvent(job=job, type="checkpoint", data=data)])
+    best = Checkpoint.objects.filter(job=job, kind=CheckpointKind.BEST).order_by("pk")
+    assert next(row.pk for row in best) == tried.pk
+    assert [row.step for row in best][1:] == [1]
 
 
 def test_a_training_without_a_checkpoint_says_so(cast: Cast) -> None:

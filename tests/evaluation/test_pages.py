@@ -21,13 +21,13 @@ def test_an_editor_may_send_pictures_and_a_viewer_is_told_why_not(cast: Cast) ->
     assert "editor of the project" in seen
 
 
-def test_the_best_checkpoint_is_chosen_first_and_those_to_resume_from_are_not_offered(cast: Cast) -> None:
+def test_the_best_so_far_is_chosen_first_and_those_to_resume_from_are_not_offered(cast: Cast) -> None:
     best = cast.sample("tried-checkpoint")
     last = TriedCheckpointFactory(job=best.job, kind=CheckpointKind.LAST)
     resume = TriedCheckpointFactory(job=best.job, kind=CheckpointKind.RESUME)
     seen = page(cast, "owner", f"/training/{best.job_id}/quick-test/")
-    assert f'<option value="{best.pk}" selected>' in seen
-    assert f'<option value="{last.pk}">' in seen
+    assert f'data-training="{best.job_id}" selected>' in seen
+    assert seen.index(f'<option value="{best.pk}">') < seen.index(f'<option value="{last.pk}">')
     assert str(resume.pk) not in seen
 
 

@@ -29,6 +29,9 @@ class TriedTrainingFactory(TrainingJobFactory):
 class TriedCheckpointFactory(CheckpointFactory):
     """The best weights of an ended training."""
 
+    class Meta:
+        skip_postgeneration_save = True
+
     job = factory.LazyFunction(lambda: TriedTrainingFactory().job)
     task = "tabular"
     name = "best.json"

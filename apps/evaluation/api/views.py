@@ -95,7 +95,9 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
         form = serializers.InferenceCreateSerializer(data=request.data, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
         values = dict(form.validated_data)
-        checkpoint = self._checkpoint(values.pop("checkpoint_id", None), values.pop("training_job_id", None))
+        training_pk = values.pop("training_job_id", None)
+        checkpoint = self._checkpoint(values.pop("checkpoint_id", None), training_pk)
+        values["or_newer"] = training_pk is not None
         inference = services.inference_start(actor=request.actor, checkpoint=checkpoint, **values)
         return self._answer(inference, status.HTTP_201_CREATED)
 
