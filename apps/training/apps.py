@@ -8,12 +8,15 @@ class TrainingConfig(AppConfig):
     verbose_name = _("Training")
 
     def ready(self) -> None:
+        from apps.datasets.selectors import register_usage
         from apps.experiments.points import register_points_source
         from apps.jobs.kinds import register_kind
         from apps.training import actions, policies
         from apps.training.kind import TRAINING
         from apps.training.mirror import points_of_run
+        from apps.training.selectors import uses_of_dataset
 
         assert actions and policies
         register_kind(TRAINING)
         register_points_source(points_of_run)
+        register_usage(uses_of_dataset)

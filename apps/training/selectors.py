@@ -6,6 +6,9 @@ from typing import Any
 from django.utils.translation import get_language
 
 from apps.core.errors import Invalid, NotFound
+from apps.core.identity import Actor
+from apps.datasets.models import Dataset
+from apps.datasets.selectors import Use
 from apps.jobs.models import JobArtifact
 from apps.metrics.models import Series
 from apps.metrics.selectors import AXES, chart, series_of
@@ -163,3 +166,19 @@ def figure_of(artifact: dict[str, Any]) -> dict[str, Any] | None:
     except (KeyError, TypeError, AttributeError):
         return None
     return None
+
+
+def uses_of_dataset(actor: Actor, dataset: Dataset, limit: int) -> list[Use]:
+    """The newest trainings on the dataset that the actor may see."""
+    rows = TrainingJob.objects.visible(actor).filter(dataset=dataset).select_related("job").order_by("-job_id")
+    return [
+        Use(
+            name=training.job.name,
+            kind=str(TrainingJob._meta.verbose_name),
+            state=training.job.get_state_display(),
+            color=training.job.state_color,
+            time=training.job.created_at,
+            href=training.get_absolute_url(),
+        )
+        for training in rows[:limit]
+    ]

@@ -96,3 +96,10 @@ def _posted(cast: Cast, **fields: str) -> dict[str, str]:
         "config.steps": "5",
         **fields,
     }
+
+
+def test_a_dataset_names_the_trainings_that_use_it(cast: Cast) -> None:
+    training = cast.sample("training-job")
+    TrainingJob.objects.filter(pk=training.pk).update(dataset=cast.sample("dataset"))
+    page = cast.owner.portal.get(f"/datasets/{cast.sample('dataset').pk}/usage/").content.decode()
+    assert training.get_absolute_url() in page
