@@ -1,12 +1,14 @@
 """The live socket of a job (docs/architecture/live-protocol.md).
 
 Subscribed first, then told where the cursor stands: what happens in between arrives as a hint, so nothing is missed.
-The right to see the job is asked on connecting and again every few seconds; losing it closes the socket.
+The right to see the job is asked on connecting and again every few seconds, once for all sockets of one reader; losing
+it closes them.
 """
 
 import asyncio
 import json
 import time
+from collections.abc import Callable, Coroutine
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +30,8 @@ from apps.core.realtime import group_name, tickets
 from apps.jobs.models import Job
 from apps.jobs.selectors import summary
 from apps.jobs.services.transitions import MAX_HINT_CHARACTERS, MAX_HINT_EVENTS
+
+Reader = tuple[str, str, str, bool, int | str | None]
 
 PROTOCOL = "modelyard.v1"
 TICKET = "modelyard.ticket."
@@ -54,6 +58,19 @@ class Close(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
+
+
+_answers: dict[Reader, asyncio.Task[bool]] = {}
+
+
+async def _shared(reader: Reader, ask: Callable[[], Coroutine[Any, Any, bool]]) -> bool:
+    """The answer of `ask`, asked once for the sockets of a reader that wake at the same moment."""
+    task = _answers.get(reader)
+    if task is None:
+        task = _answers[reader] = asyncio.create_task(ask())
+        asyncio.get_running_loop().call_later(RECHECK_SECONDS / 2, _answers.pop, reader, None)
+    # A socket that closes meanwhile takes nothing from the others.
+    return await asyncio.shield(task)
 
 
 class JobConsumer(AsyncWebsocketConsumer):
@@ -131,13 +148,21 @@ class JobConsumer(AsyncWebsocketConsumer):
 
     async def _recheck(self) -> None:
         """Rights change while a socket is open: roles, memberships, tokens, the project's trash."""
+        reader, loop = self._reader(), asyncio.get_running_loop()
+        # Sockets of one reader wake together and share the answer; those of different readers are spread.
+        phase = hash(reader) % 1000 / 1000 * RECHECK_SECONDS
         while True:
-            await asyncio.sleep(RECHECK_SECONDS)
+            await asyncio.sleep(RECHECK_SECONDS - (loop.time() + phase) % RECHECK_SECONDS)
             try:
-                await database_sync_to_async(self._look)()
+                self.may_change = await _shared(reader, database_sync_to_async(self._may_change))
             except Close:
                 await self.close(4403)
                 return
+
+    def _reader(self) -> Reader:
+        """What the answer about rights depends on: sockets that agree in it are of one reader."""
+        proof = self.generation if self.generation is not None else self.scope["session"].session_key
+        return str(self.job_id), str(self.actor.user_id), str(self.actor.organization_id), self.actor.narrowed, proof
 
     def _authenticate(self, protocols: list[str]) -> Actor:
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in self.scope["headers"]}
@@ -185,7 +210,16 @@ class JobConsumer(AsyncWebsocketConsumer):
         return wanted if wanted in dict(settings.LANGUAGES) else "en"
 
     def _look(self) -> dict[str, Any]:
-        """Asks for the right, with roles read afresh, and says where the job stands."""
+        """Asks for the right, and says where the job stands."""
+        job, self.may_change = self._rights()
+        with translation.override(self.scope["language"]):
+            return {"event_seq": job.event_seq, "job": summary(job, may_change=self.may_change)}
+
+    def _may_change(self) -> bool:
+        return self._rights()[1]
+
+    def _rights(self) -> tuple[Job, bool]:
+        """The job and whether the reader may change it, with roles read afresh. Raises `Close`."""
         user = self.actor.user
         assert user is not None
         user.refresh_from_db(fields=["is_active", "token_generation", "is_superuser"])
@@ -195,9 +229,7 @@ class JobConsumer(AsyncWebsocketConsumer):
         job = Job.objects.visible(fresh).filter(pk=self.job_id).first()
         if job is None:
             raise Close(4404)
-        self.may_change = policy.allows(fresh, "jobs.change_job", job)
-        with translation.override(self.scope["language"]):
-            return {"event_seq": job.event_seq, "job": summary(job, may_change=self.may_change)}
+        return job, policy.allows(fresh, "jobs.change_job", job)
 
     def _is_signed_in(self) -> bool:
         """Whether what let this socket in still counts: the session, or the generation of the tokens."""

@@ -19,7 +19,7 @@ POINTS = 200
 INSERT = """
 WITH made AS (
     INSERT INTO metrics_series (job_id, name, scope, count, last_step, last_value, min_value, max_value)
-    SELECT %(job)s, format(%(name)s, number), 'batch', %(steps)s, %(steps)s, 0, -2, 5
+    SELECT %(job)s, replace(%(name)s, '#', number::text), 'batch', %(steps)s, %(steps)s, 0, -2, 5
     FROM generate_series(1, %(series)s) AS number RETURNING id
 )
 INSERT INTO metrics_point (series_id, attempt_no, step, epoch, "time", value)
@@ -30,7 +30,7 @@ PEAK = 7_777
 
 
 def fill(beside: BenchmarkPortal, job: str, *, name: str, series: int, steps: int) -> None:
-    """Series named by `name` (`%s` is their number) with one value far above all others."""
+    """Series named by `name` (`#` is their number) with one value far above all others."""
     values = {"job": job, "name": name, "series": series, "steps": steps, "peak": PEAK}
     beside.execute(INSERT, values)
     beside.execute("ANALYZE metrics_point")
@@ -75,8 +75,8 @@ def main() -> int:
     with portal() as beside:
         found = beside.django("attempts", "2")
         many, one = found[0]["job"], found[1]["job"]
-        fill(beside, many, name="train/value_%s", series=SERIES, steps=STEPS)
-        fill(beside, one, name="train/long_%s", series=1, steps=LONG)
+        fill(beside, many, name="train/value_#", series=SERIES, steps=STEPS)
+        fill(beside, one, name="train/long_#", series=1, steps=LONG)
         names = [f"train/value_{number}" for number in range(1, SERIES + 1)]
         label = f"{SERIES} series of {STEPS:,} steps"
         whole = measure(figures, beside, many, label, names, POINTS, asked.rounds)

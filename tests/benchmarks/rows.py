@@ -23,14 +23,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.models import AuditEvent, AuditSeal
-from apps.core.identity import Actor, Via
+from apps.core.identity import Actor, Role, Via
 from apps.jobs.models import Attempt, Job
 from apps.jobs.services.attempts import attempt_arm
 from apps.jobs.states import JobState
 from apps.organizations.services import token_issue
-from apps.projects.models import Project, ProjectMembership
+from apps.projects.models import Project, ProjectMembership, ProjectRole
 from apps.training.models import TrainingJob
 from apps.training.services import training_create, training_start
+from tests.factories.organizations import MembershipFactory
+from tests.factories.projects import ProjectMembershipFactory
 from tests.factories.resources import NodeFactory, ResourceGroupFactory
 
 
@@ -98,6 +100,18 @@ def fill(project_id: str, count: str) -> int:
     return rows
 
 
+def viewers(project_id: str, count: str) -> list[str]:
+    """Access tokens of so many more members of the project."""
+    project, _actor = _people(project_id)
+    tokens = []
+    for _number in range(int(count)):
+        membership = MembershipFactory(organization=project.organization, role=Role.ENGINEER_I)
+        ProjectMembershipFactory(project=project, user=membership.user, role=ProjectRole.VIEWER)
+        actor = Actor.of(membership.user, organization_id=project.organization_id, via=Via.COMMAND)
+        tokens.append(token_issue(actor=actor, organization_id=project.organization_id).access)
+    return tokens
+
+
 def statements(project_id: str, name: str, *sizes: str) -> list[int]:
     """Statements that a page of the list costs, for each size of the page."""
     project, actor = _people(project_id)
@@ -139,7 +153,7 @@ def _multiply(model: type[models.Model], pk: Any, count: int, **columns: str) ->
         )
 
 
-COMMANDS = {"attempts": attempts, "fill": fill, "statements": statements}
+COMMANDS = {"attempts": attempts, "fill": fill, "statements": statements, "viewers": viewers}
 
 if __name__ == "__main__":
     print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

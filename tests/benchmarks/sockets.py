@@ -2,7 +2,7 @@
 
 A trainer's stand-in sends a batch of events 4.5 times a second over the attempt protocol; programs listen on the job's
 socket and follow its rules: a gap is fetched over REST. Latency is from just before the batch is sent to the moment in
-which the listener holds it. Listeners run in a process of their own, on the same machine.
+which the listener holds it. Listeners run in a process of their own, on the same machine, and belong to fifty people.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from tests.benchmarks.ingest import OurTrainer, our_trainers
 from tests.benchmarks.stand import BenchmarkPortal, portal
 
 COUNTS = (200, 500)
+PEOPLE = 50
 PER_SECOND = 4.5
 SERIES = 10
 #: Handshakes under way at once, as after a restart with jittered clients.
@@ -75,9 +76,8 @@ async def listen(
             listener.last += len(numbers)
 
 
-async def follow(url: str, token: str, job: str, count: int, pipe: Connection) -> None:
+async def follow(url: str, tokens: list[str], job: str, count: int, pipe: Connection) -> None:
     """Opens the sockets, says `ready`, follows until the cursor that the other side names, and tells what it saw."""
-    authorization = {"Authorization": f"Bearer {token}"}
     address = f"ws{url.removeprefix('http')}/ws/training-jobs/{job}/"
     gate = asyncio.Semaphore(CONNECTING)
 
@@ -85,7 +85,7 @@ async def follow(url: str, token: str, job: str, count: int, pipe: Connection) -
         async with gate:
             return await connect(
                 address,
-                additional_headers=authorization,
+                additional_headers={"Authorization": f"Bearer {token}"},
                 open_timeout=60,
                 max_queue=None,
                 compression=None,
@@ -93,14 +93,16 @@ async def follow(url: str, token: str, job: str, count: int, pipe: Connection) -
             )
 
     began = time.perf_counter()
-    sockets = await asyncio.gather(*(open_one() for _ in range(count)))
+    sockets = await asyncio.gather(*(open_one(tokens[number % len(tokens)]) for number in range(count)))
     listeners = [Listener() for _ in sockets]
     for socket, listener in zip(sockets, listeners, strict=True):
         listener.take(json.loads(await socket.recv()))
     pipe.send(time.perf_counter() - began)
     end = await asyncio.to_thread(pipe.recv)
     events_url = f"{url}/api/v1/training-jobs/{job}/events"
-    async with httpx.AsyncClient(timeout=60, trust_env=False, headers=authorization) as http:
+    async with httpx.AsyncClient(
+        timeout=60, trust_env=False, headers={"Authorization": f"Bearer {tokens[0]}"}
+    ) as http:
         tasks = [
             asyncio.create_task(listen(socket, listener, events_url, http, end))
             for socket, listener in zip(sockets, listeners, strict=True)
@@ -124,8 +126,8 @@ async def follow(url: str, token: str, job: str, count: int, pipe: Connection) -
     pipe.send((facts, delays))
 
 
-def follower(url: str, token: str, job: str, count: int, pipe: Connection) -> None:
-    asyncio.run(follow(url, token, job, count, pipe))
+def follower(url: str, tokens: list[str], job: str, count: int, pipe: Connection) -> None:
+    asyncio.run(follow(url, tokens, job, count, pipe))
 
 
 def send(trainer: OurTrainer, batches: int) -> None:
@@ -141,14 +143,14 @@ def send(trainer: OurTrainer, batches: int) -> None:
         trainer.send(json.dumps({"stream": "trainer", "events": [event]}).encode())
 
 
-def measure(figures: Figures, beside: BenchmarkPortal, count: int, seconds: int) -> None:
+def measure(figures: Figures, beside: BenchmarkPortal, tokens: list[str], count: int, seconds: int) -> None:
     (trainer,) = our_trainers(beside, 1)
     assert isinstance(trainer, OurTrainer)
     batches = round(seconds * PER_SECOND)
     ((cursor,),) = beside.rows("SELECT event_seq FROM jobs_job WHERE id = %s", trainer.run_id)
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=follower, args=(beside.url, beside.token, trainer.run_id, count, theirs)
+        target=follower, args=(beside.url, tokens, trainer.run_id, count, theirs)
     )
     process.start()
     theirs.close()
@@ -187,8 +189,9 @@ def main() -> int:
     asked = arguments(__doc__, seconds=20)
     figures = Figures("sockets")
     with portal() as beside:
+        tokens = beside.django("viewers", str(PEOPLE))
         for count in COUNTS:
-            measure(figures, beside, count, asked.seconds)
+            measure(figures, beside, tokens, count, asked.seconds)
     return figures.finish()
 
 

@@ -47,7 +47,8 @@ class BenchmarkPortal(Portal):
             raise RuntimeError(done.stderr)
         return json.loads(done.stdout.splitlines()[-1])
 
-    def execute(self, sql: str, *values: Any) -> None:
+    def execute(self, sql: str, values: dict[str, Any] | None = None) -> None:
+        """Runs a statement with named values."""
         self.rows("SELECT 1")  # connects
         assert self._database is not None
         self._database.execute(sql, values)
