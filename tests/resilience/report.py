@@ -16,6 +16,8 @@ class Tried:
     attempts: int
     seconds: float
     noticed: float | None = None
+    #: How often the fault is tried in this run; None: once a round.
+    times: int | None = None
 
 
 @dataclass
@@ -45,14 +47,14 @@ class Report:
             "",
             f"Seed {self.seed}, {self.rounds} round(s), {datetime.now(UTC):%Y-%m-%d}.",
             "",
-            "| fault | passed | moments (s after submit) | attempts | noticed after at most (s) | longest training (s) |",
+            "| fault | passed | moments (s after submit) | attempts | noticed after at most (s) | longest (s) |",
             "|---|---|---|---|---|---|",
         ]
         for what in dict.fromkeys(entry.what for entry in self.tried):
             entries = [entry for entry in self.tried if entry.what == what]
             noticed = [entry.noticed for entry in entries if entry.noticed is not None]
             lines.append(
-                f"| {what} | {len(entries)}/{self.rounds} | {', '.join(f'{entry.moment:.1f}' for entry in entries)} "
+                f"| {what} | {len(entries)}/{entries[0].times or self.rounds} | {', '.join(f'{entry.moment:.1f}' for entry in entries)} "
                 f"| {', '.join(str(entry.attempts) for entry in entries)} "
                 f"| {f'{max(noticed):.1f}' if noticed else ''} | {max(entry.seconds for entry in entries):.1f} |"
             )

@@ -158,7 +158,19 @@ class Portal:
             sql = "SELECT 1 FROM resources_node WHERE state = 'ready' AND last_seen_at > now() - interval '10 seconds'"
             return bool(self.rows(sql))
 
-        until(well, "every part of the portal being well")
+        try:
+            until(well, "every part of the portal being well")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.health()}") from None
+
+    def health(self) -> str:
+        """What is wrong, for the message of a failed test."""
+        try:
+            answer = self.http.get(f"{self.url}/readyz").text
+        except httpx.HTTPError as error:
+            answer = repr(error)
+        nodes = self.rows("SELECT name, state, now() - last_seen_at FROM resources_node")
+        return f"{answer} {self.pids()} {nodes} {(self.folder / 'up.log').read_text()[-800:]}"
 
     # REST and database
 
