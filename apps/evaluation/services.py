@@ -104,7 +104,7 @@ def inference_create(
     locked = Checkpoint.objects.select_for_update(of=("self",)).select_related("job__resource_group")
     found = locked.filter(pk=checkpoint.pk, job__project=project).first()
     if found is None and or_newer:
-        newer = locked.filter(job_id=checkpoint.job_id, kind=checkpoint.kind, job__project=project)
+        newer = locked.filter(job=checkpoint.job, kind=checkpoint.kind, job__project=project)
         found = newer.order_by("-pk").first()
     if found is None:
         raise NotFound()

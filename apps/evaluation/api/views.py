@@ -28,7 +28,6 @@ from apps.training.models import Checkpoint, TrainingJob
 
 AFTER = OpenApiParameter("after", int, default=0, description="Cursor: events beyond this number.")
 LIMIT = OpenApiParameter("limit", int, default=1000)
-ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The inference job.")
 NUMBER = OpenApiParameter("no", int, OpenApiParameter.PATH, description="Number of the picture, from 0.")
 PICTURE: dict[Any, Any] = {(200, kind): OpenApiTypes.BINARY for kind in services.MEDIA_TYPES.values()}
 PICTURE |= {304: None}
@@ -118,7 +117,7 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
         after, limit = _integer(request, "after", 0, 0, 2**62), _integer(request, "limit", 1000, 1, MAX_EVENTS)
         return Response(events_after(self.get_object().job, after, limit))
 
-    @extend_schema(parameters=[ID, NUMBER], responses=PICTURE)
+    @extend_schema(parameters=[NUMBER], responses=PICTURE)
     @action(detail=True, url_path="inputs/(?P<no>[0-9]{1,3})/content", filterset_class=None)
     def input_content(self, request: ApiRequest, pk: str | None = None, no: str = "0") -> HttpResponseBase:
         """The bytes of a picture, as they were sent."""
