@@ -27,7 +27,6 @@ from apps.training.models import Checkpoint, TrainingJob
 BINARY = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
 AFTER = OpenApiParameter("after", int, default=0, description="Cursor: events beyond this number.")
 LIMIT = OpenApiParameter("limit", int, default=1000)
-ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The training job.")
 ROW = OpenApiParameter("row_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
@@ -184,7 +183,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         rows = Checkpoint.objects.visible(request.actor).filter(job_id=self.get_object().pk).order_by("-pk")
         return Response(serializers.CheckpointSerializer(rows, many=True).data)
 
-    @extend_schema(parameters=[ID, ROW], responses=BINARY)
+    @extend_schema(parameters=[ROW], responses=BINARY)
     @action(detail=True, url_path="checkpoints/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
     def checkpoint_content(
         self, request: ApiRequest, pk: str | None = None, row_id: str = ""
@@ -200,7 +199,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         """Pictures, tables and reports that the training has made."""
         return Response(serializers.ArtifactSerializer(selectors.artifacts(self.get_object()), many=True).data)
 
-    @extend_schema(parameters=[ID, ROW], responses=BINARY)
+    @extend_schema(parameters=[ROW], responses=BINARY)
     @action(detail=True, url_path="artifacts/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
     def artifact_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> StreamingHttpResponse:
         """The bytes of an artifact."""

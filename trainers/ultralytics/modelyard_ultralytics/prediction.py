@@ -15,6 +15,8 @@ from modelyard_ultralytics.weights import Weights, load_weights
 # The library wraps Pillow's `open` and asks for an optional package when Pillow fails, hence the ImportError.
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, ImportError)
 
+MOST_SUMMARY = 400_000
+
 
 def predict(context: Context) -> None:
     """Predicts boxes in the given pictures with the weights of `start_from`.
@@ -43,7 +45,8 @@ def predict(context: Context) -> None:
     document = {"predictions": predictions}
     text = json.dumps(document, ensure_ascii=False)
     context.artifact("predictions.json", "predictions", write=lambda target: target.write_text(text, encoding="utf-8"))
-    context.succeeded(metrics={}, summary=document)
+    # An event may have 512 KiB; a larger answer is in the artifact alone.
+    context.succeeded(metrics={}, summary=document if len(text) <= MOST_SUMMARY else {"pictures": len(predictions)})
 
 
 def _predict_all(context: Context, weights: Weights, device: str, work: Path) -> list[dict[str, Any]] | None:
