@@ -9,8 +9,13 @@ import pytest
 from django.conf import settings
 from django.core.cache import caches
 from django.db import connection
+from hypothesis import settings as hypothesis_settings
 
 from apps.core.testing import Cast
+
+# A machine that is busy with other tests makes single examples slow; what is found counts, not how fast.
+hypothesis_settings.register_profile("modelyard", deadline=None)
+hypothesis_settings.load_profile("modelyard")
 
 #: The definitions of the audit log's TRUNCATE triggers, for the test that puts them back.
 TRUNCATE_TRIGGERS = pytest.StashKey[list[str]]()
