@@ -105,7 +105,8 @@ def viewers(project_id: str, count: str) -> list[str]:
     project, _actor = _people(project_id)
     tokens = []
     for _number in range(int(count)):
-        membership = MembershipFactory(organization=project.organization, role=Role.ENGINEER_I)
+        email = f"{secrets.token_hex(8)}@example.com"
+        membership = MembershipFactory(organization=project.organization, role=Role.ENGINEER_I, user__email=email)
         ProjectMembershipFactory(project=project, user=membership.user, role=ProjectRole.VIEWER)
         actor = Actor.of(membership.user, organization_id=project.organization_id, via=Via.COMMAND)
         tokens.append(token_issue(actor=actor, organization_id=project.organization_id).access)

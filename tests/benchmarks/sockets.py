@@ -81,7 +81,7 @@ async def follow(url: str, tokens: list[str], job: str, count: int, pipe: Connec
     address = f"ws{url.removeprefix('http')}/ws/training-jobs/{job}/"
     gate = asyncio.Semaphore(CONNECTING)
 
-    async def open_one() -> ClientConnection:
+    async def open_one(token: str) -> ClientConnection:
         async with gate:
             return await connect(
                 address,
