@@ -22,6 +22,9 @@ START_TARGET = "inputs/start.ckpt"
 KEPT_RESUME = 2
 MAX_STEP = 2**53
 
+# Events of which the run in MLflow learns.
+MIRRORED = {"metrics", "artifact", "checkpoint"}
+
 RUN_STATUS = {JobState.SUCCEEDED: RunStatus.FINISHED, JobState.STOPPED: RunStatus.KILLED}
 
 
@@ -71,16 +74,19 @@ def may_read_blob(job: Job, sha256: str) -> bool:
 
 def on_events(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
     """Keeps the newest checkpoint of each kind; a superseded one never arrived."""
-    training = TrainingJob.objects.get(pk=job.pk)
     newest = {}
     for event in events:
         if event.type == "checkpoint" and not (event.data.get("superseded") or event.data.get("missing")):
             newest[str(event.data.get("kind"))] = event.data
-    for kind, data in newest.items():
-        if kind in CheckpointKind.values:
-            _keep(job, attempt, training, kind, data)
-    if training.run_id is not None:
-        _mirror(job, training.run_id, events)
+    if newest:
+        training = TrainingJob.objects.get(pk=job.pk)
+        for kind, data in newest.items():
+            if kind in CheckpointKind.values:
+                _keep(job, attempt, training, kind, data)
+    if any(event.type in MIRRORED for event in events):
+        run_id = TrainingJob.objects.values_list("run_id", flat=True).get(pk=job.pk)
+        if run_id is not None:
+            _mirror(job, run_id, events)
 
 
 def _mirror(job: Job, run_id: UUID, events: list[JobEvent]) -> None:

@@ -34,6 +34,11 @@ PLATFORM_REASONS = {
 }
 
 
+# Every call of every launcher reads these two: as plain SQL they cost half of what it takes to compose them anew.
+LOCK_JOB = "SELECT * FROM jobs_job WHERE id = %s FOR UPDATE"
+READ_ATTEMPT = "SELECT * FROM jobs_attempt WHERE id = %s"
+
+
 class Stale(Conflict):
     """The attempt's writes are not wanted any more: its launcher must leave."""
 
@@ -46,7 +51,7 @@ class Stale(Conflict):
 def authenticate(attempt_id: UUID, token: str) -> Attempt:
     """The attempt whose token this is. Raises `NotAuthenticated`."""
     # Without its job: the calls that come often read that anew under a lock.
-    attempt = Attempt.objects.filter(pk=attempt_id).first()
+    attempt = next(iter(Attempt.objects.raw(READ_ATTEMPT, [attempt_id])), None)
     digest = token_digest(token)
     if attempt is None or not attempt.token_hash or not secrets.compare_digest(attempt.token_hash, digest):
         raise NotAuthenticated("The attempt's token is not valid.", code="token_invalid")
@@ -59,8 +64,8 @@ def token_digest(token: str) -> str:
 
 def locked(attempt: Attempt) -> tuple[Job, Attempt]:
     """Job and attempt, fresh, with the job locked. Raises `Stale` when the attempt may not write any more."""
-    job = Job.objects.select_for_update().get(pk=attempt.job_id)
-    attempt = Attempt.objects.get(pk=attempt.pk)
+    (job,) = Job.objects.raw(LOCK_JOB, [attempt.job_id])
+    (attempt,) = Attempt.objects.raw(READ_ATTEMPT, [attempt.pk])
     if attempt.state not in OPEN_ATTEMPTS or job.attempt_no != attempt.no or job.is_terminal:
         raise Stale
     return job, attempt
