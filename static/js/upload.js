@@ -91,10 +91,13 @@ export class Upload {
       this.add(await filesOf(event.dataTransfer));
     });
     for (const input of this.root.querySelectorAll("[data-upload-files]")) {
-      input.addEventListener("change", () => {
+      const take = () => {
         this.add([...input.files].map((file) => [file.webkitRelativePath || file.name, file]));
         input.value = "";
-      });
+      };
+      input.addEventListener("change", take);
+      // Somebody may be faster than this script.
+      if (input.files.length) take();
     }
     this.part("retry").addEventListener("click", () => {
       this.plan.retry();

@@ -92,6 +92,7 @@ def _dataset(visitor: Visitor, name: str, folder: Path) -> None:
     page.fill("input[name=name]", name)
     page.select_option("select[name=project]", label=name)
     page.click("main form button[type=submit]")
+    page.wait_for_url("**/upload/", wait_until="load")
     page.set_input_files("[data-upload-files] >> nth=0", str(archive))
     page.wait_for_url("**/uploads/*/")
     page.click("form[action$='/publish/'] button[type=submit]")
