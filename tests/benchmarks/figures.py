@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import statistics
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ def machine() -> str:
 
 def arguments(description: str | None, **numbers: int) -> argparse.Namespace:
     """The command line of a benchmark: whole numbers with their defaults."""
-    parser = argparse.ArgumentParser(prog=f"python -m {sys.argv[0]}", description=description)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in numbers.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help=f"default {default}")
     return parser.parse_args()

@@ -72,7 +72,7 @@ def mlflow_server(beside: BenchmarkPortal, *, workers: int) -> Iterator[str]:
     """`mlflow server` in the portal's PostgreSQL, in its own database; yields its URL."""
     port = free_port()
     folder = beside.folder / "mlflow"
-    (folder / "artifacts").mkdir(parents=True)
+    (folder / "artifacts").mkdir(parents=True, exist_ok=True)
     environment = {
         **beside.environment,
         # The URL holds a password: by the environment, never by an argument.

@@ -1,0 +1,61 @@
+"""`make bench`: every program once, in a process of its own, held to its bars and to the ratios kept in git.
+
+`MODELYARD_BENCHMARK_UPDATE=1` writes the ratios and figures of this run to baseline.json instead of comparing.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks.figures import RESULT
+
+ROOT = Path(__file__).resolve().parents[2]
+BASELINE = Path(__file__).with_name("baseline.json")
+UPDATE = "MODELYARD_BENCHMARK_UPDATE"
+PROGRAMS = ("ingest", "training", "chart", "sockets", "running", "lists")
+#: Part of a ratio that may be lost before it counts as a step back; machines and moments differ that much.
+LOST = 0.4
+SECONDS = 3600
+
+pytestmark = pytest.mark.benchmark
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_benchmark_holds_its_bars(name: str, tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    # Its portal has a home of its own, with everything as durable as people have it.
+    foreign = {"MODELYARD_HOME", "STATIC_ROOT", "DJANGO_SETTINGS_MODULE"}
+    environment = {key: value for key, value in os.environ.items() if key not in foreign}
+    command = [sys.executable, "-m", f"tests.benchmarks.{name}"]
+    done = subprocess.run(command, cwd=ROOT, env={**environment, RESULT: str(target)}, check=False, timeout=SECONDS)
+    assert target.exists(), f"{name} ended with {done.returncode} before it had figures"
+    found = json.loads(target.read_text())
+    if os.environ.get(UPDATE):
+        keep(name, found)
+    missed = [bar for bar in found["bars"] if not bar["held"]]
+    assert not missed, f"load average {found['load_average']}: {missed}"
+    if not os.environ.get(UPDATE):
+        assert lost(name, found["ratios"]) == {}
+
+
+def lost(name: str, ratios: dict[str, float]) -> dict[str, Any]:
+    """Ratios against MLflow that have fallen well below those kept."""
+    kept = json.loads(BASELINE.read_text()).get(name, {}).get("ratios", {})
+    if name != "ingest":
+        return {}
+    return {
+        label: {"kept": kept[label], "now": ratio}
+        for label, ratio in ratios.items()
+        if label in kept and ratio < kept[label] * (1 - LOST)
+    }
+
+
+def keep(name: str, found: dict[str, Any]) -> None:
+    kept = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+    kept[name] = {key: found[key] for key in ("machine", "load_average", "ratios", "bars")}
+    BASELINE.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
