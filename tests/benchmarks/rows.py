@@ -93,7 +93,7 @@ def fill(project_id: str, count: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {AuditSeal._meta.db_table} (event_id, chain, seq, previous_hash, hash) "
-            f"SELECT {_id('d')}, %s, number, '', '' FROM generate_series(1, %s) AS number",
+            f"SELECT {_id('d')}, %s, 1000000 + number, '', '' FROM generate_series(1, %s) AS number",
             [project.organization_id, rows],
         )
         cursor.execute("ANALYZE")

@@ -70,7 +70,7 @@ def through_portal(beside: BenchmarkPortal, body: dict[str, Any]) -> tuple[float
     beside.rest("POST", f"/training-jobs/{job}/start")
 
     def ended() -> str:
-        state = beside.rest("GET", f"/training-jobs/{job}")["state"]
+        state = beside.rest("GET", f"/training-jobs/{job}")["job"]["state"]
         return state if state in {"succeeded", "stopped", "failed", "errored"} else ""
 
     state = until(ended, "the training's end", JOB_SECONDS)
