@@ -74,7 +74,7 @@ async def _shared(reader: Reader, ask: Callable[[], Coroutine[Any, Any, bool]]) 
 
 
 class JobConsumer(AsyncWebsocketConsumer):
-    """One socket on one job. `permission` and `job_of` name what the kind's own rule is asked about."""
+    """One socket on one job, whatever its kind: the rules asked are those of the job."""
 
     actor: Actor
     job_id: Any

@@ -37,7 +37,8 @@ class JobKind:
     """`plan` raises a `DomainError` when the job cannot be run at all; its code becomes the job's reason.
 
     `on_events` runs inside the transaction that stores the events, with the attempt locked; `on_end` inside the one
-    that ends the job (or requeues it: the job's state tells), and must only write rows and outbox messages.
+    that ends the job (or requeues it: the job's state tells), `on_resume` inside the one that puts an ended job back
+    into the queue. All three must only write rows and outbox messages; `on_resume` may refuse by a `DomainError`.
     `needs_checkpoint`: success without a complete checkpoint is no result.
     """
 
@@ -47,6 +48,7 @@ class JobKind:
     may_read_blob: Callable[[Job, str], bool] = lambda job, sha256: False
     on_events: Callable[[Job, Attempt, list[JobEvent]], None] = lambda job, attempt, events: None
     on_end: Callable[[Job, Attempt | None], None] = lambda job, attempt: None
+    on_resume: Callable[[Job], None] = lambda job: None
     needs_checkpoint: bool = False
 
 

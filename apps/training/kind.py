@@ -144,6 +144,13 @@ def on_end(job: Job, attempt: Attempt | None) -> None:
         runs.run_end(run_id=run_id, status=RUN_STATUS.get(JobState(job.state), RunStatus.FAILED))
 
 
+def on_resume(job: Job) -> None:
+    """The same run takes more points. Raises `Conflict` when its experiment is in the trash."""
+    run_id = TrainingJob.objects.values_list("run_id", flat=True).get(pk=job.pk)
+    if run_id is not None:
+        runs.run_reopen(run_id=run_id)
+
+
 TRAINING = JobKind(
     name="training",
     plan=plan,
@@ -151,5 +158,6 @@ TRAINING = JobKind(
     may_read_blob=may_read_blob,
     on_events=on_events,
     on_end=on_end,
+    on_resume=on_resume,
     needs_checkpoint=True,
 )

@@ -4,10 +4,16 @@ from typing import Any
 
 import pytest
 
+from apps.core.errors import Conflict
+from apps.core.outbox.models import OutboxMessage
 from apps.core.testing import Cast
+from apps.experiments.models import Experiment, Run
+from apps.experiments.services import experiment_trash
+from apps.experiments.services.runs import STATUS
 from apps.jobs.models import Attempt, Job, JobEvent
 from apps.jobs.services.attempts import attempt_lost
 from apps.jobs.services.dispatch import dispatch
+from apps.jobs.services.lifecycle import job_resume
 from apps.training import services
 from apps.training.mirror import points_of_run
 from apps.training.models import Checkpoint, TrainingJob
@@ -113,3 +119,30 @@ def test_success_needs_weights_and_ends_the_run(launcher: Launcher) -> None:
     assert training.run is not None
     assert training.run.status == "finished"
     assert Job.objects.get().reason_code == ""
+
+
+@pytest.fixture
+def failed(launcher: Launcher) -> TrainingJob:
+    """The training, ended by its trainer: its run has ended too."""
+    launcher.say(("checkpoint", launcher.checkpoint("resume", b"r10", step=10)))
+    assert launcher.end(exit_code=1)[1] == {"state": "failed"}
+    assert Run.objects.get().status == "failed"
+    return TrainingJob.objects.select_related("job").get()
+
+
+def test_a_resumed_training_goes_on_in_the_run_that_it_had(cast: Cast, failed: TrainingJob) -> None:
+    messages = OutboxMessage.objects.filter(topic=STATUS)
+    ended = messages.count()
+    job_resume(actor=cast.editor.actor, job=failed.job)
+    run = Run.objects.get()
+    assert (run.pk, run.status, run.ended_at) == (failed.run_id, "running", None)
+    assert messages.count() == ended + 1, "MLflow hears of it"
+
+
+def test_a_training_whose_experiment_is_in_the_trash_is_not_resumed(cast: Cast, failed: TrainingJob) -> None:
+    experiment_trash(actor=cast.editor.actor, experiment=Experiment.objects.get())
+    with pytest.raises(Conflict) as caught:
+        job_resume(actor=cast.editor.actor, job=failed.job)
+    failed.job.refresh_from_db()
+    assert caught.value.code == "experiment_trashed"
+    assert (failed.job.state, Run.objects.get().status) == ("failed", "failed")

@@ -59,6 +59,7 @@ def job_resume(*, actor: Actor, job: Job) -> Job:
     job.restarts = 0
     job.save(update_fields=["restarts"])
     set_state(job, JobState.QUEUED)
+    kind_of(job).on_resume(job)
     auditing.record(actor, actions.RESUMED, job)
     transaction.on_commit(messages.dispatch)
     return job
