@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -55,3 +56,31 @@ class Point(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step}: {self.value}"
+
+
+class Rollup(models.Model):
+    """A run of points of one attempt, kept as its lowest and its highest: what a chart of a whole training reads.
+
+    `lowest` and `highest` are `[value, step, epoch or None, Unix time]`. `apps.metrics.services.roll_up` writes them.
+    """
+
+    # Points of one rollup, and of the shortest series that gets any.
+    SIZE: ClassVar[int] = 64
+    LEAST: ClassVar[int] = 1024
+
+    pk = models.CompositePrimaryKey("series_id", "attempt_no", "first_step")
+    series = models.ForeignKey(
+        Series, on_delete=models.CASCADE, related_name="rollups", db_index=False, db_constraint=False
+    )
+    attempt_no = models.IntegerField()
+    first_step = models.BigIntegerField()
+    last_step = models.BigIntegerField()
+    lowest = ArrayField(models.FloatField(null=True), size=4)
+    highest = ArrayField(models.FloatField(null=True), size=4)
+
+    class Meta:
+        verbose_name = _("rollup")
+        verbose_name_plural = _("rollups")
+
+    def __str__(self) -> str:
+        return f"{self.first_step}–{self.last_step}"

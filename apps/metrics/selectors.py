@@ -5,7 +5,7 @@ from typing import Any
 from django.db import connection
 
 from apps.jobs.models import Job
-from apps.metrics.models import Scope, Series
+from apps.metrics.models import Rollup, Scope, Series
 
 # Points sent for one series when the caller asks for none in particular.
 DEFAULT_POINTS = 1000
@@ -23,6 +23,42 @@ SELECT point.series_id, point.attempt_no, point.step, point.epoch, point."time",
 FROM metrics_point AS point
 JOIN unnest(%(attempts)s::int[], %(cuts)s::bigint[]) AS cut(attempt_no, step) ON cut.attempt_no = point.attempt_no
 WHERE point.series_id = ANY(%(series)s) AND (point.step <= cut.step OR point.series_id = ANY(%(uncut)s))
+"""
+# The same for charts of whole trainings: the extremes of each rollup, the points that have none yet, and the first,
+# so that the curve begins where it begins. A rollup across a cut counts by its points.
+ROLLED = """
+SELECT series_id, attempt_no, step, epoch, "time", value, {axis} AS x
+FROM (
+    WITH cut AS (SELECT * FROM unnest(%(attempts)s::int[], %(cuts)s::bigint[]) AS cut(attempt_no, step)),
+    kept AS (
+        SELECT rollup.* FROM metrics_rollup AS rollup
+        JOIN cut ON cut.attempt_no = rollup.attempt_no
+        WHERE series_id = ANY(%(series)s) AND (last_step <= cut.step OR series_id = ANY(%(uncut)s))
+    ),
+    done AS (SELECT series_id, attempt_no, max(last_step) AS step FROM kept GROUP BY series_id, attempt_no)
+    SELECT series_id, attempt_no, reading[2]::bigint AS step, reading[3] AS epoch, reading[4] AS "time",
+        reading[1] AS value
+    FROM kept, LATERAL (VALUES (lowest), (highest)) AS extreme(reading)
+    UNION ALL
+    SELECT point.series_id, point.attempt_no, point.step, point.epoch, point."time", point.value
+    FROM unnest(%(series)s::bigint[]) AS asked(series_id)
+    CROSS JOIN cut
+    LEFT JOIN done ON done.series_id = asked.series_id AND done.attempt_no = cut.attempt_no
+    CROSS JOIN LATERAL (
+        (
+            SELECT * FROM metrics_point AS fresh
+            WHERE fresh.series_id = asked.series_id AND fresh.attempt_no = cut.attempt_no
+                AND fresh.step > coalesce(done.step, -1)
+        )
+        UNION ALL
+        (
+            SELECT * FROM metrics_point AS first
+            WHERE first.series_id = asked.series_id AND first.attempt_no = cut.attempt_no AND done.step IS NOT NULL
+            ORDER BY step LIMIT 1
+        )
+    ) AS point
+    WHERE point.step <= cut.step OR point.series_id = ANY(%(uncut)s)
+) AS point
 """
 ALL = """
 WITH visible AS ({visible})
@@ -68,43 +104,35 @@ def chart(
     A point is `[step, epoch or None, Unix time, value, attempt_no]`, in the order of the axis. `low` and `high` limit
     the axis. A series with more than `points` points is thinned to the lowest and highest of `points // 2` buckets.
     """
+    zoomed = low is not None or high is not None
     points = max(2, min(points, MAX_POINTS))
     attempts, cuts = attempt_cuts(job)
     found: dict[int, tuple[list[list[Any]], bool]] = {item.pk: ([], False) for item in series}
     if not attempts or not series:
         return found
     whole = [item.pk for item in series if item.count <= points]
-    long = [item.pk for item in series if item.count > points]
-    visible = VISIBLE.format(axis=AXES[axis])
-    uncut = [item.pk for item in series if item.scope == Scope.SYSTEM]
+    long = [item for item in series if item.count > points]
+    rolled = [] if zoomed else [item.pk for item in long if _has_fine_rollups(item, points)]
+    counted = [item.pk for item in long if item.pk not in set(rolled)]
     shared: dict[str, Any] = {
         "attempts": attempts,
         "cuts": cuts,
-        "uncut": uncut,
+        "uncut": [item.pk for item in series if item.scope == Scope.SYSTEM],
         "low": low,
         "high": high,
         "buckets": points // 2,
+        "last": points // 2 - 1,
     }
     with connection.cursor() as cursor:
         if whole:
-            cursor.execute(ALL.format(visible=visible), {**shared, "series": whole})
+            cursor.execute(ALL.format(visible=VISIBLE.format(axis=AXES[axis])), {**shared, "series": whole})
             for series_id, *point in cursor:
                 found[series_id][0].append(point)
-        if long:
-            cursor.execute(RANGES.format(visible=visible), {**shared, "series": long})
-            ranged, lows, highs = zip(*cursor.fetchall(), strict=True) if cursor.rowcount else ((), (), ())
-            ranges: dict[str, Any] = {
-                "ranged": list(ranged),
-                "lows": list(lows),
-                "highs": list(highs),
-                "last": points // 2 - 1,
-            }
-            cursor.execute(BUCKETS.format(visible=visible), {**shared, **ranges, "series": long})
-            for series_id, lowest, highest in cursor:
-                rows = found.setdefault(series_id, ([], True))[0]
-                rows.extend(_ends(lowest, highest))
-            for series_id in long:
-                found[series_id] = (found[series_id][0], True)
+        for source, asked in ((ROLLED, rolled), (VISIBLE, counted)):
+            if asked:
+                values = {**shared, "series": asked}
+                rows = _thinned(cursor, source.format(axis=AXES[axis]), values)
+                found |= {pk: (rows.get(pk, []), True) for pk in asked}
     return found
 
 
@@ -119,6 +147,25 @@ def attempt_cuts(job: Job) -> tuple[list[int], list[int]]:
         if hello_at is not None:
             limit = min(limit, -1 if resumed_step is None else resumed_step)
     return numbers, cuts
+
+
+def _has_fine_rollups(series: Series, points: int) -> bool:
+    """Whether rollups of the series are shorter than the buckets of a chart of so many points."""
+    return series.count >= max(Rollup.LEAST, points // 2 * Rollup.SIZE)
+
+
+def _thinned(cursor: Any, visible: str, values: dict[str, Any]) -> dict[int, list[list[Any]]]:
+    """Points of each series, the lowest and the highest of each bucket."""
+    cursor.execute(RANGES.format(visible=visible), values)
+    ranges = cursor.fetchall()
+    if not ranges:
+        return {}
+    ranged, lows, highs = (list(column) for column in zip(*ranges, strict=True))
+    cursor.execute(BUCKETS.format(visible=visible), {**values, "ranged": ranged, "lows": lows, "highs": highs})
+    found: dict[int, list[list[Any]]] = {}
+    for series_id, lowest, highest in cursor:
+        found.setdefault(series_id, []).extend(_ends(lowest, highest))
+    return found
 
 
 def _ends(lowest: list[Any], highest: list[Any]) -> list[list[Any]]:

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from apps.jobs.models import Attempt, Job, JobEvent
-from apps.metrics.models import Scope, Series
+from apps.jobs.states import OPEN_ATTEMPTS
+from apps.metrics.models import Rollup, Scope, Series
 
 NAME = re.compile(r"[A-Za-z0-9_./() -]{1,120}")
 MAX_STEP = 2**53
@@ -51,6 +55,38 @@ SET epoch = EXCLUDED.epoch, "time" = EXCLUDED."time", value = EXCLUDED.value
 """  # nosec B608 - two constants
 SCOPES = tuple(Scope.values)
 
+# How long after its end a job is still looked at: longer than an outage of the workers should be.
+ROLLED_WITHIN = timedelta(hours=6)
+# The last point stays as it is, so that a curve ends where it ends.
+INSERT_ROLLUPS = """
+INSERT INTO metrics_rollup (series_id, attempt_no, first_step, last_step, lowest, highest)
+SELECT series_id, attempt_no, min(step), max(step), min(reading), max(reading)
+FROM (
+    SELECT point.series_id, point.attempt_no, point.step,
+        ARRAY[point.value, point.step::float8, point.epoch, point."time"] AS reading,
+        (row_number() OVER (PARTITION BY point.series_id, point.attempt_no ORDER BY point.step) - 1) / %(size)s AS part,
+        (count(*) OVER (PARTITION BY point.series_id, point.attempt_no) - 1) / %(size)s AS parts
+    FROM metrics_series AS series
+    CROSS JOIN unnest(%(attempts)s::int[]) AS attempt(no)
+    LEFT JOIN LATERAL (
+        SELECT last_step FROM metrics_rollup AS rollup
+        WHERE rollup.series_id = series.id AND rollup.attempt_no = attempt.no
+        ORDER BY first_step DESC LIMIT 1
+    ) AS done ON true
+    JOIN metrics_point AS point
+        ON point.series_id = series.id AND point.attempt_no = attempt.no AND point.step > coalesce(done.last_step, -1)
+    WHERE series.job_id = %(job)s AND series.count >= %(least)s
+) AS fresh
+WHERE part < parts
+GROUP BY series_id, attempt_no, part
+"""
+# A trainer that goes back within an attempt changes what was rolled up.
+DELETE_ROLLUPS = """
+DELETE FROM metrics_rollup AS rollup
+USING unnest(%s::bigint[], %s::bigint[]) AS fresh(series_id, first)
+WHERE rollup.series_id = fresh.series_id AND rollup.attempt_no = %s AND rollup.last_step >= fresh.first
+"""
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -82,6 +118,28 @@ def store_points(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
         if rows:
             columns = [_array(column) for column in zip(*rows, strict=True)]
             cursor.execute(REPLACE_POINTS if again else INSERT_POINTS, [attempt.no, *columns])
+        if again:
+            firsts = {ids[name]: min(batch.points) for name, batch in batches.items() if name in ids}
+            cursor.execute(DELETE_ROLLUPS, [list(firsts), list(firsts.values()), attempt.no])
+
+
+def roll_up(job: Job) -> int:
+    """Rolls up the points of a job's long series that came since the last time; the number of rollups written."""
+    with transaction.atomic():
+        # Points are stored with the job locked: none changes meanwhile.
+        Job.objects.select_for_update().get(pk=job.pk)
+        attempts = list(job.attempts.values_list("no", flat=True))
+        values: dict[str, Any] = {"job": job.pk, "attempts": attempts, "size": Rollup.SIZE, "least": Rollup.LEAST}
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT_ROLLUPS, values)
+            return int(cursor.rowcount)
+
+
+def roll_up_all() -> int:
+    """One pass over the jobs that have run lately."""
+    recent = Q(attempts__state__in=OPEN_ATTEMPTS) | Q(attempts__ended_at__gt=timezone.now() - ROLLED_WITHIN)
+    long = Series.objects.filter(count__gte=Rollup.LEAST).values("job")
+    return sum(roll_up(job) for job in Job.objects.filter(recent, pk__in=long).distinct().only("pk"))
 
 
 def _collect(events: list[JobEvent]) -> dict[str, _Batch]:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.benchmarks.figures import Figures, arguments, median, percentile
-from tests.benchmarks.stand import BenchmarkPortal, portal, timed
+from tests.benchmarks.stand import BenchmarkPortal, portal, timed, until
 
 SERIES, STEPS = 100, 10_000
 LONG = 1_000_000
@@ -27,6 +27,8 @@ SELECT id, 1, step, step / 100.0, 1790000000 + step, CASE WHEN step = %(peak)s T
 FROM made, generate_series(1, %(steps)s) AS step
 """
 PEAK = 7_777
+#: The portal rolls up by itself, every 15 s.
+ROLLUP_SECONDS = 60.0
 
 
 def fill(beside: BenchmarkPortal, job: str, *, name: str, series: int, steps: int) -> None:
@@ -34,6 +36,8 @@ def fill(beside: BenchmarkPortal, job: str, *, name: str, series: int, steps: in
     values = {"job": job, "name": name, "series": series, "steps": steps, "peak": PEAK}
     beside.execute(INSERT, values)
     beside.execute("ANALYZE metrics_point")
+    done = "SELECT FROM metrics_rollup JOIN metrics_series ON id = series_id WHERE job_id = %s LIMIT 1"
+    until(lambda: beside.rows(done, job), "the portal's rollups of the points", ROLLUP_SECONDS)
 
 
 def ask(beside: BenchmarkPortal, job: str, names: list[str], points: int) -> tuple[float, bytes]:

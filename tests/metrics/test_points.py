@@ -1,16 +1,19 @@
 """Points: stored with their events, cut where a later attempt went on, thinned without losing a peak."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from apps.jobs.models import Attempt, Job, JobEvent
 from apps.jobs.services.attempts import attempt_lost
 from apps.jobs.services.dispatch import dispatch
-from apps.metrics.models import Point, Series
+from apps.metrics.models import Point, Rollup, Series
 from apps.metrics.selectors import chart, series_of
+from apps.metrics.services import roll_up, roll_up_all
 from tests.jobs.support import Launcher, make_job, running
 
 pytestmark = pytest.mark.django_db
@@ -177,26 +180,85 @@ def test_a_series_of_one_step_or_of_none_is_drawn() -> None:
     assert chart(make_job(), []) == {}
 
 
-def test_a_large_chart_is_drawn_in_time(record_property: Any) -> None:
-    """100 series of 10,000 steps. The time is reported; the limit only catches another order of magnitude."""
-    launcher = running()
-    job = job_of(launcher)
-    Series.objects.bulk_create(
-        [Series(job=job, name=f"train/s{n}", scope="batch", count=10_000, last_step=9999) for n in range(100)]
-    )
+def fill(job: Job, attempt_no: int, steps: range, scope: str = "batch") -> Series:
+    """A series of one wave, as if it had been said."""
+    series, _made = Series.objects.get_or_create(job=job, name="train/wave", scope=scope)
     with connection.cursor() as cursor:
         cursor.execute(
             'INSERT INTO metrics_point (series_id, attempt_no, step, epoch, "time", value) '
-            "SELECT id, 1, step, step / 100.0, step, random() FROM metrics_series, generate_series(0, 9999) AS step "
-            "WHERE job_id = %s",
-            [job.pk],
+            "SELECT %s, %s, step, step / 100.0, 1790000000 + step, sin(step * 1.7) * step "
+            "FROM generate_series(%s, %s) AS step",
+            [series.pk, attempt_no, steps.start, steps.stop - 1],
         )
-        cursor.execute("ANALYZE metrics_point")
-    series = series_of(job)
-    begin = time.perf_counter()
-    found = chart(job, series, points=400)
-    took = time.perf_counter() - begin
-    record_property("chart_seconds", round(took, 3))
-    print(f"chart of 100 series × 10,000 steps: {took * 1000:.0f} ms")
-    assert all(0 < len(points) <= 400 and thinned for points, thinned in found.values())
-    assert took < 15
+    series.count += len(steps)
+    series.save()
+    return series
+
+
+def extremes(points: list[list[Any]]) -> tuple[list[Any], list[Any]]:
+    return min(points, key=lambda point: point[3]), max(points, key=lambda point: point[3])
+
+
+@pytest.mark.parametrize("axis", ["step", "epoch", "time"])
+def test_a_chart_of_rollups_has_the_ends_and_extremes_of_its_points(axis: str) -> None:
+    job = job_of(running())
+    series = fill(job, 1, range(5000))
+    whole = chart(job, [series], axis=axis, points=20_000)[series.pk][0]
+    read = chart(job, [series], axis=axis, points=100)[series.pk][0]
+    assert roll_up(job) == 5000 // Rollup.SIZE
+    assert roll_up(job) == 0
+    rolled = chart(job, [series], axis=axis, points=100)[series.pk][0]
+    assert rolled[0][0] <= Rollup.SIZE
+    assert rolled[-1][0] >= 4999 - Rollup.SIZE
+    assert extremes(rolled) == extremes(whole) == extremes(read)
+    assert [point for point in rolled if point not in whole] == []
+    # What has come since is drawn too.
+    series = fill(job, 1, range(5000, 5100))
+    assert chart(job, [series], axis=axis, points=100)[series.pk][0][-1][0] >= 5050
+
+
+def test_rollups_are_read_instead_of_points() -> None:
+    job = job_of(running())
+    series = fill(job, 1, range(5000))
+    assert roll_up(job) > 0
+    Rollup.objects.filter(first_step=640).update(highest=[9e9, 650, 6.5, 1790000650])
+    assert extremes(chart(job, [series], points=100)[series.pk][0])[1] == [650, 6.5, 1790000650, 9e9, 1]
+
+
+def test_a_rollup_across_a_cut_counts_by_its_points() -> None:
+    launcher = running()
+    job = job_of(launcher)
+    series = fill(job, 1, range(2000))
+    assert roll_up(job) > 0
+    next_attempt(launcher, resumed_step=1000)
+    for scope, last in (("batch", 1000), ("system", 1999)):
+        Series.objects.update(scope=scope)
+        series.refresh_from_db()
+        drawn_points = chart(job, [series], points=30)[series.pk][0]
+        whole = chart(job, [series], points=20_000)[series.pk][0]
+        assert max(point[0] for point in whole) == last
+        assert extremes(drawn_points) == extremes(whole)
+
+
+def test_going_back_within_an_attempt_unmakes_rollups() -> None:
+    launcher = running()
+    for begin in (0, 750):
+        launcher.say(*[metrics(step, train_loss=step % 7) for step in range(begin, begin + 750)])
+    job = job_of(launcher)
+    assert roll_up_all() == 1500 // Rollup.SIZE
+    launcher.say(metrics(700, train_loss=1e6))
+    (series,) = series_of(job)
+    assert [700, 1e6] in [[point[0], point[3]] for point in chart(job, [series], points=20)[series.pk][0]]
+    assert roll_up(job) > 0
+    assert [700, 1e6] in [[point[0], point[3]] for point in chart(job, [series], points=20)[series.pk][0]]
+
+
+def test_short_series_and_jobs_of_long_ago_are_not_rolled_up() -> None:
+    launcher = running()
+    launcher.say(*[metrics(step, train_loss=step % 7) for step in range(1000)])
+    assert roll_up_all() == 0
+    fill(job_of(launcher), 1, range(2000))
+    Attempt.objects.update(state="ended", ended_at=timezone.now() - timedelta(days=1))
+    assert roll_up_all() == 0
+    Attempt.objects.update(ended_at=timezone.now())
+    assert roll_up_all() > 0
