@@ -48,7 +48,7 @@ def project_change(*, actor: Actor, project: Project, **fields: Any) -> Project:
     return project
 
 
-@operation("projects.project_trash", permission="projects.delete_project", on="project")
+@operation("projects.project_trash", permission="projects.delete_project", on="project", hides=True)
 def project_trash(*, actor: Actor, project: Project) -> Project:
     """Moves the project, with all it holds, out of sight; `project_restore` brings it back."""
     project = Project.objects.select_for_update().get(pk=project.pk)

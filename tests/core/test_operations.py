@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -134,6 +135,36 @@ def test_the_policy_is_asked_before_the_function_runs(cast: Cast) -> None:
     with pytest.raises(NotFound):
         guarded(actor=cast.stranger.actor, project=cast.sample("project"))
     assert not ran
+
+
+def test_a_write_that_hides_the_row_from_its_writer_is_undone(cast: Cast) -> None:
+    """A member who leaves by it, say: rights are asked again inside the transaction."""
+
+    def leave(name: str, *, hides: bool) -> Callable[..., Project]:
+        @operation(name, permission="projects.change_project", on="project", hides=hides)
+        def test_leave(*, actor: Actor, project: Project) -> Project:
+            project.memberships.filter(user=actor.user).delete()
+            auditing.record(actor, actions.CHANGED, project, project_id=project.pk)
+            return project
+
+        return test_leave
+
+    assert cast.owner
+    project = cast.sample("project")
+    members = project.memberships
+    refused, meant = leave("projects.test_leave", hides=False), leave("projects.test_leave_meant", hides=True)
+    with pytest.raises(Forbidden) as caught:
+        refused(actor=cast.owner.actor, project=project)
+    assert caught.value.code == "would_be_hidden"
+    assert members.filter(user=cast.owner.user).exists()
+    assert not AuditEvent.objects.filter(action="project.changed", entity_id=str(project.pk)).exists()
+    meant(actor=cast.owner.actor, project=project)
+    assert not members.filter(user=cast.owner.user).exists()
+
+
+def test_a_row_out_of_a_keys_scopes_is_not_hidden_by_the_change(cast: Cast) -> None:
+    actor = replace(cast.owner.actor, scopes=frozenset({"projects.change_project"}))
+    assert rename()(actor=actor, project=cast.sample("project"), name="New name").name == "New name"
 
 
 def test_an_operation_takes_keywords_and_an_actor(cast: Cast) -> None:

@@ -72,3 +72,12 @@ class TestDatasets(PermissionMatrix):
     POST  /datasets/{dataset}/edit/      302    =       403     404     302      =      404    404       302        302
     POST  /datasets/{dataset}/trash/     302    =       403     404     302      =      404    404       302        302
     """
+
+
+def test_nobody_makes_a_dataset_private_that_is_not_theirs(cast: Cast) -> None:
+    """An editor neither owns the project nor has made the dataset: it would be out of their sight."""
+    address = f"/datasets/{cast.sample('dataset').pk}"
+    refused = cast.editor.rest.patch(address, {"visibility": "private"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "would_be_hidden")
+    assert cast.editor.rest.get(address).json()["visibility"] == "project"
+    assert cast.owner.rest.patch(address, {"visibility": "private"}).json()["visibility"] == "private"

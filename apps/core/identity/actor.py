@@ -136,5 +136,6 @@ class Actor:
             user_agent=self.user_agent,
         )
 
-    def choosing(self, organization_id: UUID) -> "Actor":
-        return replace(self, organization_id=organization_id)
+    def without_scopes(self) -> "Actor":
+        """The same person, asked what they hold themselves rather than what their key may do."""
+        return replace(self, scopes=None)

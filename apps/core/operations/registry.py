@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import transaction
+from django.db.models import Model
 
 from apps.core import auditing, policy
 from apps.core.identity import Actor
@@ -33,12 +34,13 @@ def all_operations() -> list[Operation]:
 
 
 def operation(
-    name: str, *, permission: str | None = None, on: str | None = None
+    name: str, *, permission: str | None = None, on: str | None = None, hides: bool = False
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Makes a service function an operation named `<app>.<function>`.
 
     Without `permission` the function must authorise by itself (sign-up, one's own profile); such operations are
-    listed apart by the tests. Raises the policy's errors before the function runs.
+    listed apart by the tests. Raises the policy's errors before the function runs, and `Forbidden` after it when the
+    actor may not view the row that it returns any more; `hides` says that this is what the operation is for (trash).
     """
     if (permission is None) != (on is None):
         raise ValueError("`permission` and `on` go together.")
@@ -52,7 +54,10 @@ def operation(
             with transaction.atomic(), auditing.collect(name):
                 if permission is not None and on is not None:
                     policy.require(actor, permission, kwargs[on])  # type: ignore[arg-type]
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+                if permission is not None and not hides and isinstance(result, Model):
+                    policy.require_visible_still(actor, result)
+                return result
 
         _register(Operation(name, permission, on, True, run))
         return run

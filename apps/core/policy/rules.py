@@ -82,7 +82,7 @@ def require(actor: Actor, permission: str, obj: Model) -> None:
         return
     if not actor.is_authenticated and not actor.is_system:
         raise NotAuthenticated(_("Sign in first."))
-    view = f"{obj._meta.app_label}.view_{obj._meta.model_name}"
+    view = _view_of(obj)
     if permission == view or view not in _rules or not allows(actor, view, obj):
         raise NotFound()
     needs = rule_of(permission).needs
@@ -91,6 +91,21 @@ def require(actor: Actor, permission: str, obj: Model) -> None:
         hint=_("Needed: %(role)s.") % {"role": needs} if needs else "",
         params={"permission": permission, "needs": str(needs)},
     )
+
+
+def require_visible_still(actor: Actor, obj: Model) -> None:
+    """Raises `Forbidden` when the actor, as the rows stand now, may not view the object that they have written.
+
+    Asked inside the transaction, which is then undone: nobody puts a row out of their own sight by changing it. Scopes
+    of a key are left aside, for they say what a program may do and not whose the row is.
+    """
+    view = _view_of(obj)
+    if view in _rules and not allows(actor.without_scopes(), view, obj):
+        raise Forbidden(
+            _("After this change you could not see it any more."),
+            code="would_be_hidden",
+            hint=_("Ask somebody who may see it then to make the change."),
+        )
 
 
 def register_candidates(source: Callable[[Model], Iterable[Any]]) -> None:
@@ -110,6 +125,10 @@ def through(path: str, actor: Actor, permission: str) -> Q:
     """Composes a parent's rule into a child's: rows whose `path` leads to a row with this permission."""
     parents = rule_of(permission).model._default_manager.filter(condition(actor, permission))
     return Q(**{f"{path}__in": parents})
+
+
+def _view_of(obj: Model) -> str:
+    return f"{obj._meta.app_label}.view_{obj._meta.model_name}"
 
 
 def _rows(permission: str, obj: Model) -> QuerySet[Any]:

@@ -10,7 +10,6 @@ from rest_framework.response import Response
 
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
-from apps.core.errors import NotFound
 from apps.datasets import selectors, services
 from apps.datasets.api.bodies import StreamParser, body_of
 from apps.datasets.api.serializers import (
@@ -128,7 +127,5 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
         return Response(SplitSerializer(split_view(dataset, dataset.revision_no, plan)).data)
 
     def _answer(self, dataset: Dataset, code: int = status.HTTP_200_OK) -> Response:
-        fresh = Dataset.objects.visible(self.request.actor).filter(pk=dataset.pk).first()
-        if fresh is None:  # its new visibility hides it from the one who set it
-            raise NotFound()
+        fresh = Dataset.objects.visible(self.request.actor).get(pk=dataset.pk)
         return Response(self.get_serializer(fresh).data, status=code, headers=etag(fresh))

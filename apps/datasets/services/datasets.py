@@ -58,7 +58,7 @@ def dataset_change(*, actor: Actor, dataset: Dataset, **fields: Any) -> Dataset:
     return dataset
 
 
-@operation("datasets.dataset_trash", permission="datasets.delete_dataset", on="dataset")
+@operation("datasets.dataset_trash", permission="datasets.delete_dataset", on="dataset", hides=True)
 def dataset_trash(*, actor: Actor, dataset: Dataset) -> Dataset:
     """Moves the dataset out of sight; its snapshots stay readable for the jobs that use them."""
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)

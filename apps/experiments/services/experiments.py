@@ -60,7 +60,7 @@ def experiment_change(*, actor: Actor, experiment: Experiment, **fields: Any) ->
     return experiment
 
 
-@operation("experiments.experiment_trash", permission="experiments.delete_experiment", on="experiment")
+@operation("experiments.experiment_trash", permission="experiments.delete_experiment", on="experiment", hides=True)
 def experiment_trash(*, actor: Actor, experiment: Experiment) -> Experiment:
     """Moves the experiment and its runs out of sight, in MLflow too. Refused while a run is going on."""
     experiment = _locked(experiment)
