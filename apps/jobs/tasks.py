@@ -1,6 +1,5 @@
 """Celery tasks of the job system: short, idempotent, ids only."""
 
-from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
@@ -47,15 +46,10 @@ def probe(attempt_id: str) -> str:
         attempt_lost(attempt=attempt, reason="never_started")
     elif presence is Presence.DEAD:
         executor.recover(attempt)
-    elif _hangs(attempt):
+    elif presence is Presence.HUNG:
         # Killing is enough: the next probe finds it dead and recovers.
         executor.kill(attempt)
     return presence.value
-
-
-def _hangs(attempt: Attempt) -> bool:
-    limit = timedelta(seconds=settings.JOBS["takeover_after_seconds"])
-    return attempt.unreachable_since is not None and timezone.now() - attempt.unreachable_since > limit
 
 
 def _open_attempt(attempt_id: Any) -> Attempt | None:

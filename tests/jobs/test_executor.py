@@ -89,6 +89,24 @@ def test_a_launcher_is_killed_found_dead_and_succeeded(attempt: Attempt, folder:
     assert "--recover" in successor.cmdline()
 
 
+def test_a_launcher_that_stands_still_is_told_from_one_whose_portal_is_away(
+    attempt: Attempt, folder: Path, settings: Any
+) -> None:
+    settings.JOBS = {**settings.JOBS, "hung_after_seconds": 3}
+    executor = executor_for("subprocess")
+    executor.launch(attempt)
+    lock = folder / "launcher.lock"
+    begin = until(lambda: (folder / "launcher.json").exists() and lock.stat().st_mtime, "the launcher's own file")
+    # It has no portal to speak to, and tries again and again.
+    until(lambda: lock.stat().st_mtime > begin, "another try")
+    assert executor.poll(attempt) is Presence.ALIVE
+    (launcher,) = launchers(attempt)
+    launcher.suspend()
+    until(lambda: executor.poll(attempt) is Presence.HUNG, "a try that is long ago")
+    executor.kill(attempt)
+    until(lambda: executor.poll(attempt) is Presence.DEAD, "the launcher's end")
+
+
 def test_another_process_of_the_same_number_is_left_alone(attempt: Attempt, folder: Path) -> None:
     executor = executor_for("subprocess")
     folder.mkdir(parents=True)

@@ -28,10 +28,10 @@ class Report:
     seed: int = field(default_factory=lambda: int(os.environ.get("MODELYARD_RESILIENCE_SEED", "20")))
     tried: list[Tried] = field(default_factory=list)
 
-    def moments(self, what: str, low: float, high: float) -> list[float]:
-        """Moments in seconds after the submit, the same for the same seed."""
+    def moments(self, what: str, low: float, high: float, *, each: int = 1) -> list[float]:
+        """Moments in seconds after the submit, `each` a round, the same for the same seed."""
         source = random.Random(f"{self.seed}/{what}")
-        return [round(source.uniform(low, high), 2) for _ in range(self.rounds)]
+        return [round(source.uniform(low, high), 2) for _ in range(self.rounds * each)]
 
     def add(self, what: str, moment: float, **facts: Any) -> None:
         self.tried.append(Tried(what, moment, **facts))

@@ -25,8 +25,10 @@ from modelyard_trainer.launcher.processes import carries, process
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
 LEASE_SECONDS = 3
+HUNG_SECONDS = 6
+MIRROR_SECONDS = 180.0
 TERMINAL = {"succeeded", "stopped", "failed", "errored"}
-PARTS = {"supervisor", "postgres", "valkey", "web", "worker", "node", "beat"}
+PARTS = {"supervisor", "postgres", "valkey", "web", "worker", "node", "beat", "mlflow"}
 #: What the launcher adds to the data of a line on its way.
 ADDED = {"superseded", "missing"}
 
@@ -64,6 +66,7 @@ class Portal:
             "STATIC_ROOT": str(self.folder / "staticfiles"),
             "JOBS_LEASE_SECONDS": str(LEASE_SECONDS),
             "JOBS_HEARTBEAT_SECONDS": "1",
+            "JOBS_HUNG_AFTER_SECONDS": str(HUNG_SECONDS),
             "ACCESS_TOKEN_LIFETIME_SECONDS": "86400",
             "MODELYARD_NODE": "resilience",
         }
@@ -74,7 +77,7 @@ class Portal:
         log = open(self.folder / "up.log", "a+")  # noqa: SIM115 - read by the supervisor's next start too
         begin = log.seek(0, os.SEEK_END)
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "up", "--no-mlflow", "--port", str(self.port)],
+            [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(self.port)],
             cwd="/",
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -232,6 +235,11 @@ class Portal:
         sql = "SELECT id::text FROM jobs_attempt WHERE state IN ('claimed', 'live')"
         return [row[0] for row in self.rows(sql)]
 
+    def wait_for_mirror(self) -> None:
+        """Until everything that MLflow shall hear has been told; a pause after a failed try may last a minute."""
+        waiting = "SELECT FROM core_outboxmessage WHERE delivered_at IS NULL AND topic LIKE %s LIMIT 1"
+        until(lambda: not self.rows(waiting, "experiments.%"), "the end of what waits for MLflow", MIRROR_SECONDS)
+
     def wait_for_state(self, job_id: str, *states: str, seconds: float = PATIENCE) -> str:
         until(lambda: self.state(job_id) in states, f"one of {states} for the job", seconds)
         return self.state(job_id)
@@ -335,6 +343,37 @@ class Portal:
             drawn[name] = {int(point[0]): point[3] for point in series["points"]}
             assert len(drawn[name]) == len(series["points"]), f"{name}: a step is drawn twice"
         assert drawn == self.expected_points(job_id)
+
+    def check_mirror(self, job_id: str) -> None:
+        """MLflow has the run's end and every epoch's values, once it is back."""
+        self.wait_for_mirror()
+        sql = (
+            "SELECT run.mirror_state, run.mlflow_run_id FROM experiments_run AS run "
+            "JOIN training_trainingjob AS training ON training.run_id = run.id WHERE training.job_id = %s"
+        )
+        ((state, run_id),) = self.rows(sql, job_id)
+        assert state == "synced"
+        address = (self.home / "run" / "mlflow.url").read_text().strip()
+
+        def ask(path: str, **query: str) -> dict[str, Any]:
+            answer = self.http.get(f"{address}/api/2.0/mlflow/{path}", params={"run_id": run_id, **query})
+            answer.raise_for_status()
+            return dict(answer.json())
+
+        assert ask("runs/get")["run"]["info"]["status"] == "FINISHED"
+        for name, points in self.epoch_points(job_id).items():
+            history = ask("metrics/get-history", metric_key=name)["metrics"]
+            assert {int(point["step"]): point["value"] for point in history} == points, name
+
+    def epoch_points(self, job_id: str) -> dict[str, dict[int, float]]:
+        """What the trainer's journals say of epochs."""
+        found: dict[str, dict[int, float]] = {}
+        for _no, attempt_id, _state in self.attempts(job_id):
+            for line in self.journal(attempt_id, "trainer"):
+                if line["type"] == "metrics" and line["data"]["scope"] == "epoch":
+                    for name, value in line["data"]["values"].items():
+                        found.setdefault(name, {})[line["data"]["step"]] = value
+        return found
 
     def expected_points(self, job_id: str) -> dict[str, dict[int, float]]:
         """Points of the journals: of earlier attempts only up to where the next one went on."""

@@ -11,7 +11,7 @@ from tests.resilience.support import Portal, until
 
 pytestmark = pytest.mark.resilience
 
-PARTS = ["worker", "node", "web", "beat", "valkey", "postgres"]
+PARTS = ["worker", "node", "web", "beat", "valkey", "postgres", "mlflow"]
 #: Seconds of training, with a checkpoint twice a second; `make test` has less patience than `make resilience`.
 SHORT, FULL = 3.0, 6.0
 DETECTION_SECONDS = 30
@@ -50,6 +50,8 @@ def test_a_killed_part_of_the_portal_costs_no_training_anything(portal: Portal, 
         portal.check_history(job_id)
         # The launcher bridges what the portal cannot hear.
         assert len(portal.attempts(job_id)) == 1, portal.story(job_id)
+        if part == "mlflow":
+            portal.check_mirror(job_id)
         report.add(part, moment, attempts=1, seconds=ended - begin)
 
 
@@ -78,6 +80,22 @@ def test_a_killed_trainer_or_launcher_is_noticed_and_the_training_goes_on(
         assert portal.processes_of(attempt_id) == []
         portal.check_history(job_id)
         report.add(victim, moment, attempts=len(attempts), seconds=ended - begin, noticed=noticed)
+
+
+def test_a_launcher_that_stands_still_is_replaced(portal: Portal, report: Report) -> None:
+    begin = time.time()
+    job_id = submit(portal, report)
+    portal.wait_for_steps(job_id, 20)
+    attempt_id = portal.attempts(job_id)[0][1]
+    os.kill(portal.launcher_facts(attempt_id)["pid"], signal.SIGSTOP)
+    frozen = time.time()
+    assert portal.wait_for_end(job_id) == "succeeded", portal.story(job_id)
+    noticed = portal.noticed_after(job_id, frozen)
+    assert noticed <= DETECTION_SECONDS
+    assert portal.processes_of(attempt_id) == []
+    assert len(portal.attempts(job_id)) == 2, portal.story(job_id)
+    portal.check_history(job_id)
+    report.add("launcher, frozen", 0.0, attempts=2, seconds=time.time() - begin, noticed=noticed, times=1)
 
 
 def test_workers_hear_a_new_broker_each_time(portal: Portal, report: Report) -> None:

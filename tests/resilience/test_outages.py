@@ -14,7 +14,7 @@ from celery import Celery
 from modelyard import embedded
 
 from tests.resilience.report import Report
-from tests.resilience.support import Portal, until
+from tests.resilience.support import ROOT, Portal, until
 
 pytestmark = pytest.mark.resilience
 
@@ -60,7 +60,8 @@ def test_a_training_bridges_the_time_in_which_the_web_is_away(portal: Portal, re
 
 def test_a_stop_ends_a_trainer_that_does_not_listen_and_everything_it_left(portal: Portal, report: Report) -> None:
     config = {"steps": 10_000, "step_seconds": 0.05, "ignore_sigterm": True, "fork_setsid": True}
-    for moment in report.moments("stop", 0.0, 3.0):
+    moments = report.moments("stop", 0.0, 3.0, each=2)
+    for moment in moments:
         begin = time.time()
         job_id = portal.submit(**config)
         time.sleep(max(0.0, begin + moment - time.time()))
@@ -72,7 +73,7 @@ def test_a_stop_ends_a_trainer_that_does_not_listen_and_everything_it_left(porta
         for _no, attempt_id, _state in portal.attempts(job_id):
             assert portal.processes_of(attempt_id) == []
         portal.check_history(job_id)
-        report.add("stop, ignored", moment, attempts=len(portal.attempts(job_id)), seconds=took)
+        report.add("stop, ignored", moment, attempts=len(portal.attempts(job_id)), seconds=took, times=len(moments))
 
 
 @contextmanager
@@ -126,6 +127,30 @@ def test_a_launch_delivered_often_and_to_two_workers_starts_one_trainer(portal: 
 
 def command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_beat_starts_a_training_when_its_schedule_says(portal: Portal, report: Report) -> None:
+    body = {"project_id": portal.project_id, "name": "every second", "trainer": "reference", "config": {"steps": 5}}
+    template = portal.rest("POST", "/training-jobs", body)["id"]
+    with scheduled(portal, template):
+        copies = "SELECT id::text FROM jobs_job WHERE name LIKE '%%every second' AND id <> %s AND state <> 'draft'"
+        found = until(lambda: portal.rows(copies, template), "a training that beat has started")
+    assert portal.wait_for_end(found[0][0]) == "succeeded", portal.story(found[0][0])
+    portal.check_history(found[0][0])
+    # The template itself is still the draft that it was.
+    assert portal.state(template) == "draft"
+
+
+@contextmanager
+def scheduled(portal: Portal, template: str) -> Iterator[None]:
+    """A schedule of every second for as long as the block runs, as the admin makes one."""
+    command = [sys.executable, "-m", "tests.resilience.schedule"]
+    environment = {**portal.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([*command, "begin", template], cwd=ROOT, env=environment, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*command, "end", template], cwd=ROOT, env=environment, check=True)
 
 
 def test_ctrl_c_saves_the_training_and_the_next_start_goes_on(portal: Portal, report: Report) -> None:

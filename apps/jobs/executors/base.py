@@ -10,6 +10,7 @@ class Presence(Enum):
     """What is left of an attempt on its node."""
 
     ALIVE = "alive"  # a launcher lives
+    HUNG = "hung"  # a launcher lives, but has not even tried to call for long
     DEAD = "dead"  # the launcher died; its folder is there
     ABSENT = "absent"  # nothing of it was ever here
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -29,7 +30,12 @@ class SubprocessExecutor(Executor):
         folder = self._folder(attempt)
         if not (folder / "token").exists():
             return Presence.ABSENT
-        return Presence.ALIVE if _is_locked(folder / "launcher.lock") else Presence.DEAD
+        lock = folder / "launcher.lock"
+        if not _is_locked(lock):
+            return Presence.DEAD
+        # A launcher marks its lock at every try to call, whether the portal answers or not.
+        hangs = time.time() - lock.stat().st_mtime > settings.JOBS["hung_after_seconds"]
+        return Presence.HUNG if hangs else Presence.ALIVE
 
     def recover(self, attempt: Attempt) -> None:
         self._start(attempt, self._folder(attempt), "--recover")

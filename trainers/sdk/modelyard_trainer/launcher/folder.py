@@ -54,7 +54,13 @@ class AttemptFolder:
             os.close(descriptor)
             return False
         self._lock = descriptor
+        self.pulse()
         return True
+
+    def pulse(self) -> None:
+        """Marks the lock: who finds it held and long unmarked knows that the launcher hangs."""
+        if self._lock is not None:
+            os.utime(self._lock)
 
     def write_launcher(self, nonce: str, trainer: Process | None = None) -> None:
         """Says who the launcher and its trainer are, so that a successor can find what they left."""

@@ -53,6 +53,7 @@ class Portal:
         self.leave_by = math.inf
         self.last_answer = time.monotonic()
         self.obey: Callable[[list[dict[str, Any]]], None] = lambda commands: None
+        self.on_try: Callable[[], None] = lambda: None
 
     def must_leave(self) -> bool:
         """Whether calls shall not be tried any more: the launcher is leaving, or `leave_by` (monotonic) has come."""
@@ -114,6 +115,7 @@ class Channel:
             if self.portal.must_leave():
                 raise Abandoned
             self.check()
+            self.portal.on_try()
             try:
                 answer = once()
             except (OSError, http.client.HTTPException, Unreachable) as error:

@@ -164,6 +164,7 @@ class Session:
     def run(self) -> int:
         """Returns the launcher's exit code: 0 unless the launcher itself failed."""
         self.portal.obey = self.obey
+        self.portal.on_try = self.folder.pulse
         signal.signal(signal.SIGTERM, self.on_signal)
         signal.signal(signal.SIGINT, self.on_signal)
         predecessors = self.folder.predecessors_trainer() if self.recover else None
