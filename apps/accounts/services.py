@@ -1,5 +1,6 @@
 """Writes on people."""
 
+import zoneinfo
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -58,6 +59,8 @@ def profile_update(*, actor: Actor, user: User, **fields: Any) -> User:
     unknown = set(fields) - set(PROFILE_FIELDS)
     if unknown:
         raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    if "time_zone" in fields and fields["time_zone"] not in zoneinfo.available_timezones():
+        raise Invalid(_("The input is not valid."), fields={"time_zone": [_("There is no such time zone.")]})
     user = User.objects.select_for_update().get(pk=user.pk)
     changes = user.change(**fields)
     try:

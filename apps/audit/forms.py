@@ -12,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.audit.querysets import AuditEventQuerySet
 from apps.core.auditing import actions
 
+# The day after it is still one.
+LAST_DAY = date.max - timedelta(days=1)
+
 
 def entity_name(label: str) -> str:
     """A model's label ("projects.project") in the reader's language; the label itself for what is not installed."""
@@ -54,7 +57,7 @@ class ActivityForm(forms.Form):
         if wanted.get("since"):
             rows = rows.filter(time__gte=_midnight(wanted["since"]))
         if wanted.get("until"):
-            rows = rows.filter(time__lt=_midnight(wanted["until"] + timedelta(days=1)))
+            rows = rows.filter(time__lt=_midnight(min(wanted["until"], LAST_DAY) + timedelta(days=1)))
         return rows
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.core import policy
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, signed_in
+from apps.core.portal import form_errors, page_of, search_of, signed_in
 from apps.organizations.models import Organization
 from apps.projects import services
 from apps.projects.forms import MemberForm, ProjectForm, RoleForm
@@ -47,7 +47,7 @@ def _shown(request: PortalRequest, project: Project, tab: str) -> dict[str, Any]
 @require_GET
 def project_list(request: PortalRequest) -> HttpResponse:
     """Projects of the chosen organization, the last changed first; `?q=` searches their names."""
-    search = request.GET.get("q", "").strip()
+    search = search_of(request)
     rows = Project.objects.visible(request.actor).filter(organization=request.actor.organization_id)
     page = page_of(request, rows.search(search).with_counts().select_related("created_by"))
     trash = Project.objects.permitted(request.actor, "projects.restore_project")

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from apps.core import policy
 from apps.core.errors import Invalid, NotFound
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, signed_in
+from apps.core.portal import form_errors, page_of, search_of, signed_in
 from apps.jobs.selectors import summary
 from apps.jobs.states import JobState
 from apps.trainers.catalogue import Trainer, trainer, trainers
@@ -23,7 +23,7 @@ from apps.training.models import Checkpoint, TrainingJob
 @signed_in
 def training_list(request: PortalRequest) -> HttpResponse:
     rows = TrainingJob.objects.visible(request.actor).filter(job__organization=request.actor.organization_id)
-    rows = rows.search(request.GET.get("q", "").strip()).with_job()
+    rows = rows.search(search_of(request)).with_job()
     state = request.GET.get("state", "")
     if state in JobState.values:
         rows = rows.filter(job__state=state)

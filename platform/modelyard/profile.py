@@ -137,7 +137,7 @@ def _zone(name: str) -> zoneinfo.ZoneInfo:
     """The zone of this name; the portal's own for a name that this machine does not know (any more)."""
     try:
         return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # a part of a name is a folder
         return zoneinfo.ZoneInfo(settings.TIME_ZONE)
 
 

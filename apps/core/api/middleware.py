@@ -1,8 +1,10 @@
 """Request ids, and domain errors turned into pages."""
 
+import logging
 import re
 from collections.abc import Callable
 
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -10,6 +12,7 @@ from apps.core.entities.ids import uuid7
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 
+log = logging.getLogger(__name__)
 REQUEST_ID = re.compile(r"^[A-Za-z0-9_.-]{8,64}$")
 
 
@@ -28,7 +31,10 @@ class RequestContextMiddleware:
 
 
 class DomainErrorMiddleware:
-    """Draws a page for a domain error that a portal view let through; REST has its own handler."""
+    """Draws a page for a domain error that a portal view let through; REST has its own handler.
+
+    A value that the database can neither store nor compare (a NUL in a search) is the request's fault too.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -37,6 +43,9 @@ class DomainErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, DataError):
+            log.warning("refused by the database: %s", exception)
+            return render(request, "400.html", status=400)
         if not isinstance(exception, DomainError):
             return None
         status = exception.status

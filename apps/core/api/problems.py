@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import DataError
 from django.http import Http404, JsonResponse
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
@@ -52,6 +53,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         body = problem(404, "not_found", _("There is nothing here that you can see."))
     elif isinstance(error, PermissionDenied):
         body = problem(403, "forbidden", _("You may not do this."))
+    elif isinstance(error, DataError):
+        # A moment beyond every calendar, a NUL in a text: the database can neither store nor compare it.
+        log.warning("refused by the database: %s", error)
+        body = problem(400, "invalid", _("The input is not valid."))
     elif isinstance(error, RequestDataTooBig):
         body = problem(413, "too_large", _("The request is too large."))
     elif isinstance(error, exceptions.APIException):

@@ -17,6 +17,7 @@ from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 
 PAGE_SIZE = 25
+SEARCH_CHARACTERS = 200
 M = TypeVar("M", bound=Model)
 
 
@@ -31,6 +32,11 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def search_of(request: PortalRequest) -> str:
+    """What `?q=` searches for; a NUL, which no name has, is left out."""
+    return request.GET.get("q", "").replace("\0", "").strip()[:SEARCH_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True)

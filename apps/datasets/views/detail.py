@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.core import policy
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, signed_in
+from apps.core.portal import form_errors, page_of, search_of, signed_in
 from apps.core.portal.views import KeysetPage
 from apps.datasets import selectors, services
 from apps.datasets.forms import DatasetForm, SnapshotForm, SplitForm
@@ -157,7 +157,7 @@ def _wanted(request: PortalRequest) -> selectors.ImageFilter:
         class_id=int(class_id) if class_id.isascii() and class_id.isdigit() and len(class_id) < 6 else None,
         split="" if split_name == "none" else split_name if split_name in Split.values else None,
         labelled=LABELLED.get(given.get("labelled", "")),
-        search=given.get("q", "").strip()[:200],
+        search=search_of(request),
     )
 
 

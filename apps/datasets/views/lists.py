@@ -6,7 +6,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.core.errors import NotFound
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, signed_in
+from apps.core.portal import form_errors, page_of, search_of, signed_in
 from apps.datasets import selectors, services
 from apps.datasets.forms import DatasetForm
 from apps.datasets.models import Dataset
@@ -23,7 +23,7 @@ def _may_add(request: PortalRequest) -> bool:
 @require_GET
 def dataset_list(request: PortalRequest) -> HttpResponse:
     """Datasets of the chosen organization; `?q=` searches their names."""
-    search = request.GET.get("q", "").strip()
+    search = search_of(request)
     rows = Dataset.objects.visible(request.actor).filter(organization=request.actor.organization_id)
     page = page_of(request, rows.search(search).select_related("project"))
     covers = selectors.covers_of(page.rows)
