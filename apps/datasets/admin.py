@@ -39,7 +39,6 @@ class DatasetAdmin(PolicyAdmin):
         "created_by",
         "created_at",
         "updated_at",
-        "deleted_at",
         "version",
     )
     fields = ("project", "name", "description", "visibility", *readonly_fields)

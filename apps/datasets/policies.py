@@ -29,7 +29,7 @@ def _contributed(actor: Actor) -> Q:
 @rule("datasets.view_dataset", on="datasets.Dataset")
 def view_dataset(actor: Actor) -> Q:
     """By visibility: its creator and the project's owners, the project's members, or the organization's engineers."""
-    return Q(deleted_at__isnull=True) & _seen(actor)
+    return _seen(actor)
 
 
 @rule("datasets.add_dataset", on="projects.Project", needs=_("engineer of the organization and editor of the project"))
@@ -40,7 +40,7 @@ def add_dataset(actor: Actor) -> Q:
 
 @rule("datasets.change_dataset", on="datasets.Dataset", needs=_("editor of the project"))
 def change_dataset(actor: Actor) -> Q:
-    return Q(deleted_at__isnull=True) & _contributed(actor)
+    return _contributed(actor)
 
 
 @rule("datasets.delete_dataset", on="datasets.Dataset", needs=_("editor of the project"))
@@ -48,9 +48,9 @@ def delete_dataset(actor: Actor) -> Q:
     return change_dataset(actor)
 
 
-@rule("datasets.restore_dataset", on="datasets.Dataset", needs=_("editor of the project"))
+@rule("datasets.restore_dataset", on="datasets.Dataset", needs=_("editor of the project"), trashed=True)
 def restore_dataset(actor: Actor) -> Q:
-    return Q(deleted_at__isnull=False) & _contributed(actor)
+    return _contributed(actor)
 
 
 @rule("datasets.view_item", on="datasets.Item")

@@ -10,7 +10,7 @@ from apps.experiments.models import Experiment, Run
 
 @admin.register(Experiment)
 class ExperimentAdmin(PolicyAdmin):
-    list_display = ("name", "project", "organization", "is_default", "mirror_state", "created_at", "deleted_at")
+    list_display = ("name", "project", "organization", "is_default", "mirror_state", "created_at")
     list_filter = ("mirror_state", "is_default", "organization")
     list_select_related = ("project", "organization")
     search_fields = ("name", "description", "project__name", "mlflow_experiment_id")
@@ -24,7 +24,6 @@ class ExperimentAdmin(PolicyAdmin):
         "created_by",
         "created_at",
         "updated_at",
-        "deleted_at",
         "version",
     )
     fields = ("project", "name", "description", *readonly_fields)

@@ -9,7 +9,7 @@ from apps.core.policy import condition, rule, through
 
 @rule("experiments.view_experiment", on="experiments.Experiment")
 def view_experiment(actor: Actor) -> Q:
-    return Q(deleted_at__isnull=True) & through("project", actor, "projects.view_project")
+    return through("project", actor, "projects.view_project")
 
 
 @rule("experiments.add_experiment", on="projects.Project", needs=_("editor of the project"))
@@ -19,7 +19,7 @@ def add_experiment(actor: Actor) -> Q:
 
 @rule("experiments.change_experiment", on="experiments.Experiment", needs=_("editor of the project"))
 def change_experiment(actor: Actor) -> Q:
-    return Q(deleted_at__isnull=True) & through("project", actor, "projects.contribute_project")
+    return through("project", actor, "projects.contribute_project")
 
 
 @rule("experiments.delete_experiment", on="experiments.Experiment", needs=_("editor of the project"))
@@ -27,9 +27,9 @@ def delete_experiment(actor: Actor) -> Q:
     return change_experiment(actor)
 
 
-@rule("experiments.restore_experiment", on="experiments.Experiment", needs=_("editor of the project"))
+@rule("experiments.restore_experiment", on="experiments.Experiment", needs=_("editor of the project"), trashed=True)
 def restore_experiment(actor: Actor) -> Q:
-    return Q(deleted_at__isnull=False) & through("project", actor, "projects.contribute_project")
+    return through("project", actor, "projects.contribute_project")
 
 
 @rule("experiments.view_run", on="experiments.Run")

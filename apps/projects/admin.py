@@ -15,11 +15,11 @@ class ProjectMembershipInline(PolicyInline):
 
 @admin.register(Project)
 class ProjectAdmin(PolicyAdmin):
-    list_display = ("name", "organization", "created_by", "created_at", "deleted_at")
+    list_display = ("name", "organization", "created_by", "created_at")
     list_filter = ("organization",)
     list_select_related = ("organization", "created_by")
     search_fields = ("name", "description")
-    readonly_fields = ("id", "created_by", "created_at", "updated_at", "deleted_at", "version")
+    readonly_fields = ("id", "created_by", "created_at", "updated_at", "version")
     fields = ("organization", "name", "description", *readonly_fields)
     inlines = (ProjectMembershipInline,)
 

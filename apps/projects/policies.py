@@ -22,7 +22,7 @@ def _member(actor: Actor, *roles: ProjectRole, minimum: Role = Role.GUEST) -> Q:
 @rule("projects.view_project", on="projects.Project")
 def view_project(actor: Actor) -> Q:
     """Members, and the organization's managers and administrators."""
-    return Q(deleted_at__isnull=True) & (_managed(actor) | _member(actor, *ProjectRole))
+    return _managed(actor) | _member(actor, *ProjectRole)
 
 
 @rule("projects.add_project", on="organizations.Organization", needs=_("member of the organization"))
@@ -32,13 +32,13 @@ def add_project(actor: Actor) -> Q:
 
 @rule("projects.change_project", on="projects.Project", needs=_("owner of the project"))
 def change_project(actor: Actor) -> Q:
-    return Q(deleted_at__isnull=True) & (_managed(actor) | _member(actor, ProjectRole.OWNER))
+    return _managed(actor) | _member(actor, ProjectRole.OWNER)
 
 
 @rule("projects.contribute_project", on="projects.Project", needs=_("editor of the project"))
 def contribute_project(actor: Actor) -> Q:
     """Adding and changing what the project holds: its trainings, predictions, notes."""
-    return Q(deleted_at__isnull=True) & (_managed(actor) | _member(actor, ProjectRole.OWNER, ProjectRole.EDITOR))
+    return _managed(actor) | _member(actor, ProjectRole.OWNER, ProjectRole.EDITOR)
 
 
 @rule("projects.delete_project", on="projects.Project", needs=_("owner of the project"))
@@ -46,9 +46,9 @@ def delete_project(actor: Actor) -> Q:
     return change_project(actor)
 
 
-@rule("projects.restore_project", on="projects.Project", needs=_("owner of the project"))
+@rule("projects.restore_project", on="projects.Project", needs=_("owner of the project"), trashed=True)
 def restore_project(actor: Actor) -> Q:
-    return Q(deleted_at__isnull=False) & (_managed(actor) | _member(actor, ProjectRole.OWNER))
+    return _managed(actor) | _member(actor, ProjectRole.OWNER)
 
 
 @rule("projects.add_projectmembership", on="projects.Project", needs=_("owner of the project"))

@@ -60,6 +60,15 @@ def test_the_portal_itself_and_platform_administrators_hold_every_permission(cas
     assert project in Project.objects.visible(actor)
 
 
+def test_the_trash_is_out_of_everybodys_lists_and_only_restoring_is_about_it(cast: Cast) -> None:
+    live, trashed = cast.sample("project"), cast.sample("trashed-project")
+    for actor in (cast.platform.actor, cast.owner.actor, cast.admin.actor):
+        assert set(Project.objects.visible(actor)) == {live}
+        assert set(Project.objects.permitted(actor, CHANGE)) == {live}
+        assert set(Project.objects.permitted(actor, "projects.restore_project")) == {trashed}
+    assert {live, trashed} <= set(Project.objects.visible(Actor.system("test"))), "the portal sweeps and counts it"
+
+
 def test_an_inactive_platform_administrator_holds_nothing(cast: Cast) -> None:
     user = cast.platform.user
     user.is_active = False

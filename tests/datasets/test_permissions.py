@@ -21,10 +21,11 @@ class TestDatasets(PermissionMatrix):
     GET     /datasets/{dataset}                                   200    =       =       404     200      =      404    404       401        200
     GET     /datasets/{private-dataset}                           200    =       404     404     200      =      404    404       401        200
     GET     /datasets/{organization-dataset}                      200    =       =       =       =        =      404    404       401        200
-    GET     /datasets/{trashed-dataset}                           404    =       =       =       =        =      =      =         401        200
+    GET     /datasets/{trashed-dataset}                           404    =       =       =       =        =      =      =         401        404
     PATCH   /datasets/{dataset}                                   200    =       403     404     200      =      404    404       401        200
     PATCH   /datasets/{organization-dataset}                      200    =       403     403     200      =      404    404       401        200
     DELETE  /datasets/{dataset}                                   204    =       403     404     204      =      404    404       401        204
+    POST    /datasets/{dataset}/restore                           404    =       =       =       =        =      =      =         401        404
     POST    /datasets/{trashed-dataset}/restore                   200    =       404     404     200      =      404    404       401        200
     GET     /datasets/{dataset}/split                             200    =       =       404     200      =      404    404       401        200
     PUT     /datasets/{dataset}/split                             200    =       403     404     200      =      404    404       401        200

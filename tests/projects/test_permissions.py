@@ -1,4 +1,4 @@
-"""Who may do what with projects, through every door. Platform administrators see the trash as they see the rest."""
+"""Who may do what with projects, through every door."""
 
 from typing import Any
 
@@ -23,7 +23,8 @@ class TestProjects(PermissionMatrix):
     PATCH   /projects/{project}                           200    403     403     404     200      =      404    404       401        200
     DELETE  /projects/{project}                           204    403     403     404     204      =      404    404       401        204
     POST    /projects/{trashed-project}/restore           200    404     404     404     200      =      404    404       401        200
-    GET     /projects/{trashed-project}                   404    =       =       =       =        =      =      =         401        200
+    GET     /projects/{trashed-project}                   404    =       =       =       =        =      =      =         401        404
+    POST    /projects/{project}/restore                   404    =       =       =       =        =      =      =         401        404
     GET     /projects/{project}/members                   200    =       =       404     200      =      404    404       401        200
     POST    /projects/{project}/members                   201    403     403     404     201      =      404    404       401        201
     GET     /projects/{project}/members/{project-member}  200    =       =       404     200      =      404    404       401        200

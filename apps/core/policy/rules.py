@@ -8,6 +8,7 @@ from django.apps import apps
 from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
+from apps.core.entities import Trashable
 from apps.core.errors import Forbidden, NotAuthenticated, NotFound
 from apps.core.identity import Actor
 
@@ -19,29 +20,42 @@ NOBODY = Q(pk__in=())
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`permission` on rows of the model `on`; `needs` names, for people, the role that would allow it."""
+    """`permission` on rows of the model `on`; `needs` names, for people, the role that would allow it.
+
+    Where people delete (`Trashable`) a permission is about rows that are not in the trash; `trashed` says that this one
+    is about those in it.
+    """
 
     permission: str
     on: str
     condition: Condition
     needs: Any
+    trashed: bool = False
 
     @property
     def model(self) -> type[Model]:
         return apps.get_model(self.on)
+
+    @property
+    def rows(self) -> Q:
+        """The rows that the permission is about at all, whoever asks."""
+        return Q(deleted_at__isnull=not self.trashed) if issubclass(self.model, Trashable) else Q()
 
 
 _rules: dict[str, Rule] = {}
 _candidates: Callable[[Model], Iterable[Any]] | None = None
 
 
-def rule(permission: str, *, on: str, needs: Any = "") -> Callable[[Condition], Condition]:
-    """Declares the rule of a permission, once. The function may use own columns, `Exists` and `__in` only."""
+def rule(permission: str, *, on: str, needs: Any = "", trashed: bool = False) -> Callable[[Condition], Condition]:
+    """Declares the rule of a permission, once. The function may use own columns, `Exists` and `__in` only.
+
+    It says who; whether rows in the trash are meant is said by `trashed`.
+    """
 
     def declare(condition: Condition) -> Condition:
         if permission in _rules:
             raise ValueError(f"The permission {permission} has a rule already.")
-        _rules[permission] = Rule(permission, on, condition, needs)
+        _rules[permission] = Rule(permission, on, condition, needs, trashed)
         return condition
 
     return declare
@@ -60,15 +74,19 @@ def rule_of(permission: str) -> Rule:
 
 
 def condition(actor: Actor, permission: str) -> Q:
-    """The `Q` of the rows on which the actor holds the permission."""
+    """The `Q` of the rows on which the actor holds the permission.
+
+    Platform administrators hold every permission on the rows that it is about; the portal itself on all.
+    """
     found = rule_of(permission)
     if actor.scopes is not None and permission not in actor.scopes:
         return NOBODY
-    if actor.is_system or actor.is_platform_admin:
+    if actor.is_system:
         return Q()
-    if not actor.is_authenticated:
-        return NOBODY
-    return found.condition(actor)
+    if actor.is_platform_admin:
+        return found.rows
+    held = found.condition(actor) if actor.is_authenticated else NOBODY
+    return held if held == NOBODY else found.rows & held
 
 
 def allows(actor: Actor, permission: str, obj: Model) -> bool:
