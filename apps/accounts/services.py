@@ -12,7 +12,7 @@ from apps.accounts import actions
 from apps.accounts.models import User
 from apps.core import auditing
 from apps.core.auditing import Personal
-from apps.core.errors import Conflict, Forbidden, Invalid
+from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
 
@@ -56,9 +56,7 @@ def user_create(
 @operation("accounts.profile_update", permission="accounts.change_user", on="user")
 def profile_update(*, actor: Actor, user: User, **fields: Any) -> User:
     """Changes one's own name, language, time zone or theme."""
-    unknown = set(fields) - set(PROFILE_FIELDS)
-    if unknown:
-        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    refuse_unknown(fields, PROFILE_FIELDS)
     if "time_zone" in fields and fields["time_zone"] not in zoneinfo.available_timezones():
         raise Invalid(_("The input is not valid."), fields={"time_zone": [_("There is no such time zone.")]})
     user = User.objects.select_for_update().get(pk=user.pk)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.core import auditing
 from apps.core.auditing import Personal
-from apps.core.errors import Conflict, Forbidden, Invalid
+from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
 from apps.organizations.models import Membership, Organization
@@ -40,7 +40,7 @@ def project_create(*, actor: Actor, organization: Organization, name: str, descr
 @operation("projects.project_change", permission="projects.change_project", on="project")
 def project_change(*, actor: Actor, project: Project, **fields: Any) -> Project:
     """Changes name or description."""
-    _refuse_unknown(fields)
+    refuse_unknown(fields, CHANGEABLE)
     project = Project.objects.select_for_update().get(pk=project.pk)
     _check_name(project, fields.get("name", project.name))
     changes = project.change(**fields)
@@ -161,12 +161,6 @@ def _check_name(project: Project, name: str) -> None:
     if same.exclude(pk=project.pk).exists():
         message = _("The organization has a project of this name.")
         raise Conflict(message, code="name_taken", fields={"name": [message]})
-
-
-def _refuse_unknown(fields: dict[str, Any]) -> None:
-    unknown = set(fields) - set(CHANGEABLE)
-    if unknown:
-        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in sorted(unknown)})
 
 
 def _locked(membership: ProjectMembership) -> ProjectMembership:

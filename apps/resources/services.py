@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from apps.core import auditing
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
 from apps.organizations.models import Organization
@@ -35,9 +35,7 @@ def group_create(*, actor: Actor, organization: Organization, name: str, descrip
 @operation("resources.group_change", permission="resources.change_resourcegroup", on="group")
 def group_change(*, actor: Actor, group: ResourceGroup, **fields: Any) -> ResourceGroup:
     """Changes name or description."""
-    unknown = set(fields) - {"name", "description"}
-    if unknown:
-        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    refuse_unknown(fields, {"name", "description"})
     group = ResourceGroup.objects.select_for_update().get(pk=group.pk)
     auditing.record(actor, actions.GROUP_CHANGED, group, changes=group.change(**fields))
     return group
@@ -46,9 +44,7 @@ def group_change(*, actor: Actor, group: ResourceGroup, **fields: Any) -> Resour
 @operation("resources.node_change", permission="resources.change_node", on="node")
 def node_change(*, actor: Actor, node: Node, **fields: Any) -> Node:
     """Moves a node to another group, changes its slots, or drains it."""
-    unknown = set(fields) - {"group", "cpus", "state"}
-    if unknown:
-        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    refuse_unknown(fields, {"group", "cpus", "state"})
     node = Node.objects.select_for_update().get(pk=node.pk)
     changes = node.change(**fields)
     shown = {name: (str(before), str(after)) for name, (before, after) in changes.items()}

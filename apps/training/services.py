@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.core import auditing, policy
-from apps.core.errors import Conflict, Invalid, NotFound
+from apps.core.errors import Conflict, Invalid, NotFound, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets.models import Dataset
@@ -70,9 +70,7 @@ def training_change(*, actor: Actor, training: TrainingJob, **fields: Any) -> Tr
     job = Job.objects.select_for_update().get(pk=training.pk)
     training = TrainingJob.objects.get(pk=training.pk)
     _require_draft(job)
-    unknown = set(fields) - {*JOB_FIELDS, *WORK_FIELDS, "dataset", "resource_group", "start_from"}
-    if unknown:
-        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    refuse_unknown(fields, {*JOB_FIELDS, *WORK_FIELDS, "dataset", "resource_group", "start_from"})
     found = trainer_named(training.trainer)
     if "task" in fields:
         fields["task"] = _checked_task(found, fields["task"])
@@ -159,9 +157,7 @@ def _new_job(
     resource_group: ResourceGroup | None,
     request: dict[str, Any],
 ) -> Job:
-    unknown = set(request) - set(JOB_FIELDS)
-    if unknown:
-        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    refuse_unknown(request, JOB_FIELDS)
     group = resource_group or ResourceGroup.objects.filter(is_default=True).first()
     if group is None:
         raise Conflict(_("There is no resource group yet."), code="no_resource_group", hint=_("Start a node first."))

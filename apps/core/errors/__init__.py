@@ -1,6 +1,6 @@
 """Errors of the domain. Services raise them; only the edges know what they mean in HTTP, in a form or on a page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -86,3 +86,9 @@ class Unavailable(DomainError):
 
     status = 503
     code = "unavailable"
+
+
+def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
+    """Raises `Invalid` that names every field of `given` that an operation does not take."""
+    if unknown := set(given) - set(known):
+        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in sorted(unknown)})

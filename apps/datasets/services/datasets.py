@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core import auditing
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
@@ -47,7 +47,7 @@ def dataset_create(
 @operation("datasets.dataset_change", permission="datasets.change_dataset", on="dataset")
 def dataset_change(*, actor: Actor, dataset: Dataset, **fields: Any) -> Dataset:
     """Changes name, description or visibility."""
-    _refuse_unknown(fields)
+    refuse_unknown(fields, CHANGEABLE)
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     if "name" in fields:
         fields["name"] = fields["name"].strip()
@@ -82,9 +82,3 @@ def _check_name(dataset: Dataset, name: str) -> None:
     if same.exclude(pk=dataset.pk).exists():
         message = _("The organization has a dataset of this name.")
         raise Conflict(message, code="name_taken", fields={"name": [message]})
-
-
-def _refuse_unknown(fields: dict[str, Any]) -> None:
-    unknown = set(fields) - set(CHANGEABLE)
-    if unknown:
-        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in sorted(unknown)})

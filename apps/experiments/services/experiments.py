@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core import auditing
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.experiments import actions
@@ -48,7 +48,7 @@ def experiment_create(
 @operation("experiments.experiment_change", permission="experiments.change_experiment", on="experiment")
 def experiment_change(*, actor: Actor, experiment: Experiment, **fields: Any) -> Experiment:
     """Changes name or description."""
-    _refuse_unknown(fields)
+    refuse_unknown(fields, CHANGEABLE)
     experiment = _locked(experiment)
     if "name" in fields:
         fields["name"] = fields["name"].strip()
@@ -115,9 +115,3 @@ def _check_name(experiment: Experiment, name: str) -> None:
     if same.exclude(pk=experiment.pk).exists():
         message = _("The project has an experiment of this name.")
         raise Conflict(message, code="name_taken", fields={"name": [message]})
-
-
-def _refuse_unknown(fields: dict[str, Any]) -> None:
-    unknown = set(fields) - set(CHANGEABLE)
-    if unknown:
-        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in sorted(unknown)})
