@@ -1,4 +1,7 @@
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from django.db.models import Value
+from django.db.models.functions import Lower
 
 from apps.core.policy import PermittedQuerySet
 
@@ -7,7 +10,10 @@ if TYPE_CHECKING:
 
 
 class OrganizationQuerySet(PermittedQuerySet["Organization"]):
-    pass
+    def named(self, company: str, division: str) -> Self:
+        """The one of this name, by the same folding of case as the constraint's."""
+        rows = self.annotate(folded_company=Lower("company"), folded_division=Lower("division"))
+        return rows.filter(folded_company=Lower(Value(company)), folded_division=Lower(Value(division)))
 
 
 class MembershipQuerySet(PermittedQuerySet["Membership"]):

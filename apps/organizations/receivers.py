@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from apps.core.errors import Conflict
 from apps.core.identity import Actor
 from apps.core.identity.middleware import actor_for
 from apps.organizations import services
@@ -12,7 +13,14 @@ from apps.organizations import services
 def email_confirmed(request: HttpRequest, email_address: Any, **kwargs: Any) -> None:
     user = email_address.user
     if user.signup_company:
-        services.organization_join(actor=Actor.of(user, request_id=getattr(request, "request_id", "")), user=user)
+        actor = Actor.of(user, request_id=getattr(request, "request_id", ""))
+        try:
+            services.organization_join(actor=actor, user=user)
+        except Conflict as error:
+            # A colleague founded the organization a moment ago: now it is there to be joined.
+            if error.code == "taken_meanwhile":
+                services.organization_join(actor=actor, user=user)
+            # Otherwise a second click on the mailed link was faster.
 
 
 def signed_in(request: HttpRequest, user: Any, **kwargs: Any) -> None:

@@ -4,12 +4,13 @@ import logging
 import re
 from collections.abc import Callable
 
-from django.db import DataError
+from django.db import DataError, IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from apps.core.entities.ids import uuid7
 from apps.core.errors import DomainError
+from apps.core.errors.conflicts import conflict_of
 from apps.core.identity.requests import PortalRequest
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,9 @@ class DomainErrorMiddleware:
         if isinstance(exception, DataError):
             log.warning("refused by the database: %s", exception)
             return render(request, "400.html", status=400)
+        if isinstance(exception, IntegrityError):
+            # A library's own write; ours are operations, which say it themselves.
+            exception = conflict_of(exception) or exception
         if not isinstance(exception, DomainError):
             return None
         status = exception.status

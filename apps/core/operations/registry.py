@@ -1,14 +1,16 @@
 """Registry and decorators of operations."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Model
 
 from apps.core import auditing, policy
+from apps.core.errors.conflicts import conflict_of
 from apps.core.identity import Actor
 
 P = ParamSpec("P")
@@ -39,7 +41,7 @@ def operation(
     """Makes a service function an operation named `<app>.<function>`.
 
     Without `permission` the function must authorise by itself (sign-up, one's own profile); such operations are
-    listed apart by the tests. Raises the policy's errors before the function runs, and `Forbidden` after it when the
+    listed apart by the tests. Raises `Conflict` for a broken unique constraint, the policy's errors before the function runs, and `Forbidden` after it when the
     actor may not view the row that it returns any more; `hides` says that this is what the operation is for (trash).
     """
     if (permission is None) != (on is None):
@@ -51,7 +53,7 @@ def operation(
             actor = kwargs.get("actor")
             if args or not isinstance(actor, Actor):
                 raise TypeError(f"{name} takes keyword arguments only, and an actor among them.")
-            with transaction.atomic(), auditing.collect(name):
+            with _conflicts(), transaction.atomic(), auditing.collect(name):
                 if permission is not None and on is not None:
                     policy.require(actor, permission, kwargs[on])  # type: ignore[arg-type]
                 result = function(*args, **kwargs)
@@ -71,13 +73,25 @@ def ingest(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def declare(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            with transaction.atomic():
+            with _conflicts(), transaction.atomic():
                 return function(*args, **kwargs)
 
         _register(Operation(name, None, None, False, run))
         return run
 
     return declare
+
+
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    """Two that ask for the same name at once both find it free; the database refuses one, who is told so."""
+    try:
+        yield
+    except IntegrityError as error:
+        conflict = conflict_of(error)
+        if conflict is None:
+            raise
+        raise conflict from error
 
 
 def _register(found: Operation) -> None:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.core import auditing
 from apps.core.auditing import Personal
-from apps.core.errors import Conflict, Forbidden, Invalid
+from apps.core.errors import Conflict, Forbidden, refuse_unknown
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
 from apps.organizations import actions
@@ -19,7 +19,7 @@ def organization_create(*, actor: Actor, company: str, division: str = "", admin
     """A new organization with its first administrator. For the platform's own use."""
     if not (actor.is_system or actor.is_platform_admin):
         raise Forbidden(_("Only platform administrators create organizations."))
-    if Organization.objects.filter(company__iexact=company, division__iexact=division).exists():
+    if Organization.objects.named(company, division).exists():
         raise Conflict(_("This organization exists already."), code="organization_exists")
     organization = _new_organization(company, division)
     Membership.objects.create(organization=organization, user=admin, role=Role.ADMIN, state=MembershipState.ACTIVE)
@@ -45,7 +45,7 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
     if not company:
         raise Conflict(_("Nothing was asked for."), code="nothing_requested")
     user.change(signup_company="", signup_division="")
-    found = Organization.objects.filter(company__iexact=company, division__iexact=division).first()
+    found = Organization.objects.named(company, division).first()
     name = Personal(user.name, user.pk)
     if found is None:
         organization = _new_organization(company, division)
@@ -69,9 +69,7 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
 @operation("organizations.organization_change", permission="organizations.change_organization", on="organization")
 def organization_change(*, actor: Actor, organization: Organization, **fields: Any) -> Organization:
     """Changes company, division or the joining policy."""
-    unknown = set(fields) - {"company", "division", "join_policy"}
-    if unknown:
-        raise Invalid(_("The input is not valid."), fields={name: [_("Unknown field.")] for name in unknown})
+    refuse_unknown(fields, {"company", "division", "join_policy"})
     organization = Organization.objects.select_for_update().get(pk=organization.pk)
     for name, value in fields.items():
         setattr(organization, name, value)
@@ -129,7 +127,8 @@ def membership_change_role(*, actor: Actor, membership: Membership, role: Role) 
 
 def _new_organization(company: str, division: str) -> Organization:
     organization = Organization(company=company.strip(), division=division.strip())
-    organization.full_clean()
+    # Whether the name is free the database says, also where two ask at once.
+    organization.full_clean(validate_constraints=False)
     organization.save()
     return organization
 

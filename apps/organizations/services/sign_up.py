@@ -12,7 +12,7 @@ from apps.accounts import actions
 from apps.accounts.models import User
 from apps.core import auditing
 from apps.core.auditing import Personal
-from apps.core.errors import Invalid
+from apps.core.errors import Conflict, Invalid
 from apps.core.identity import Actor
 from apps.core.operations import operation
 
@@ -46,7 +46,11 @@ def _create(*, actor: Actor, email: str, password: str, company: str, division: 
             # The same work as for a new account, so that the time tells nothing either.
             User(email=email).set_password(password)
             return None
-        return _created(actor=actor, email=email, password=password, company=company, division=division)
+        try:
+            return _created(actor=actor, email=email, password=password, company=company, division=division)
+        except Conflict:
+            # The same address signed up a moment ago.
+            return None
 
 
 @operation("organizations.sign_up")
