@@ -1,3 +1,3 @@
-from apps.core.outbox.tasks import outbox_deliver
+from apps.core.outbox.tasks import outbox_deliver, outbox_sweep
 
-__all__ = ["outbox_deliver"]
+__all__ = ["outbox_deliver", "outbox_sweep"]

@@ -9,7 +9,7 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from apps.core import outbox
+from apps.core import broker, outbox
 from apps.core.outbox import services
 from apps.core.outbox.models import OutboxMessage
 from apps.core.testing import committed
@@ -127,7 +127,7 @@ def test_messages_of_a_topic_that_nobody_handles_wait(delivered: Log) -> None:
 @pytest.mark.django_db
 def test_a_worker_is_hinted_after_the_commit(delivered: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: Log = []
-    monkeypatch.setattr(services.current_app, "send_task", lambda name, **options: sent.append(name))
+    monkeypatch.setattr(broker.current_app, "send_task", lambda name, **options: sent.append(name))
     with committed():
         outbox.put("test", {"n": 1})
         assert sent == []
@@ -139,7 +139,7 @@ def test_a_broker_that_is_away_does_not_undo_the_write(delivered: Log, monkeypat
     def refuse(name: str, **options: Any) -> None:
         raise ConnectionRefusedError("broker away")
 
-    monkeypatch.setattr(services.current_app, "send_task", refuse)
+    monkeypatch.setattr(broker.current_app, "send_task", refuse)
     with committed():
         outbox.put("test", {"n": 1})
     assert services.deliver_waiting() == 1

@@ -48,7 +48,7 @@ def url(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "portal.url").write_text(f"{found}\n")
     monkeypatch.setitem(settings.JOBS, "portal_file", tmp_path / "portal.url")
     monkeypatch.setitem(settings.JOBS, "attempts_dir", tmp_path / "attempts")
-    monkeypatch.setattr(messages, "_send", lambda *args, **options: None)
+    monkeypatch.setattr(messages, "send_hint", lambda *args, **options: None)
     # The browser library runs a loop in this thread.
     monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     config = uvicorn.Config(ASGIStaticFilesHandler(application), log_level="warning", lifespan="off")

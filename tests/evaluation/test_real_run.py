@@ -27,7 +27,7 @@ def machine(cast: Cast, live_server: Any, tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "portal.url").write_text(f"{live_server.url}\n")
     monkeypatch.setitem(settings.JOBS, "portal_file", tmp_path / "portal.url")
     monkeypatch.setitem(settings.JOBS, "attempts_dir", tmp_path / "attempts")
-    monkeypatch.setattr(messages, "_send", lambda *args, **options: None)
+    monkeypatch.setattr(messages, "send_hint", lambda *args, **options: None)
     return Machine(cast)
 
 

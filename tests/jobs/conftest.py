@@ -23,5 +23,5 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     def send(name: str, *args: Any, queue: str = "default", expires: float = 30) -> None:
         found.append((name, queue, *args))
 
-    monkeypatch.setattr(messages, "_send", send)
+    monkeypatch.setattr(messages, "send_hint", send)
     return found

@@ -6,19 +6,20 @@ import pytest
 from celery import Celery, current_app
 from django.conf import settings
 
+from apps.core import broker
 from apps.jobs import messages
 
-SEND = messages._send
+SEND = messages.send_hint
 
 
 def test_a_broker_that_is_away_delays_nobody_and_breaks_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # The fixture of this folder has put a list in the place of the real sending.
-    monkeypatch.setattr(messages, "_send", SEND)
+    monkeypatch.setattr(messages, "send_hint", SEND)
     away = Celery("away", broker="redis+socket:///nowhere/broker.sock?virtual_host=0", set_as_current=False)
     away.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
-    monkeypatch.setattr(messages, "current_app", away)
+    monkeypatch.setattr(broker, "current_app", away)
     begin = time.perf_counter()
     messages.dispatch()
     messages.launch("an-id", "cpu.node")
@@ -28,7 +29,7 @@ def test_a_broker_that_is_away_delays_nobody_and_breaks_nothing(
 
 
 def test_messages_carry_ids_only_and_do_not_outlive_their_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "_send", SEND)
+    monkeypatch.setattr(messages, "send_hint", SEND)
     sent = []
     monkeypatch.setattr(current_app, "send_task", lambda name, **options: sent.append((name, options)))
     messages.dispatch()

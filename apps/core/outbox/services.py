@@ -5,12 +5,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from celery import current_app
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
+from apps.core.broker import hint_on_commit
 from apps.core.outbox.models import OutboxMessage
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ def handler(topic: str) -> Callable[[Handler], Handler]:
 def put(topic: str, payload: dict[str, Any], *, group: str = "") -> None:
     """Writes a message in the running transaction and hints a worker once it has committed."""
     OutboxMessage.objects.create(topic=topic, payload=payload, group=group)
-    transaction.on_commit(_hint)
+    hint_on_commit("core.outbox_deliver", expires=30)
 
 
 def deliver_waiting(limit: int = 200) -> int:
@@ -87,11 +86,3 @@ def _postpone(message: OutboxMessage, error: Exception) -> None:
     OutboxMessage.objects.filter(pk=message.pk).update(
         available_at=timezone.now() + pause, last_error=f"{type(error).__name__}: {error}"[:2000]
     )
-
-
-def _hint() -> None:
-    # The broker may be away: beat delivers then.
-    try:
-        current_app.send_task("core.outbox_deliver", expires=30, retry=False)
-    except (OperationalError, OSError) as error:
-        log.warning("outbox hint not sent: %s", error)

@@ -1,23 +1,16 @@
-"""Hints sent to workers after commit. They may be lost, doubled or late: the tasks read the rows, `sweep` repeats."""
+"""What workers are told of datasets: long work, on the queue for it. `sweep` repeats what was lost."""
 
-import logging
-from typing import Any
+from uuid import UUID
 
-from celery import current_app
-from django.db import transaction
-from kombu.exceptions import OperationalError
+from apps.core.broker import hint_on_commit, send_hint
 
-log = logging.getLogger(__name__)
 QUEUE = "io"
 
 
-def send(name: str, identifier: Any) -> None:
+def send(name: str, identifier: UUID) -> None:
     """Sends a task at once."""
-    try:
-        current_app.send_task(name, args=[str(identifier)], queue=QUEUE, retry=False)
-    except (OperationalError, OSError) as error:
-        log.warning("%s not sent: %s", name, error)
+    send_hint(name, str(identifier), queue=QUEUE)
 
 
-def send_on_commit(name: str, identifier: Any) -> None:
-    transaction.on_commit(lambda: send(name, identifier))
+def send_on_commit(name: str, identifier: UUID) -> None:
+    hint_on_commit(name, identifier, queue=QUEUE)
