@@ -56,6 +56,16 @@ def test_the_organization_is_chosen_when_the_token_is_issued_and_bounds_it(cast:
     assert client.get(cast.path("/projects/{project}")).status_code == 404
 
 
+def test_guessing_is_slowed_down_whatever_address_is_claimed(cast: Cast) -> None:
+    body = {"email": cast.owner.user.email, "password": "not the password"}
+    answers = [
+        RestClient().post("/auth/token", body, headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
+        for number in range(12)
+    ]
+    assert answers[:10] == [401] * 10
+    assert answers[10:] == [429, 429]
+
+
 def test_a_foreign_organization_cannot_be_chosen(cast: Cast) -> None:
     body = {
         "email": cast.owner.user.email,
