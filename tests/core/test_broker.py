@@ -4,7 +4,6 @@ import ast
 from pathlib import Path
 
 from django.conf import settings
-
 from modelyard.celery import app
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
