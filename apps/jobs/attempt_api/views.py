@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from apps.core.api.problems import CONTENT_TYPE, problem
+from apps.core.api.streaming import StreamedResponse
 from apps.core.errors import DomainError, NotAuthenticated, NotFound
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
@@ -90,7 +91,7 @@ def files(request: HttpRequest, attempt: Attempt) -> HttpResponse:
 
 
 @attempt_view("GET")
-def dataset(request: HttpRequest, attempt: Attempt) -> StreamingHttpResponse:
+def dataset(request: HttpRequest, attempt: Attempt) -> StreamedResponse:
     lines = kind_of(attempt.job).dataset_lines
     if lines is None:
         raise NotFound()
@@ -99,18 +100,18 @@ def dataset(request: HttpRequest, attempt: Attempt) -> StreamingHttpResponse:
         for line in lines(attempt.job):
             yield f"{line}\n"
 
-    return StreamingHttpResponse(stream(), content_type="application/x-ndjson")
+    return StreamedResponse(stream(), content_type="application/x-ndjson")
 
 
 @attempt_view("GET")
-def blob(request: HttpRequest, attempt: Attempt, sha256: str) -> StreamingHttpResponse:
+def blob(request: HttpRequest, attempt: Attempt, sha256: str) -> StreamedResponse:
     if not kind_of(attempt.job).may_read_blob(attempt.job, sha256):
         raise NotFound()
     try:
         chunks = storage().open(blob_key(attempt.job.organization_id, sha256))
     except ObjectNotFound as error:
         raise NotFound() from error
-    return StreamingHttpResponse(chunks, content_type="application/octet-stream")
+    return StreamedResponse(chunks, content_type="application/octet-stream")
 
 
 @attempt_view("POST")
