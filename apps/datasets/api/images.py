@@ -8,10 +8,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.bodies import file_response, not_modified
 from apps.core.api.pagination import KeysetPagination
 from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors
-from apps.datasets.api.bodies import file_response, not_modified
 from apps.datasets.api.serializers import SPLIT_CHOICES, DatasetImageDetailSerializer, DatasetImageSerializer
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import Dataset, Entry

@@ -8,9 +8,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.bodies import StreamParser, body_of, file_response
 from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors, services
-from apps.datasets.api.bodies import StreamParser, body_of, file_response
 from apps.datasets.api.serializers import (
     ReceivedFileSerializer,
     UploadAnalyzeSerializer,

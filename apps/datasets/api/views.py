@@ -8,10 +8,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.bodies import StreamParser, body_of
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
 from apps.datasets import selectors, services
-from apps.datasets.api.bodies import StreamParser, body_of
 from apps.datasets.api.serializers import (
     DatasetAnalysisSerializer,
     DatasetDetailSerializer,

@@ -6,8 +6,8 @@ from rest_framework import serializers
 
 from apps.evaluation.models import InferenceInput, InferenceJob
 from apps.evaluation.selectors import input_url, result_of
+from apps.jobs.api.serializers import JobSummarySerializer
 from apps.jobs.selectors import summary
-from apps.training.api.serializers import JobSummarySerializer
 
 MAX_CONFIG_CHARACTERS = 16_384
 

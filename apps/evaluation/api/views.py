@@ -7,23 +7,24 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
-from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
+from apps.core.api.bodies import body_of, file_response, not_modified
+from apps.core.api.parameters import integer
 from apps.core.api.parsers import BoundedJSONParser
 from apps.core.api.requests import ApiRequest
-from apps.core.errors import Invalid, NotFound, TooLarge
+from apps.core.errors import NotFound, TooLarge
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
-from apps.datasets.api.bodies import body_of, file_response, not_modified
 from apps.evaluation import services
 from apps.evaluation.api import serializers
 from apps.evaluation.models import InferenceJob
+from apps.jobs.api.pagination import JobPagination
+from apps.jobs.api.serializers import EventsSerializer, StopSerializer, changeable
 from apps.jobs.selectors import events_after
 from apps.jobs.services.lifecycle import job_stop
 from apps.jobs.states import JobState
-from apps.training.api.serializers import EventsSerializer, StopSerializer, changeable
 from apps.training.models import Checkpoint, TrainingJob
 
 AFTER = OpenApiParameter("after", int, default=0, description="Cursor: events beyond this number.")
@@ -47,13 +48,6 @@ class InferenceJobFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class InferenceJobPagination(CursorPagination):
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 200
-    ordering = "-job_id"
-
-
 class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
     """Inferences that I may see: a checkpoint looks at pictures."""
 
@@ -61,7 +55,7 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
     queryset = InferenceJob.objects.none()
     serializer_class = serializers.InferenceJobSerializer
     filterset_class = InferenceJobFilter
-    pagination_class = InferenceJobPagination
+    pagination_class = JobPagination
 
     def get_parsers(self) -> list[Any]:
         takes_files = getattr(self, "action_map", {}).get("post") == "create"
@@ -114,7 +108,7 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
     @action(detail=True, pagination_class=None, filterset_class=None)
     def events(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Everything that happened, in order, beyond a cursor."""
-        after, limit = _integer(request, "after", 0, 0, 2**62), _integer(request, "limit", 1000, 1, MAX_EVENTS)
+        after, limit = integer(request, "after", 0, 0, 2**62), integer(request, "limit", 1000, 1, MAX_EVENTS)
         return Response(events_after(self.get_object().job, after, limit))
 
     @extend_schema(parameters=[NUMBER], responses=PICTURE)
@@ -152,12 +146,3 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
         fresh = rows.get(pk=inference.pk)
         context = {**self.get_serializer_context(), "changeable": changeable(self.request.actor, [fresh.pk])}
         return Response(serializers.InferenceJobDetailSerializer(fresh, context=context).data, status=code)
-
-
-def _integer(request: ApiRequest, name: str, default: int, low: int, high: int) -> int:
-    try:
-        value = int(request.query_params.get(name, default))
-    except ValueError as error:
-        message = _("Not a whole number.")
-        raise Invalid(message, fields={name: [message]}) from error
-    return max(low, min(high, value))

@@ -4,54 +4,11 @@ from rest_framework import serializers
 
 from apps.core.api.serializers import actor_of
 from apps.datasets.models import Dataset
-from apps.jobs.models import Job
+from apps.jobs.api.serializers import JobSummarySerializer
 from apps.jobs.selectors import summary
-from apps.jobs.states import JobState
 from apps.projects.models import Project
 from apps.resources.models import ResourceGroup
 from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
-
-
-class ReasonSerializer(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    text = serializers.CharField()
-    hint = serializers.CharField(allow_blank=True)
-
-
-class EtaSerializer(serializers.Serializer[Any]):
-    low_seconds = serializers.IntegerField()
-    high_seconds = serializers.IntegerField()
-
-
-class CapabilitiesSerializer(serializers.Serializer[Any]):
-    start = serializers.BooleanField()
-    stop = serializers.BooleanField()
-    resume = serializers.BooleanField()
-    retry = serializers.BooleanField()
-    clone = serializers.BooleanField()
-
-
-class JobSummarySerializer(serializers.Serializer[Any]):
-    """What `jobs.selectors.summary` returns."""
-
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    kind = serializers.CharField()
-    state = serializers.ChoiceField(choices=JobState.choices)
-    state_label = serializers.CharField()
-    state_color = serializers.CharField()
-    reason = ReasonSerializer(allow_null=True)
-    waiting_for = serializers.CharField(allow_null=True, allow_blank=True)
-    stage = serializers.CharField(allow_blank=True)
-    progress = serializers.FloatField(allow_null=True)
-    progress_text = serializers.CharField(allow_blank=True)
-    eta = EtaSerializer(allow_null=True)
-    attempt_no = serializers.IntegerField()
-    event_seq = serializers.IntegerField()
-    queued_at = serializers.DateTimeField(allow_null=True)
-    started_at = serializers.DateTimeField(allow_null=True)
-    finished_at = serializers.DateTimeField(allow_null=True)
-    capabilities = CapabilitiesSerializer()
 
 
 class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
@@ -134,25 +91,6 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
         return {**values.pop("job", {}), **values}
 
 
-class StopSerializer(serializers.Serializer[Any]):
-    grace_seconds = serializers.IntegerField(min_value=1, max_value=3600, default=120)
-
-
-class EventSerializer(serializers.Serializer[Any]):
-    seq = serializers.IntegerField()
-    attempt_no = serializers.IntegerField()
-    stream = serializers.CharField()
-    type = serializers.CharField()
-    time = serializers.FloatField(help_text="Unix time.")
-    data = serializers.DictField()  # type: ignore[assignment]
-
-
-class EventsSerializer(serializers.Serializer[Any]):
-    events = EventSerializer(many=True)
-    event_seq = serializers.IntegerField()
-    more = serializers.BooleanField()
-
-
 class SeriesSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     title = serializers.CharField()
@@ -224,8 +162,3 @@ class ArtifactSerializer(serializers.Serializer[Any]):
     data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
     url = serializers.CharField()
     updated_at = serializers.DateTimeField()
-
-
-def changeable(actor: Any, jobs: list[Any]) -> set[Any]:
-    """Ids of the jobs that the actor may change: one query for a page."""
-    return set(Job.objects.permitted(actor, "jobs.change_job").filter(pk__in=jobs).values_list("pk", flat=True))

@@ -1,22 +1,23 @@
-import math
 from typing import Any, cast
-from urllib.parse import quote
 
 import django_filters
-from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.bodies import file_response, not_modified
+from apps.core.api.parameters import integer, number
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
-from apps.core.errors import Invalid, NotFound
+from apps.core.errors import NotFound
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
+from apps.jobs.api.pagination import JobPagination
+from apps.jobs.api.serializers import EventsSerializer, StopSerializer, changeable
 from apps.jobs.selectors import events_after, log_search, log_slice
 from apps.jobs.services.lifecycle import job_resume, job_stop
 from apps.jobs.states import JobState
@@ -24,7 +25,8 @@ from apps.training import selectors, services
 from apps.training.api import serializers
 from apps.training.models import Checkpoint, TrainingJob
 
-BINARY = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
+PICTURES = ("image/png", "image/jpeg", "image/webp")
+BINARY: dict[Any, Any] = {(200, "application/octet-stream"): OpenApiTypes.BINARY, 304: None}
 AFTER = OpenApiParameter("after", int, default=0, description="Cursor: events beyond this number.")
 LIMIT = OpenApiParameter("limit", int, default=1000)
 ROW = OpenApiParameter("row_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
@@ -43,13 +45,6 @@ class TrainingJobFilter(django_filters.FilterSet):
 
     def by_text(self, rows: Any, name: str, value: str) -> Any:
         return rows.search(value)
-
-
-class JobPagination(CursorPagination):
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 200
-    ordering = "-job_id"
 
 
 class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
@@ -96,12 +91,12 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         """Fix the data as a snapshot and put the draft into the queue."""
         return self._answer(services.training_start(actor=request.actor, training=self.get_object()))
 
-    @extend_schema(request=serializers.StopSerializer, responses=serializers.TrainingJobSerializer)
+    @extend_schema(request=StopSerializer, responses=serializers.TrainingJobSerializer)
     @action(detail=True, methods=["post"])
     def stop(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Ask the training to write a checkpoint and stop; it is ended after the grace."""
         training = self.get_object()
-        form = serializers.StopSerializer(data=request.data)
+        form = StopSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         job_stop(actor=request.actor, job=training.job, **form.validated_data)
         return self._answer(training)
@@ -128,11 +123,11 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         training = services.training_clone(actor=request.actor, training=self.get_object())
         return self._answer(training, status.HTTP_201_CREATED)
 
-    @extend_schema(parameters=[AFTER, LIMIT], responses=serializers.EventsSerializer)
+    @extend_schema(parameters=[AFTER, LIMIT], responses=EventsSerializer)
     @action(detail=True)
     def events(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Everything that happened, in order, beyond a cursor."""
-        after, limit = _integer(request, "after", 0, 0, 2**62), _integer(request, "limit", 1000, 1, 5000)
+        after, limit = integer(request, "after", 0, 0, 2**62), integer(request, "limit", 1000, 1, 5000)
         return Response(events_after(self.get_object().job, after, limit))
 
     @extend_schema(
@@ -153,9 +148,9 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
             training,
             names=_names(request),
             axis=request.query_params.get("x", "step"),
-            low=_number(request, "from"),
-            high=_number(request, "to"),
-            points=_integer(request, "points", 1000, 2, 20_000),
+            low=number(request, "from"),
+            high=number(request, "to"),
+            points=integer(request, "points", 1000, 2, 20_000),
         )
         return Response(found)
 
@@ -173,8 +168,8 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         job = self.get_object().job
         if needle := request.query_params.get("search", "").strip():
             return Response(log_search(job, needle[:200]))
-        offset = _integer(request, "offset", 0, -(2**40), 2**40)
-        return Response(log_slice(job, offset, _integer(request, "limit", 65536, 1, 1024 * 1024)))
+        offset = integer(request, "offset", 0, -(2**40), 2**40)
+        return Response(log_slice(job, offset, integer(request, "limit", 65536, 1, 1024 * 1024)))
 
     @extend_schema(responses=serializers.CheckpointSerializer(many=True))
     @action(detail=True, pagination_class=None, filterset_class=None)
@@ -185,13 +180,11 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     @extend_schema(parameters=[ROW], responses=BINARY)
     @action(detail=True, url_path="checkpoints/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
-    def checkpoint_content(
-        self, request: ApiRequest, pk: str | None = None, row_id: str = ""
-    ) -> StreamingHttpResponse:
+    def checkpoint_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> HttpResponseBase:
         """The bytes of a checkpoint."""
         training = self.get_object()
         row = Checkpoint.objects.get_visible(request.actor, pk=_uuid(row_id), job_id=training.pk)
-        return _content(row.organization_id, row.sha256, row.size, row.name, "application/octet-stream")
+        return _content(request, row.organization_id, row.sha256, row.size, row.name, "application/octet-stream")
 
     @extend_schema(responses=serializers.ArtifactSerializer(many=True))
     @action(detail=True, pagination_class=None, filterset_class=None)
@@ -201,11 +194,11 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     @extend_schema(parameters=[ROW], responses=BINARY)
     @action(detail=True, url_path="artifacts/(?P<row_id>[0-9a-f-]{36})/content", filterset_class=None)
-    def artifact_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> StreamingHttpResponse:
+    def artifact_content(self, request: ApiRequest, pk: str | None = None, row_id: str = "") -> HttpResponseBase:
         """The bytes of an artifact."""
         training = self.get_object()
         row = selectors.artifact(training, _uuid(row_id))
-        return _content(training.organization_id, row.sha256, row.size, row.name, row.media_type)
+        return _content(request, training.organization_id, row.sha256, row.size, row.name, row.media_type)
 
     def _answer(self, training: TrainingJob, code: int = status.HTTP_200_OK) -> Response:
         fresh = TrainingJob.objects.visible(self.request.actor).with_job().get(pk=training.pk)
@@ -213,51 +206,30 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
 
     def _data(self, found: Any, *, many: bool = False) -> Any:
         jobs = [row.pk for row in (found if many else [found])]
-        context = {**self.get_serializer_context(), "changeable": serializers.changeable(self.request.actor, jobs)}
+        context = {**self.get_serializer_context(), "changeable": changeable(self.request.actor, jobs)}
         return serializers.TrainingJobSerializer(found, many=many, context=context).data
 
 
-def _content(organization_id: Any, sha256: str, size: int, name: str, media_type: str) -> StreamingHttpResponse:
-    """Streams a blob. Pictures may be shown by the page; everything else is a download."""
+def _content(
+    request: ApiRequest, organization_id: Any, sha256: str, size: int, name: str, media_type: str
+) -> HttpResponseBase:
+    """A blob. Pictures may be shown by the page; everything else is a download."""
+    if (unchanged := not_modified(request, sha256)) is not None:
+        return unchanged
     try:
         chunks = storage().open(blob_key(organization_id, sha256))
     except ObjectNotFound as error:
         raise NotFound() from error
-    inline = media_type in {"image/png", "image/jpeg", "image/webp"}
-    response = StreamingHttpResponse(chunks, content_type=media_type if inline else "application/octet-stream")
-    response["Content-Length"] = str(size)
-    filename = quote(name.rsplit("/", 1)[-1])
-    response["Content-Disposition"] = f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{filename}"
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, max-age=3600"
-    return response
+    inline = media_type in PICTURES
+    media_type = media_type if inline else "application/octet-stream"
+    name = name.rsplit("/", 1)[-1]
+    return file_response(request, chunks, tag=sha256, media_type=media_type, name=name, size=size, inline=inline)
 
 
 def _names(request: ApiRequest) -> list[str] | None:
     """`?name=a&name=b` or `?name=a,b`; a series' name has no comma."""
     given = request.query_params.getlist("name")
     return [name for part in given for name in part.split(",") if name] if given else None
-
-
-def _integer(request: ApiRequest, name: str, default: int, low: int, high: int) -> int:
-    try:
-        value = int(request.query_params.get(name, default))
-    except ValueError as error:
-        raise Invalid("Not a whole number.", fields={name: ["Not a whole number."]}) from error
-    return max(low, min(high, value))
-
-
-def _number(request: ApiRequest, name: str) -> float | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise Invalid("Not a number.", fields={name: ["Not a number."]}) from error
-    if not math.isfinite(value):
-        raise Invalid("Not a number.", fields={name: ["Not a number."]})
-    return value
 
 
 def _uuid(text: str) -> str:

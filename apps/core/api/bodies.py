@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseBase, HttpResponseNotModified, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.utils.http import content_disposition_header, parse_etags
 from rest_framework.parsers import BaseParser
 
 from apps.core.api.requests import ApiRequest
+from apps.core.api.streaming import StreamedResponse
 
 YEAR_SECONDS = 31_536_000
 WHOLE_BYTES = 8 << 20
@@ -36,18 +37,27 @@ def not_modified(request: ApiRequest, tag: str) -> HttpResponseBase | None:
 
 
 def file_response(
-    request: ApiRequest, content: bytes | Iterator[bytes], *, tag: str, media_type: str, name: str, size: int
+    request: ApiRequest,
+    content: bytes | Iterator[bytes],
+    *,
+    tag: str,
+    media_type: str,
+    name: str,
+    size: int,
+    inline: bool = False,
 ) -> HttpResponseBase:
-    """A file, never shown as a page of ours: an attachment whose type browsers must not guess."""
+    """A file, never shown as a page of ours: an attachment (unless `inline`) whose type browsers must not guess."""
     response: HttpResponseBase
     if isinstance(content, bytes):
         response = HttpResponse(content, content_type=media_type)
     elif size <= WHOLE_BYTES:
         response = HttpResponse(b"".join(content), content_type=media_type)
     else:
-        response = StreamingHttpResponse(content, content_type=media_type)
+        response = StreamedResponse(content, content_type=media_type)
         response["Content-Length"] = str(size)
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response["Content-Disposition"] = content_disposition_header(not inline, name) or (
+        "inline" if inline else "attachment"
+    )
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return _cached(response, request, tag)
