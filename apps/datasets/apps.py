@@ -8,4 +8,7 @@ class DatasetsConfig(AppConfig):
     verbose_name = _("Datasets")
 
     def ready(self) -> None:
-        from apps.datasets import actions, policies  # noqa: F401
+        from apps.datasets import actions, policies, selectors  # noqa: F401
+        from apps.organizations.services.quotas import register_storage_meter
+
+        register_storage_meter("datasets", selectors.stored_bytes)

@@ -8,6 +8,9 @@ class JobsConfig(AppConfig):
     verbose_name = _("Jobs")
 
     def ready(self) -> None:
-        from apps.jobs import actions, policies, reasons
+        from apps.jobs import actions, policies, reasons, selectors
+        from apps.organizations.services.quotas import register_gpu_meter, register_storage_meter
 
         assert actions and policies and reasons
+        register_storage_meter("jobs", selectors.stored_bytes)
+        register_gpu_meter("jobs", selectors.gpu_hours)

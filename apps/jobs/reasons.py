@@ -19,6 +19,10 @@ REASONS: dict[str, Reason] = {
         _("No machine of the resource group is large enough for this request."),
         _("Ask for fewer CPUs, less memory or fewer GPUs."),
     ),
+    "gpu_hours_used": Reason(
+        _("The organization's GPU hours of this month do not suffice: %(left)s are left, %(needed)s are needed."),
+        _("It starts when the next month begins, or as soon as the limit is raised."),
+    ),
     "no_slot": Reason(_("Every slot is taken; the job is number %(position)s in the queue.")),
     "scheduled": Reason(_("The job starts at the time it was scheduled for.")),
     "restarting": Reason(_("The job starts again from its last checkpoint.")),

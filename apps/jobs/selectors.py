@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q, Sum
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core.storage import ObjectNotFound, storage
-from apps.jobs.models import Job, JobEvent, LogChunk
+from apps.jobs.models import Attempt, AttemptFile, Job, JobEvent, LogChunk
 from apps.jobs.states import RESUMABLE, JobState
 
 MAX_SEARCH_MATCHES = 200
@@ -188,3 +192,25 @@ def _whole_characters(content: bytes) -> bytes:
         if byte & 0x80 == 0:
             return content
     return content
+
+
+def stored_bytes(organization_id: UUID) -> int:
+    """What checkpoints and artifacts of the organization's jobs weigh; the same content counts once."""
+    files = AttemptFile.objects.filter(attempt__job__organization_id=organization_id)
+    return files.order_by().values("sha256", "size").distinct().aggregate(total=Sum("size"))["total"] or 0
+
+
+def gpu_hours(organization_ids: list[UUID], begin: datetime, end: datetime) -> dict[UUID, float]:
+    """GPU hours that attempts have held within the time, those that go on included up to now."""
+    now = timezone.now()
+    held = Attempt.objects.filter(
+        Q(ended_at__isnull=True) | Q(ended_at__gt=begin),
+        job__organization_id__in=organization_ids,
+        job__gpus__gt=0,
+        claimed_at__lt=end,
+    ).values_list("job__organization_id", "claimed_at", "ended_at", "job__gpus")
+    found = dict.fromkeys(organization_ids, 0.0)
+    for organization_id, claimed_at, ended_at, gpus in held:
+        seconds = (min(ended_at or now, end) - max(claimed_at, begin)).total_seconds()
+        found[organization_id] += gpus * max(0.0, seconds) / 3600
+    return found

@@ -13,6 +13,14 @@ MEMBERSHIP_REQUESTED = register_action(
 )
 MEMBERSHIP_ADDED = register_action("membership.added", _("Member added"), _("%(actor)s added %(object)s."))
 MEMBERSHIP_APPROVED = register_action("membership.approved", _("Member approved"), _("%(actor)s approved %(object)s."))
+MEMBERSHIP_SUSPENDED = register_action(
+    "membership.suspended", _("Member suspended"), _("%(actor)s suspended %(object)s.")
+)
+MEMBERSHIP_REINSTATED = register_action(
+    "membership.reinstated", _("Member reinstated"), _("%(actor)s reinstated %(object)s.")
+)
+MEMBERSHIP_REMOVED = register_action("membership.removed", _("Member removed"), _("%(actor)s removed %(object)s."))
+QUOTA_CHANGED = register_action("quota.changed", _("Quota changed"), _("%(actor)s changed the quotas of %(object)s."))
 MEMBERSHIP_ROLE_CHANGED = register_action(
     "membership.role_changed", _("Role changed"), _("%(actor)s changed the role of %(object)s.")
 )

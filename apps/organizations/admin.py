@@ -1,12 +1,16 @@
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.core.errors import DomainError
 from apps.core.identity import Role
 from apps.core.identity.requests import PortalRequest
 from apps.organizations import services
 from apps.organizations.models import Membership, Organization
+from apps.organizations.services.quotas import LIMITS
 
 
 class MembershipInline(PolicyInline):
@@ -16,10 +20,11 @@ class MembershipInline(PolicyInline):
 
 @admin.register(Organization)
 class OrganizationAdmin(PolicyAdmin):
-    list_display = ("company", "division", "join_policy", "created_at")
+    list_display = ("company", "division", "join_policy", *LIMITS, "created_at")
+    list_filter = ("join_policy",)
     search_fields = ("company", "division")
     readonly_fields = ("id", "created_at", "updated_at", "version")
-    fields = ("company", "division", "join_policy", *readonly_fields)
+    fields = ("company", "division", "join_policy", *LIMITS, *readonly_fields)
     inlines = (MembershipInline,)
 
     def has_add_permission(self, request: PortalRequest) -> bool:
@@ -29,8 +34,16 @@ class OrganizationAdmin(PolicyAdmin):
         return False
 
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Organization:
-        fields = {name: form.cleaned_data[name] for name in ("company", "division", "join_policy")}
-        return services.organization_change(actor=request.actor, organization=obj, **fields)
+        named = {name: form.cleaned_data[name] for name in form.changed_data if name not in LIMITS}
+        limits = {name: form.cleaned_data[name] for name in form.changed_data if name in LIMITS}
+        if limits:
+            obj = services.quota_change(actor=request.actor, organization=obj, **limits)
+        if named or not limits:
+            obj = services.organization_change(actor=request.actor, organization=obj, **named)
+        return obj
+
+    def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.readonly_fields if request.actor.is_platform_admin else (*LIMITS, *self.readonly_fields)
 
 
 @admin.register(Membership)
@@ -42,8 +55,31 @@ class MembershipAdmin(PolicyAdmin):
     readonly_fields = ("state", "created_at")
     fields = ("organization", "user", "role", *readonly_fields)
 
+    actions = ("approve_members", "suspend_members", "reinstate_members")
+
     def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
+
+    @admin.action(description=_("Approve the chosen members"))
+    def approve_members(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        self._each(request, rows, services.membership_approve)
+
+    @admin.action(description=_("Suspend the chosen members"))
+    def suspend_members(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        self._each(request, rows, services.membership_suspend)
+
+    @admin.action(description=_("Reinstate the chosen members"))
+    def reinstate_members(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        self._each(request, rows, services.membership_reinstate)
+
+    def _each(self, request: PortalRequest, rows: QuerySet[Any], service: Any) -> None:
+        for membership in rows:
+            try:
+                service(actor=request.actor, membership=membership)
+            except DomainError as error:
+                messages.error(request, f"{membership}: {error.message}")
+            else:
+                messages.success(request, str(membership))
 
     def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         return ("organization", "user", *self.readonly_fields) if obj else self.readonly_fields

@@ -1,4 +1,4 @@
-"""Fields that sign-up asks beside address and password."""
+"""Forms of sign-up and of the organization's pages."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.organizations.models import PLAIN
+from apps.accounts.models import User
+from apps.core.identity import Role
+from apps.organizations.models import PLAIN, JoinPolicy, Membership, Organization
 
 
 class SignupDetailsForm(forms.Form):
@@ -30,3 +32,36 @@ class SignupDetailsForm(forms.Form):
         user.change(
             signup_company=self.cleaned_data["company"].strip(), signup_division=self.cleaned_data["division"].strip()
         )
+
+
+class OrganizationForm(forms.Form):
+    """Name and joining; the services check the rest."""
+
+    company = forms.CharField(label=_("Company"), max_length=120, validators=[PLAIN])
+    division = forms.CharField(label=_("Division"), max_length=120, required=False, validators=[PLAIN])
+    join_policy = forms.ChoiceField(
+        label=_("Joining"),
+        choices=JoinPolicy.choices,
+        help_text=_("What happens when somebody signs up with this company and division."),
+    )
+
+    @classmethod
+    def of(cls, data: Any, organization: Organization) -> "OrganizationForm":
+        """The form for an organization that exists."""
+        return cls(data, initial={name: getattr(organization, name) for name in cls.base_fields})
+
+
+class RoleForm(forms.Form):
+    role = forms.TypedChoiceField(label=_("Role"), choices=Role.choices, coerce=Role)
+
+
+class HeirForm(forms.Form):
+    """Who takes over when a member goes."""
+
+    heir = forms.ModelChoiceField(label=_("Successor"), queryset=User.objects.none(), required=False)
+
+    def __init__(self, *args: Any, membership: Membership, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        members = Membership.objects.active().filter(organization_id=membership.organization_id)
+        field: Any = self.fields["heir"]
+        field.queryset = User.objects.filter(pk__in=members.values("user_id")).exclude(pk=membership.user_id)

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +29,16 @@ class Organization(Entity):
     division = models.CharField(_("division"), max_length=120, blank=True, validators=[PLAIN])
     join_policy = models.CharField(
         _("joining"), max_length=20, choices=JoinPolicy.choices, default=JoinPolicy.APPROVAL
+    )
+    # What it may use; None is no limit. Platform administrators say so (apps.organizations.services.quotas).
+    max_users = models.PositiveIntegerField(
+        _("most members"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    max_storage_gb = models.FloatField(
+        _("most storage (GB)"), null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(1e9)]
+    )
+    max_gpu_hours_per_month = models.FloatField(
+        _("most GPU hours a month"), null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(1e9)]
     )
 
     objects = OrganizationQuerySet.as_manager()

@@ -4,7 +4,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor, Role
-from apps.core.policy import rule
+from apps.core.policy import NOBODY, rule
 from apps.organizations.models import Membership
 
 
@@ -35,6 +35,18 @@ def view_membership(actor: Actor) -> Q:
 @rule("organizations.change_membership", on="organizations.Membership", needs=_("manager"))
 def change_membership(actor: Actor) -> Q:
     return Q(organization_id__in=actor.organizations(Role.MANAGER))
+
+
+@rule("organizations.delete_membership", on="organizations.Membership", needs=_("manager"))
+def delete_membership(actor: Actor) -> Q:
+    """One's own: everybody may leave."""
+    return Q(user_id=actor.user_id) | Q(organization_id__in=actor.organizations(Role.MANAGER))
+
+
+@rule("organizations.change_quota", on="organizations.Organization", needs=_("platform administrator"))
+def change_quota(actor: Actor) -> Q:
+    """What an organization may use is said by those who run the platform."""
+    return NOBODY
 
 
 @rule("organizations.add_membership", on="organizations.Organization", needs=_("manager"))

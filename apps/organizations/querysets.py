@@ -1,6 +1,6 @@
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import Value
+from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from apps.core.policy import PermittedQuerySet
@@ -17,5 +17,9 @@ class OrganizationQuerySet(PermittedQuerySet["Organization"]):
 
 
 class MembershipQuerySet(PermittedQuerySet["Membership"]):
+    def search(self, text: str) -> Self:
+        """Those whose name or address holds the text."""
+        return self.filter(Q(user__name__icontains=text) | Q(user__email__icontains=text)) if text else self
+
     def active(self) -> "MembershipQuerySet":
         return self.filter(state="active", user__is_active=True)

@@ -8,4 +8,7 @@ class ProjectsConfig(AppConfig):
     verbose_name = _("Projects")
 
     def ready(self) -> None:
-        from apps.projects import actions, policies  # noqa: F401
+        from apps.organizations.services.handing_over import Belongings, register_belongings
+        from apps.projects import actions, policies, services  # noqa: F401
+
+        register_belongings("projects", Belongings(services.sole_ownerships, services.member_release))

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -131,6 +132,36 @@ def member_remove(*, actor: Actor, membership: ProjectMembership) -> None:
         before={"role": membership.role},
     )
     membership.delete()
+
+
+def sole_ownerships(membership: Membership) -> list[str]:
+    """Names of the organization's projects that nobody else owns."""
+    return list(_owned_alone(membership).values_list("name", flat=True).order_by("name"))
+
+
+def member_release(actor: Actor, membership: Membership, heir: User | None) -> None:
+    """Makes the heir owner of what the person alone owns, and takes the person out of the organization's projects."""
+    for project in _owned_alone(membership).select_for_update().select_related("group"):
+        if heir is None:
+            raise Conflict(_("A project needs an owner."), code="last_owner")
+        _check_guest_limit(project.organization_id, [heir.pk], but=project)
+        ProjectMembership.objects.update_or_create(project=project, user=heir, defaults={"role": ProjectRole.OWNER})
+        heir.groups.add(project.group)
+    own = ProjectMembership.objects.filter(
+        project__organization_id=membership.organization_id, user_id=membership.user_id
+    )
+    membership.user.groups.remove(*Group.objects.filter(project__in=own.values("project")))
+    own.delete()
+
+
+def _owned_alone(membership: Membership) -> QuerySet[Project]:
+    owners = ProjectMembership.objects.owners()
+    others = owners.filter(project=OuterRef("pk")).exclude(user_id=membership.user_id)
+    return Project.objects.filter(
+        Exists(owners.filter(project=OuterRef("pk"), user_id=membership.user_id)),
+        ~Exists(others),
+        organization_id=membership.organization_id,
+    )
 
 
 def _check_guest_limit(organization_id: UUID, user_ids: list[UUID], *, but: Project | None = None) -> None:

@@ -38,7 +38,7 @@ def foreign_organization(cast: Cast) -> Organization:
     return OrganizationFactory(company="Other organization")
 
 
-@sample("membership", "organizations.Membership")
+@sample("membership", "organizations.Membership", "organizations/members", "organization/members")
 def membership(cast: Cast) -> Membership:
     return MembershipFactory(organization=cast.sample("organization"), user__name=f"colleague-{cast.canary}")
 
@@ -49,4 +49,13 @@ def pending_membership(cast: Cast) -> Membership:
         organization=cast.sample("organization"),
         user__name=f"applicant-{cast.canary}",
         state=MembershipState.PENDING,
+    )
+
+
+@sample("suspended-membership")
+def suspended_membership(cast: Cast) -> Membership:
+    return MembershipFactory(
+        organization=cast.sample("organization"),
+        user__name=f"suspended-{cast.canary}",
+        state=MembershipState.SUSPENDED,
     )

@@ -13,7 +13,7 @@ from apps.datasets.selectors.images import (
 )
 from apps.datasets.selectors.snapshots import manifest_lines, snapshot_entries, snapshot_has_blob
 from apps.datasets.selectors.splits import SplitView, split_in_force, splits_of
-from apps.datasets.selectors.usage import Use, datasets_for_choice, register_usage, usage_of
+from apps.datasets.selectors.usage import Use, datasets_for_choice, register_usage, stored_bytes, usage_of
 
 __all__ = [
     "ImageFilter",
@@ -33,6 +33,7 @@ __all__ = [
     "snapshot_has_blob",
     "split_in_force",
     "splits_of",
+    "stored_bytes",
     "thumbnail_of",
     "usage_of",
 ]

@@ -3,10 +3,13 @@
 import datetime
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Sum
 
 from apps.core.identity import Actor
 from apps.core.policy import PermittedQuerySet
-from apps.datasets.models import Dataset
+from apps.datasets.models import Blob, Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,8 @@ def datasets_for_choice(actor: Actor) -> PermittedQuerySet[Dataset]:
     out."""
     rows = Dataset.objects.visible(actor).filter(organization=actor.organization_id, revision_no__gt=0)
     return rows.order_by("name")
+
+
+def stored_bytes(organization_id: UUID) -> int:
+    """What the organization's files weigh; the same content counts once."""
+    return Blob.objects.filter(organization_id=organization_id).aggregate(total=Sum("size"))["total"] or 0

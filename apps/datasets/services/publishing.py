@@ -29,6 +29,7 @@ from apps.datasets.services.blobs import store_files
 from apps.datasets.services.locks import blobs_shared, upload_lock
 from apps.datasets.services.reading import note_failure, refused_error
 from apps.datasets.services.uploads import wrong_state
+from apps.organizations.services import quotas
 
 log = logging.getLogger(__name__)
 TRIES = 5
@@ -117,6 +118,7 @@ def dataset_publish(
         revision_no + 1,
         keep=upload.mode == PublishMode.ADD,
     )
+    quotas.require_stored(dataset.organization_id)
     revision = None
     if moved.total or last is None or last.classes != classes:
         revision = _next_revision(actor, dataset, upload, classes, moved)

@@ -22,6 +22,7 @@ from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Dataset, PublishMode, Upload, UploadState
 from apps.datasets.services.refusals import as_domain_error
+from apps.organizations.services import quotas
 
 CHUNK = 1 << 20
 LIMITS = Limits()
@@ -40,6 +41,7 @@ class ReceivedFile:
 @operation("datasets.upload_create", permission="datasets.change_dataset", on="dataset")
 def upload_create(*, actor: Actor, dataset: Dataset, mode: str = PublishMode.ADD, note: str = "") -> Upload:
     """Opens an upload into the dataset; files follow by `upload_receive`."""
+    quotas.require_storage(dataset.organization_id)
     upload = Upload(dataset=dataset, created_by=actor.user, mode=mode, note=note)
     upload.full_clean(validate_constraints=False)
     upload.save()

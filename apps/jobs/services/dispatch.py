@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -15,10 +16,13 @@ from apps.jobs import messages
 from apps.jobs.models import Attempt, Job, SlotClaim
 from apps.jobs.services.transitions import set_state, set_waiting
 from apps.jobs.states import JobState
+from apps.organizations.services import quotas
 from apps.resources.models import SILENT_AFTER, Node
 
 # Jobs looked at in one pass; more than the nodes of an installation can take at once.
 PASS_SIZE = 500
+# A job is placed when its organization has so many hours left for each of its GPUs.
+GPU_HOURS_NEEDED = 1.0
 
 
 @dataclass(slots=True)
@@ -66,7 +70,14 @@ def dispatch() -> Pass:
     if not jobs:
         return done
     rooms = _rooms()
+    budget = _gpu_budget(jobs)
     for job in jobs:
+        needed = GPU_HOURS_NEEDED * job.gpus
+        left = budget.get(job.organization_id)
+        if needed and left is not None and left < needed:
+            done.waiting += 1
+            set_waiting(job, "gpu_hours_used", {"left": f"{max(left, 0):.3g}", "needed": f"{needed:g}"})
+            continue
         candidates = [room for room in rooms if room.node.group_id == job.resource_group_id]
         # The emptiest node first: neighbours disturb each other.
         room = max((found for found in candidates if found.fits(job)), key=lambda found: found.cpus, default=None)
@@ -75,9 +86,23 @@ def dispatch() -> Pass:
             _explain(job, candidates, done.waiting)
             continue
         done.placed.append(_claim(job, room, now))
+        if left is not None:
+            budget[job.organization_id] = left - needed
     for attempt_id, queue in done.placed:
         transaction.on_commit(partial(messages.launch, attempt_id, queue))
     return done
+
+
+def _gpu_budget(jobs: list[Job]) -> dict[UUID, float]:
+    """GPU hours that each limited organization may still give to jobs; what runs holds back what it was placed with."""
+    budget = quotas.gpu_hours_left(sorted({job.organization_id for job in jobs if job.gpus}))
+    if budget:
+        now = timezone.now()
+        running = Attempt.objects.open().filter(job__organization_id__in=budget, job__gpus__gt=0)
+        for organization_id, gpus, since in running.values_list("job__organization_id", "job__gpus", "claimed_at"):
+            used = (now - since).total_seconds() / 3600
+            budget[organization_id] -= gpus * max(0.0, GPU_HOURS_NEEDED - used)
+    return budget
 
 
 def _rooms() -> list[Room]:

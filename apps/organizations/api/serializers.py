@@ -6,7 +6,8 @@ from rest_framework import serializers
 
 from apps.accounts.models import Theme, User
 from apps.core.identity import Role
-from apps.organizations.models import PLAIN, JoinPolicy, Membership, Organization
+from apps.organizations.models import PLAIN, JoinPolicy, Membership, MembershipState, Organization
+from apps.organizations.services import quotas
 
 
 class SignUpSerializer(serializers.Serializer[Any]):
@@ -51,6 +52,41 @@ class MembershipSerializer(serializers.ModelSerializer[Membership]):
     class Meta:
         model = Membership
         fields = ["organization_id", "organization_name", "role", "state"]
+
+
+class MemberSerializer(serializers.ModelSerializer[Membership]):
+    """A membership as the organization sees it."""
+
+    user_id = serializers.UUIDField(read_only=True)
+    user_name = serializers.CharField(source="user.name", read_only=True)
+    user_email = serializers.EmailField(source="user.email", read_only=True)
+    role = serializers.ChoiceField(choices=Role.choices)
+    state = serializers.ChoiceField(choices=MembershipState.choices, read_only=True)
+
+    class Meta:
+        model = Membership
+        fields = ["id", "user_id", "user_name", "user_email", "role", "state", "created_at", "version"]
+        read_only_fields = ["id", "created_at", "version"]
+
+
+class ApprovalSerializer(serializers.Serializer[Any]):
+    role = serializers.ChoiceField(choices=Role.choices, default=Role.ENGINEER_I)
+
+
+class UseSerializer(serializers.Serializer[Any]):
+    """One limit; the unit is in its name."""
+
+    name = serializers.ChoiceField(choices=[(name, name) for name in quotas.LIMITS])
+    limit = serializers.FloatField(allow_null=True, help_text="None: no limit.")
+    used = serializers.FloatField()
+    left = serializers.FloatField(allow_null=True)
+    forecast = serializers.FloatField(allow_null=True, help_text="Use at the month's end if it goes on like this.")
+
+
+class QuotaSerializer(serializers.ModelSerializer[Organization]):
+    class Meta:
+        model = Organization
+        fields = list(quotas.LIMITS)
 
 
 class MeSerializer(serializers.ModelSerializer[User]):

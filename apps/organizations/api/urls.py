@@ -1,10 +1,12 @@
-from django.urls import path
+from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from apps.organizations.api import views
 
 router = SimpleRouter(trailing_slash=False)
 router.register("organizations", views.OrganizationViewSet, basename="organization")
+members = SimpleRouter(trailing_slash=False)
+members.register("members", views.MemberViewSet, basename="organization-member")
 
 urlpatterns = [
     path("auth/sign-up", views.SignUpView.as_view(), name="auth-sign-up"),
@@ -15,4 +17,5 @@ urlpatterns = [
     path("ws-tickets", views.TicketView.as_view(), name="ws-tickets"),
     path("me", views.MeView.as_view(), name="me"),
     *router.urls,
+    path("organizations/<uuid:organization_id>/", include(members.urls)),
 ]

@@ -4,10 +4,14 @@ from apps.organizations.services.memberships import (
     membership_add,
     membership_approve,
     membership_change_role,
+    membership_reinstate,
+    membership_remove,
+    membership_suspend,
     organization_change,
     organization_create,
     organization_join,
 )
+from apps.organizations.services.quotas import quota_change
 from apps.organizations.services.sign_in import (
     sign_in_failed_note,
     signed_in_note,
@@ -22,9 +26,13 @@ __all__ = [
     "membership_add",
     "membership_approve",
     "membership_change_role",
+    "membership_reinstate",
+    "membership_remove",
+    "membership_suspend",
     "organization_change",
     "organization_create",
     "organization_join",
+    "quota_change",
     "sign_in_failed_note",
     "signed_in_note",
     "signed_out_note",

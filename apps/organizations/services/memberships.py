@@ -1,17 +1,20 @@
 """Organizations and who belongs to them."""
 
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.core import auditing
 from apps.core.auditing import Personal
-from apps.core.errors import Conflict, Forbidden, refuse_unknown
+from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
 from apps.organizations import actions
 from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
+from apps.organizations.services import quotas
+from apps.organizations.services.handing_over import hand_over
 
 
 @operation("organizations.organization_create")
@@ -86,6 +89,7 @@ def organization_change(*, actor: Actor, organization: Organization, **fields: A
 def membership_add(*, actor: Actor, organization: Organization, user: User, role: Role) -> Membership:
     """Adds a person at once, with a role that the actor may grant."""
     _check_grant(actor, organization, role)
+    quotas.require_seat(organization.pk)
     membership, created = Membership.objects.get_or_create(
         organization=organization, user=user, defaults={"role": role, "state": MembershipState.ACTIVE}
     )
@@ -104,6 +108,7 @@ def membership_approve(*, actor: Actor, membership: Membership, role: Role = Rol
     if membership.state != MembershipState.PENDING:
         raise Conflict(_("This membership is not waiting for approval."), code="not_pending")
     _check_grant(actor, membership.organization, role)
+    quotas.require_seat(membership.organization_id)
     changes = membership.change(state=MembershipState.ACTIVE, role=role)
     auditing.record(actor, actions.MEMBERSHIP_APPROVED, membership, name=_person(membership), changes=changes)
     return membership
@@ -112,17 +117,89 @@ def membership_approve(*, actor: Actor, membership: Membership, role: Role = Rol
 @operation("organizations.membership_change_role", permission="organizations.change_membership", on="membership")
 def membership_change_role(*, actor: Actor, membership: Membership, role: Role) -> Membership:
     """Gives another role; the last administrator keeps theirs."""
-    membership = Membership.objects.select_for_update().select_related("organization", "user").get(pk=membership.pk)
+    membership = _locked(membership)
     _check_grant(actor, membership.organization, Role(membership.role))
     _check_grant(actor, membership.organization, role)
-    # Every change of administrators takes this lock, so that two cannot remove each other at once.
-    Organization.objects.select_for_update().get(pk=membership.organization_id)
-    others = Membership.objects.active().filter(organization_id=membership.organization_id, role=Role.ADMIN)
-    if membership.role == Role.ADMIN and role != Role.ADMIN and not others.exclude(pk=membership.pk).exists():
-        raise Conflict(_("An organization needs an administrator."), code="last_admin")
+    if role != Role.ADMIN:
+        _check_not_last_admin(membership)
     changes = membership.change(role=role)
     auditing.record(actor, actions.MEMBERSHIP_ROLE_CHANGED, membership, name=_person(membership), changes=changes)
     return membership
+
+
+@operation("organizations.membership_suspend", permission="organizations.change_membership", on="membership")
+def membership_suspend(*, actor: Actor, membership: Membership) -> Membership:
+    """Takes every right away at once, and keeps the place; the last administrator keeps theirs."""
+    membership = _locked(membership)
+    if membership.state != MembershipState.ACTIVE:
+        raise Conflict(_("This membership is not active."), code="not_active")
+    _check_grant(actor, membership.organization, Role(membership.role))
+    _check_not_last_admin(membership)
+    changes = membership.change(state=MembershipState.SUSPENDED)
+    auditing.record(actor, actions.MEMBERSHIP_SUSPENDED, membership, name=_person(membership), changes=changes)
+    return membership
+
+
+@operation("organizations.membership_reinstate", permission="organizations.change_membership", on="membership")
+def membership_reinstate(*, actor: Actor, membership: Membership) -> Membership:
+    """Gives a suspended person their role back; it takes a seat again."""
+    membership = _locked(membership)
+    if membership.state != MembershipState.SUSPENDED:
+        raise Conflict(_("This membership is not suspended."), code="not_suspended")
+    _check_grant(actor, membership.organization, Role(membership.role))
+    quotas.require_seat(membership.organization_id)
+    changes = membership.change(state=MembershipState.ACTIVE)
+    auditing.record(actor, actions.MEMBERSHIP_REINSTATED, membership, name=_person(membership), changes=changes)
+    return membership
+
+
+@operation("organizations.membership_remove", permission="organizations.delete_membership", on="membership")
+def membership_remove(*, actor: Actor, membership: Membership, heir: User | None = None) -> None:
+    """Ends a membership: somebody's below the actor, or the actor's own.
+
+    What the person alone answers for goes to `heir`, an active member; without one it is refused (`heir_needed`, with
+    what it is in `params`).
+    """
+    membership = _locked(membership)
+    if membership.user_id != actor.user_id:
+        _check_grant(actor, membership.organization, Role(membership.role))
+    _check_not_last_admin(membership)
+    if heir is not None and not _is_heir(membership, heir):
+        message = _("Choose an active member of the organization.")
+        raise Invalid(message, code="heir_invalid", fields={"heir": [message]})
+    handed = hand_over(actor, membership, heir)
+    auditing.record(
+        actor,
+        actions.MEMBERSHIP_REMOVED,
+        membership,
+        name=_person(membership),
+        before={"role": membership.role, "state": membership.state, "handed_over": handed},
+        after={"heir": Personal(heir.name, heir.pk)} if heir and handed else None,
+    )
+    membership.delete()
+
+
+def _is_heir(membership: Membership, heir: User) -> bool:
+    members = Membership.objects.active().filter(organization_id=membership.organization_id)
+    return members.filter(user=heir).exclude(pk=membership.pk).exists()
+
+
+def _locked(membership: Membership) -> Membership:
+    """The membership, with its organization locked: two administrators cannot remove each other at once."""
+    Organization.objects.select_for_update().get(pk=membership.organization_id)
+    rows = Membership.objects.select_for_update(of=("self",)).select_related("organization", "user")
+    return rows.get(pk=membership.pk)
+
+
+def _check_not_last_admin(membership: Membership) -> None:
+    others = Membership.objects.active().filter(organization_id=membership.organization_id, role=Role.ADMIN)
+    is_admin = membership.role == Role.ADMIN and membership.state == MembershipState.ACTIVE
+    if is_admin and not others.exclude(pk=membership.pk).exists():
+        raise Conflict(
+            _("An organization needs an administrator."),
+            code="last_admin",
+            hint=_("Make somebody else an administrator first."),
+        )
 
 
 def _new_organization(company: str, division: str) -> Organization:
@@ -135,16 +212,22 @@ def _new_organization(company: str, division: str) -> Organization:
 
 def _check_grant(actor: Actor, organization: Organization, role: Role) -> None:
     """Administrators grant every role, managers the ones below their own."""
-    if actor.is_system or actor.is_platform_admin:
-        return
-    own = actor.memberships.get(organization.pk, Role.GUEST)
-    if own == Role.ADMIN or (own == Role.MANAGER and role.rank < own.rank):
+    if actor.is_system or role in grantable(actor, organization.pk):
         return
     raise Forbidden(
         _("You cannot grant or change the role %(role)s.") % {"role": role.label},
         code="role_above_own",
         hint=_("Needed: %(role)s.") % {"role": Role.ADMIN.label},
     )
+
+
+def grantable(actor: Actor, organization_id: UUID) -> list[Role]:
+    """The roles that the actor may grant in the organization, the highest first."""
+    own = actor.memberships.get(organization_id, Role.GUEST)
+    every = sorted(Role, key=lambda role: role.rank, reverse=True)
+    if actor.is_platform_admin or own == Role.ADMIN:
+        return every
+    return [role for role in every if own == Role.MANAGER and role.rank < own.rank]
 
 
 def _person(membership: Membership) -> Personal:

@@ -1,0 +1,164 @@
+"""What an organization may use. Apps above register how much they see in use; nothing is counted twice.
+
+A limit of None is no limit. Limits are checked before work starts; what runs already goes on to its end.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.core import auditing
+from apps.core.errors import Conflict, refuse_unknown
+from apps.core.identity import Actor
+from apps.core.operations import operation
+from apps.organizations import actions
+from apps.organizations.models import Membership, Organization
+
+LIMITS = ("max_users", "max_storage_gb", "max_gpu_hours_per_month")
+GIGABYTE = 10**9
+
+#: Organization id → bytes that an app keeps for it.
+StorageMeter = Callable[[UUID], int]
+#: (organization ids, begin, end) → GPU hours of each within that time, running work included.
+GpuMeter = Callable[[list[UUID], datetime, datetime], dict[UUID, float]]
+_storage_meters: dict[str, StorageMeter] = {}
+_gpu_meters: dict[str, GpuMeter] = {}
+
+
+def register_storage_meter(app: str, meter: StorageMeter) -> None:
+    _storage_meters[app] = meter
+
+
+def register_gpu_meter(app: str, meter: GpuMeter) -> None:
+    _gpu_meters[app] = meter
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One limit and what is used of it, in its unit. `forecast` is the use at the month's end if it goes on so."""
+
+    name: str
+    limit: float | None
+    used: float
+    forecast: float | None = None
+
+    @property
+    def left(self) -> float | None:
+        return None if self.limit is None else max(0.0, self.limit - self.used)
+
+    @property
+    def share(self) -> float | None:
+        """0 to 1, or more when the limit was lowered below what is used."""
+        return None if self.limit is None else (self.used / self.limit if self.limit else 1.0)
+
+
+@operation("organizations.quota_change", permission="organizations.change_quota", on="organization")
+def quota_change(*, actor: Actor, organization: Organization, **limits: Any) -> Organization:
+    """Sets limits; None takes one away. A limit below what is used refuses what comes next, and ends nothing."""
+    refuse_unknown(limits, LIMITS)
+    organization = Organization.objects.select_for_update().get(pk=organization.pk)
+    for name, value in limits.items():
+        setattr(organization, name, value)
+    organization.full_clean(validate_constraints=False)
+    organization.refresh_from_db(fields=list(limits))
+    changes = organization.change(**limits)
+    auditing.record(actor, actions.QUOTA_CHANGED, organization, organization_id=organization.pk, changes=changes)
+    return organization
+
+
+def uses(organization: Organization) -> list[Use]:
+    """Every limit with its use."""
+    now = timezone.now()
+    begin, end = month_of(now)
+    hours = gpu_hours([organization.pk], begin, end)[organization.pk]
+    passed = (now - begin) / (end - begin)
+    return [
+        Use("max_users", organization.max_users, seats_taken(organization.pk)),
+        Use("max_storage_gb", organization.max_storage_gb, stored_bytes(organization.pk) / GIGABYTE),
+        Use(
+            "max_gpu_hours_per_month", organization.max_gpu_hours_per_month, hours, hours / passed if passed else None
+        ),
+    ]
+
+
+def require_seat(organization_id: UUID) -> None:
+    """Raises `Conflict` when no seat is left. The lock makes those who ask at once count one after the other."""
+    organization = Organization.objects.select_for_update().get(pk=organization_id)
+    limit = organization.max_users
+    if limit is not None and seats_taken(organization_id) >= limit:
+        raise exceeded("max_users", limit, _("The organization has no seat left (%(limit)s).") % {"limit": limit})
+
+
+def require_storage(organization_id: UUID) -> None:
+    """Raises `Conflict` when no byte is left: asked before something is received or started."""
+    limit = Organization.objects.values_list("max_storage_gb", flat=True).get(pk=organization_id)
+    if limit is not None and stored_bytes(organization_id) >= limit * GIGABYTE:
+        raise exceeded(
+            "max_storage_gb", limit, _("The organization's %(limit)s GB are used.") % {"limit": f"{limit:g}"}
+        )
+
+
+def require_stored(organization_id: UUID) -> None:
+    """Raises `Conflict` when what this transaction has written does not fit any more.
+
+    The lock is held to its end, so that two that write at once are counted one after the other.
+    """
+    limit = Organization.objects.select_for_update().get(pk=organization_id).max_storage_gb
+    if limit is None:
+        return
+    stored = stored_bytes(organization_id)
+    if stored > limit * GIGABYTE:
+        message = _("This does not fit: the organization would keep %(stored)s of its %(limit)s GB.")
+        shown = {"stored": f"{stored / GIGABYTE:.4g}", "limit": f"{limit:g}"}
+        raise exceeded("max_storage_gb", limit, message % shown)
+
+
+def gpu_hours_left(organization_ids: list[UUID]) -> dict[UUID, float]:
+    """What each organization that has a limit may still use this month."""
+    limited = dict(
+        Organization.objects.filter(pk__in=organization_ids, max_gpu_hours_per_month__isnull=False).values_list(
+            "pk", "max_gpu_hours_per_month"
+        )
+    )
+    if not limited:
+        return {}
+    used = gpu_hours(list(limited), *month_of(timezone.now()))
+    return {pk: limit - used[pk] for pk, limit in limited.items()}
+
+
+def gpu_hours(organization_ids: list[UUID], begin: datetime, end: datetime) -> dict[UUID, float]:
+    found = dict.fromkeys(organization_ids, 0.0)
+    for meter in _gpu_meters.values():
+        for pk, hours in meter(organization_ids, begin, end).items():
+            found[pk] += hours
+    return found
+
+
+def stored_bytes(organization_id: UUID) -> int:
+    return sum(meter(organization_id) for meter in _storage_meters.values())
+
+
+def seats_taken(organization_id: UUID) -> int:
+    return Membership.objects.active().filter(organization_id=organization_id).count()
+
+
+def month_of(moment: datetime) -> tuple[datetime, datetime]:
+    """The calendar month in UTC, its end excluded."""
+    moment = moment.astimezone(UTC)
+    begin = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    end = begin.replace(year=begin.year + 1, month=1) if begin.month == 12 else begin.replace(month=begin.month + 1)
+    return begin, end
+
+
+def exceeded(quota: str, limit: float, message: str) -> Conflict:
+    return Conflict(
+        message,
+        code="quota_exceeded",
+        hint=_("Those who run the platform can raise the limit."),
+        params={"quota": quota, "limit": limit},
+    )

@@ -1,0 +1,187 @@
+"""Portal pages of the chosen organization: what it uses, who belongs to it, its settings."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.core import policy
+from apps.core.errors import DomainError
+from apps.core.identity import Role
+from apps.core.identity.requests import PortalRequest
+from apps.core.portal import form_errors, page_of, search_of, signed_in
+from apps.organizations import services
+from apps.organizations.forms import HeirForm, OrganizationForm, RoleForm
+from apps.organizations.models import Membership, MembershipState, Organization
+from apps.organizations.services.handing_over import belongings_of
+from apps.organizations.services.memberships import grantable
+from apps.organizations.services.quotas import uses
+
+COLORS = {"pending": "yellow", "active": "green", "suspended": "secondary"}
+
+
+def _organization(request: PortalRequest) -> Organization:
+    return Organization.objects.get_visible(request.actor, pk=request.actor.organization_id)
+
+
+def _shown(request: PortalRequest, organization: Organization, tab: str) -> dict[str, Any]:
+    """What every tab needs: the tabs, and which of the acts the policy allows."""
+    tabs = [
+        ("overview", _("Overview"), reverse("organizations:overview"), "layout-dashboard"),
+        ("members", _("Members"), reverse("organizations:members"), "users"),
+        ("settings", _("Settings"), reverse("organizations:change"), "settings"),
+    ]
+    return {
+        "own": organization,
+        "may_change": policy.allows(request.actor, "organizations.change_organization", organization),
+        "needed": policy.rule_of("organizations.change_organization").needs,
+        "tabs": [
+            {"label": label, "href": href, "icon": icon, "count": None, "active": name == tab}
+            for name, label, href, icon in tabs
+        ],
+    }
+
+
+@signed_in
+@require_GET
+def overview(request: PortalRequest) -> HttpResponse:
+    """What the organization uses of what it may."""
+    organization = _organization(request)
+    return render(
+        request,
+        "organizations/overview.html",
+        _shown(request, organization, "overview") | {"uses": uses(organization)},
+    )
+
+
+@signed_in
+@require_GET
+def members(request: PortalRequest) -> HttpResponse:
+    """Everybody, those who wait first; `?q=` searches names and addresses."""
+    organization = _organization(request)
+    rows = Membership.objects.visible(request.actor).filter(organization=organization).select_related("user")
+    context = _shown(request, organization, "members") | {
+        "waiting": list(rows.filter(state=MembershipState.PENDING).order_by("pk")[:50]),
+        "page": page_of(request, rows.exclude(state=MembershipState.PENDING).search(search_of(request))),
+        "colors": COLORS,
+        "grantable": grantable(request.actor, organization.pk),
+        "may_manage": policy.allows(request.actor, "organizations.add_membership", organization),
+        "manager": policy.rule_of("organizations.add_membership").needs,
+    }
+    for row in [*context["waiting"], *context["page"]]:
+        row.is_self = row.user_id == request.actor.user_id
+        row.is_below = context["may_manage"] and Role(row.role) in context["grantable"]
+        row.color = COLORS[row.state]
+    return render(request, "organizations/members.html", context)
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def change(request: PortalRequest) -> HttpResponse:
+    """The settings: shown to every member, changed by those who may."""
+    organization = _organization(request)
+    if request.method == "POST":
+        policy.require(request.actor, "organizations.change_organization", organization)
+    form = OrganizationForm.of(request.POST or None, organization)
+    if request.method == "POST" and form.is_valid():
+        with form_errors(form):
+            services.organization_change(actor=request.actor, organization=organization, **form.cleaned_data)
+            messages.success(request, _("The organization was changed."))
+            return redirect("organizations:change")
+    context = _shown(request, organization, "settings") | {"form": form}
+    return render(request, "organizations/settings.html", context, status=422 if form.errors else 200)
+
+
+def _membership(request: PortalRequest, pk: str, permission: str = "organizations.change_membership") -> Membership:
+    """The membership, with which the person may do what they ask for."""
+    membership = Membership.objects.select_related("user", "organization").get_visible(request.actor, pk=pk)
+    policy.require(request.actor, permission, membership)
+    return membership
+
+
+def _done(request: PortalRequest, act: Callable[[], Any], message: str) -> HttpResponse:
+    """Back to the members, with what came of it."""
+    try:
+        act()
+    except DomainError as error:
+        messages.error(request, f"{error.message} {error.hint}".strip())
+    else:
+        messages.success(request, message)
+    return redirect("organizations:members")
+
+
+@signed_in
+@require_POST
+def member_role(request: PortalRequest, pk: str) -> HttpResponse:
+    membership = _membership(request, pk)
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose a role."))
+        return redirect("organizations:members")
+    role = form.cleaned_data["role"]
+    return _done(
+        request,
+        lambda: services.membership_change_role(actor=request.actor, membership=membership, role=role),
+        _("The role was changed."),
+    )
+
+
+@signed_in
+@require_POST
+def member_approve(request: PortalRequest, pk: str) -> HttpResponse:
+    membership = _membership(request, pk)
+    form = RoleForm(request.POST)
+    role = form.cleaned_data["role"] if form.is_valid() else Role.ENGINEER_I
+    return _done(
+        request,
+        lambda: services.membership_approve(actor=request.actor, membership=membership, role=role),
+        _("%(name)s is a member now.") % {"name": membership.user},
+    )
+
+
+@signed_in
+@require_POST
+def member_suspend(request: PortalRequest, pk: str) -> HttpResponse:
+    membership = _membership(request, pk)
+    return _done(
+        request,
+        lambda: services.membership_suspend(actor=request.actor, membership=membership),
+        _("%(name)s is suspended.") % {"name": membership.user},
+    )
+
+
+@signed_in
+@require_POST
+def member_reinstate(request: PortalRequest, pk: str) -> HttpResponse:
+    membership = _membership(request, pk)
+    return _done(
+        request,
+        lambda: services.membership_reinstate(actor=request.actor, membership=membership),
+        _("%(name)s is a member again.") % {"name": membership.user},
+    )
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def member_remove(request: PortalRequest, pk: str) -> HttpResponse:
+    """Asks, before it removes, who takes over what the person alone answers for; everybody may leave."""
+    membership = _membership(request, pk, "organizations.delete_membership")
+    form = HeirForm(request.POST if request.method == "POST" else None, membership=membership)
+    is_self = membership.user_id == request.actor.user_id
+    if request.method == "POST" and form.is_valid():
+        with form_errors(form):
+            services.membership_remove(actor=request.actor, membership=membership, heir=form.cleaned_data["heir"])
+            messages.success(request, _("The membership has ended."))
+            return redirect("dashboard" if is_self else "organizations:members")
+    context = _shown(request, membership.organization, "members") | {
+        "membership": membership,
+        "is_self": is_self,
+        "belongings": belongings_of(membership),
+        "form": form,
+    }
+    return render(request, "organizations/remove.html", context, status=422 if form.errors else 200)
