@@ -58,7 +58,9 @@ class RoleForm(forms.Form):
 class HeirForm(forms.Form):
     """Who takes over when a member goes."""
 
-    heir = forms.ModelChoiceField(label=_("Successor"), queryset=User.objects.none(), required=False)
+    heir = forms.ModelChoiceField(
+        label=_("Successor"), queryset=User.objects.none(), required=False, empty_label=_("Choose a person")
+    )
 
     def __init__(self, *args: Any, membership: Membership, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
