@@ -120,11 +120,8 @@ def require_stored(organization_id: UUID) -> None:
 
 def gpu_hours_left(organization_ids: list[UUID]) -> dict[UUID, float]:
     """What each organization that has a limit may still use this month."""
-    limited = dict(
-        Organization.objects.filter(pk__in=organization_ids, max_gpu_hours_per_month__isnull=False).values_list(
-            "pk", "max_gpu_hours_per_month"
-        )
-    )
+    rows = Organization.objects.filter(pk__in=organization_ids).values_list("pk", "max_gpu_hours_per_month")
+    limited = {pk: limit for pk, limit in rows if limit is not None}
     if not limited:
         return {}
     used = gpu_hours(list(limited), *month_of(timezone.now()))
