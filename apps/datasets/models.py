@@ -16,7 +16,7 @@ from django.db.models.functions import Lower, Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.entities import Entity, Trashable
+from apps.core.entities import PLAIN, Entity, Trashable
 from apps.datasets.analysis import Analysis
 from apps.datasets.querysets import (
     DatasetQuerySet,
@@ -26,7 +26,6 @@ from apps.datasets.querysets import (
     UploadQuerySet,
 )
 
-PLAIN = RegexValidator(r"^[^\x00-\x1f<>]+$", _("Control characters, < and > are not allowed."))
 TAG = RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", _("Letters, digits, point, dash and underscore only."))
 
 

@@ -3,15 +3,12 @@
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.entities import Entity, Trashable
+from apps.core.entities import PLAIN, Entity, Trashable
 from apps.experiments.querysets import ExperimentQuerySet, RunQuerySet
-
-PLAIN = RegexValidator(r"^[^\x00-\x1f<>]+$", _("Control characters, < and > are not allowed."))
 
 
 class MirrorState(models.TextChoices):

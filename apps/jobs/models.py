@@ -8,11 +8,10 @@ from django.db import models
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.entities import Entity
+from apps.core.entities import PLAIN, Entity
 from apps.jobs.querysets import AttemptQuerySet, JobQuerySet
 from apps.jobs.reasons import worded
 from apps.jobs.states import COLORS, TERMINAL, AttemptState, JobState
-from apps.projects.models import PLAIN
 
 
 class Job(Entity):

@@ -6,7 +6,7 @@ from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.organizations.models import PLAIN
+from apps.core.entities import PLAIN
 
 
 class SignupDetailsForm(forms.Form):

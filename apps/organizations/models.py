@@ -3,16 +3,13 @@
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.entities import Entity
+from apps.core.entities import PLAIN, Entity
 from apps.core.identity import Role
 from apps.organizations.querysets import MembershipQuerySet, OrganizationQuerySet
-
-PLAIN = RegexValidator(r"^[^\x00-\x1f<>]+$", _("Control characters, < and > are not allowed."))
 
 
 class JoinPolicy(models.TextChoices):

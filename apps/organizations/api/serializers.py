@@ -5,8 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.models import Theme, User
+from apps.core.entities import PLAIN
 from apps.core.identity import Role
-from apps.organizations.models import PLAIN, JoinPolicy, Membership, Organization
+from apps.organizations.models import JoinPolicy, Membership, Organization
 
 
 class SignUpSerializer(serializers.Serializer[Any]):
