@@ -129,6 +129,11 @@ class PolicyInline(TabularInline):
     can_delete = False
     show_change_link = False
 
+    def get_queryset(self, request: PortalRequest) -> QuerySet[Any]:
+        """With what the columns name: a row of another table each would be a query for every line."""
+        columns = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
+        return super().get_queryset(request).select_related(*columns.intersection(self.get_fields(request)))
+
     def has_add_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
