@@ -19,7 +19,9 @@ from apps.datasets.defects import BadInput
 from apps.datasets.images import decode_check, inspect, thumbnail
 from tests.datasets.factories import archives, images
 from tests.datasets.factories.sets import ROW, analysed, yolo_files
+from tests.security.report import BAD_INPUT
 
+pytestmark = pytest.mark.security(BAD_INPUT, "analysis of archives, pictures and labels")
 # Processor time, also with every line counted for coverage; an archive that expands without end takes minutes.
 SECONDS = 15.0
 MEMORY_KIB = 200 * 1024

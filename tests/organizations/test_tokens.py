@@ -20,8 +20,9 @@ from apps.core.testing import Cast, RestClient
 from apps.organizations.services import tokens_end
 from tests.factories.accounts import PASSWORD, UserFactory
 from tests.factories.organizations import MembershipFactory
+from tests.security.report import CREDENTIALS
 
-pytestmark = pytest.mark.security
+pytestmark = pytest.mark.security(CREDENTIALS, "access and refresh tokens")
 
 
 def issued(person: Any, **changes: Any) -> dict[str, Any]:
