@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import signed_in
+from apps.datasets.images import MEDIA_TYPES
 from apps.evaluation import selectors, services
 from apps.trainers.catalogue import Trainer
 from apps.trainers.forms import schema_fields
@@ -63,7 +64,7 @@ def _panel(request: PortalRequest, chosen: list[Checkpoint]) -> dict[str, Any]:
             "file": services.MAX_FILE_BYTES,
             "total": services.MAX_TOTAL_BYTES,
         },
-        "accept": ",".join(services.MEDIA_TYPES.values()),
+        "accept": ",".join(MEDIA_TYPES.values()),
     }
 
 
