@@ -1,12 +1,14 @@
 """What pages say: acts that are not allowed, activity, machines, the first steps, and mails."""
 
 import re
+from unittest.mock import Mock
 
 import pytest
 from django.core import mail
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEvent
+from apps.core.errors import Invalid
 from apps.core.testing import assert_constant_queries
 from apps.datasets.models import Dataset
 from apps.jobs.models import SlotClaim
@@ -65,6 +67,18 @@ def test_list_finds_by_name_and_says_when_nothing_fits(cast, page_of):
     assert f"/projects/{project.pk}/" in found.links
     assert f"/projects/{project.pk}/" not in nothing.links
     assert "No project by that name" in nothing.words
+
+
+def test_member_who_left_the_organization_meanwhile_is_not_added_and_the_page_says_so(cast, monkeypatch):
+    """Between the form and the write: the form knew the person, the service does not any more."""
+    project, person = cast.sample("project"), cast.member.user
+    refusal = Invalid("This person is not a member of the organization.", hint="Invite them first.")
+    monkeypatch.setattr(services, "member_add", Mock(side_effect=refusal))
+    answer = cast.owner.portal.post(
+        f"/projects/{project.pk}/members/add/", {"user": str(person.pk), "role": "viewer"}, follow=True
+    )
+    assert answer.redirect_chain == [(f"/projects/{project.pk}/members/", 302)]
+    assert "This person is not a member of the organization. Invite them first." in answer.content.decode()
 
 
 def test_project_that_was_trashed_comes_back(cast, page_of):
