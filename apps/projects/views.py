@@ -136,11 +136,12 @@ def project_restore(request: PortalRequest, pk: str) -> HttpResponse:
     project = Project.objects.permitted(request.actor, "projects.restore_project").filter(pk=pk).first()
     if project is None:
         return redirect("projects:trash")
+    answer = redirect("projects:trash")
     with error_messages(request):
         services.project_restore(actor=request.actor, project=project)
         messages.success(request, _("The project is back."))
-        return redirect(project)
-    return redirect("projects:trash")
+        answer = redirect(project)
+    return answer
 
 
 @signed_in

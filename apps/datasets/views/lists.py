@@ -72,8 +72,9 @@ def dataset_restore(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = Dataset.objects.permitted(request.actor, "datasets.restore_dataset").filter(pk=pk).first()
     if dataset is None:
         raise NotFound()
+    answer = redirect("datasets:trash")
     with error_messages(request):
         services.dataset_restore(actor=request.actor, dataset=dataset)
         messages.success(request, _("The dataset is back."))
-        return redirect(dataset)
-    return redirect("datasets:trash")
+        answer = redirect(dataset)
+    return answer
