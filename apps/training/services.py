@@ -1,5 +1,6 @@
 """Writes on trainings."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from apps.trainers.catalogue import trainer as trainer_named
 from apps.training import actions
 from apps.training.models import Checkpoint, TrainingJob
 
+FIRST_START, LAST_START = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 JOB_FIELDS = ("name", "priority", "cpus", "memory_mb", "gpus", "not_before")
 WORK_FIELDS = ("task", "model", "config", "seed")
 
@@ -89,6 +91,7 @@ def training_change(*, actor: Actor, training: TrainingJob, **fields: Any) -> Tr
     work = {name: fields[name] for name in (*WORK_FIELDS, "dataset", "start_from") if name in fields}
     changes = _change(job, training, work)
     changes |= job.change(**{name: fields[name] for name in (*JOB_FIELDS, "resource_group") if name in fields})
+    _clean(job)
     shown = {name: (str(before), str(after)) for name, (before, after) in changes.items()}
     auditing.record(actor, actions.CHANGED, training, changes=shown)
     return training
@@ -104,6 +107,8 @@ def training_start(*, actor: Actor, training: TrainingJob) -> TrainingJob:
     if training.dataset is None and found.needs_dataset:
         message = _("Choose a dataset first.")
         raise Invalid(message, code="dataset_missing", fields={"dataset_id": [message]})
+    # Whoever copied a training may not see all that it was made of.
+    _usable_weights(actor, job.project, found, training.start_from)
     if training.dataset is not None:
         training.snapshot = snapshot_for_training(actor=actor, dataset=training.dataset)
     training.run = run_start(
@@ -176,10 +181,18 @@ def _new_job(
         resource_group=group,
         **wanted,
     )
-    asked = {"name", "priority", "cpus", "memory_mb", "gpus"}
-    job.clean_fields(exclude={field.name for field in Job._meta.fields} - asked)
+    _clean(job)
     job.save()
     return job
+
+
+def _clean(job: Job) -> None:
+    """What people may set of a job. A start beyond LAST_START is a moment that some time zones do not have."""
+    asked = {"name", "priority", "cpus", "memory_mb", "gpus"}
+    job.clean_fields(exclude={field.name for field in Job._meta.fields} - asked)
+    if job.not_before is not None and not FIRST_START < job.not_before < LAST_START:
+        message = _("Choose a moment between the years 2000 and 2100.")
+        raise Invalid(message, code="start_time", fields={"not_before": [message]})
 
 
 def _copy(actor: Actor, training: TrainingJob, *, name: str, retry_of: Job | None) -> TrainingJob:
