@@ -46,7 +46,7 @@ def schema_fields(
                 "minimum": field.get("minimum", field.get("exclusiveMinimum")),
                 "maximum": field.get("maximum", field.get("exclusiveMaximum")),
                 "choices": [(value, str(value)) for value in choices] if choices else [],
-                "unit": field.get("x-unit", ""),
+                "unit": _worded(field, "unit"),
                 "group": field.get("x-group", "advanced"),
                 "required": key in required,
                 "errors": errors.get(f"config.{key}", []),
@@ -76,7 +76,8 @@ def title_of(key: str, field: dict[str, Any]) -> str:
 
 
 def _worded(field: dict[str, Any], name: str) -> str:
-    return (field.get(f"x-{name}-ko") if _is_korean() else None) or field.get(name, "")
+    """A text of the schema; those that JSON Schema does not know (`x-unit`) begin with `x-` in English too."""
+    return (field.get(f"x-{name}-ko") if _is_korean() else None) or field.get(name) or field.get(f"x-{name}", "")
 
 
 def _is_korean() -> bool:
