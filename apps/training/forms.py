@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
-from apps.datasets.models import Dataset
+from apps.datasets.models import Dataset, Task
 from apps.datasets.selectors import datasets_for_choice
 from apps.projects.models import Project
 from apps.projects.selectors import projects_for_choice
@@ -49,7 +49,7 @@ class TrainingForm(forms.Form):
             del fields["dataset"]
         fields["resource_group"].queryset = groups_for_choice(actor)
         descriptor = trainer.descriptor
-        fields["task"].choices = [(task, task) for task in descriptor.tasks]
+        fields["task"].choices = [(task, Task(task).label if task in Task.values else task) for task in descriptor.tasks]
         fields["model"].choices = [(model.name, model.title) for model in descriptor.models]
         fields["resource_group"].initial = fields["resource_group"].queryset.first()
         fields["cpus"].initial = descriptor.cpus
