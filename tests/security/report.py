@@ -131,8 +131,9 @@ class Plugin:
         if report.when == "call" or report.failed:
             self.collected.add(report)
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.whole and not self.is_worker:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if ended and self.whole and not self.is_worker:
             PAGE.write_text(self.collected.text(), encoding="utf-8")
 
 
