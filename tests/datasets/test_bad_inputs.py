@@ -341,6 +341,14 @@ def test_what_has_no_counterpart_is_a_warning(tmp_path):
     assert (found.unlabelled, found.labelled) == (1, 3)
 
 
+def test_a_polygon_that_crosses_itself_counts_by_its_extent_when_lenient(tmp_path):
+    """bad-A08"""
+    files = yolo_files(ROW + b"0 .1 .1 .9 .9 .9 .1 .1 .9\n")
+    strict, lenient = analysed(files, tmp_path / "a"), analysed(files, tmp_path / "b", lenient=True)
+    assert (strict.ok, [defect.code for defect in strict.defects]) == (False, ["yolo.task_rows"])
+    assert (lenient.ok, lenient.warnings, lenient.boxes) == (True, 1, 4)
+
+
 SPLITS = b"train: images/train\nval: images/val\n"
 BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
 

@@ -8,7 +8,7 @@ reports, so that the tests may run in several processes.
 
 import os
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +43,8 @@ class Door:
     names: set[str] = field(default_factory=set)
     failed: int = 0
     tried: int = 0
-    bad: Counter[str] = field(default_factory=Counter)
+    cases: int = 0
+    bad: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -62,7 +63,8 @@ class Collected:
         tried = known.get("tried", 1)
         door.tried += tried
         door.names.update(known.get("doors", [known["name"]] if tried else []))
-        door.bad.update(known.get("bad", BAD_NAME.findall(report.nodeid)))
+        door.cases += max(1, len(known["bad"]))
+        door.bad.update(known["bad"])
         self.fuzz.update(known.get("fuzz", {}))
 
     def text(self) -> str:
@@ -78,7 +80,7 @@ class Collected:
 
     def bad_input(self) -> str:
         rows = [
-            f"| {name} | {max(door.tests, door.bad.total())} | {', '.join(sorted(door.bad))} | {door.failed} |"
+            f"| {name} | {door.cases} | {', '.join(sorted(door.bad))} | {door.failed} |"
             for name, door in self.rows(BAD_INPUT)
         ]
         return table(BAD_INPUT, "door | cases | names | failed", rows)
@@ -125,7 +127,8 @@ class Plugin:
             if mark:
                 chapter, door = mark.args or (FURTHER, first_line(item))
                 name = item.callspec.id if hasattr(item, "callspec") else item.name
-                item.user_properties += [("chapter", chapter), ("door", door), ("name", name)]
+                bad = BAD_NAME.findall(item.name) or BAD_NAME.findall(item.function.__doc__ or "")
+                item.user_properties += [("chapter", chapter), ("door", door), ("name", name), ("bad", bad)]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.failed:
