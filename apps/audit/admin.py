@@ -24,12 +24,12 @@ class ReadableEvents(ChangeList):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    list_display = ("time", "label", "sentence", "entity_type", "via", "request_id")
+    list_display = ("time", "shown_action", "sentence", "via")
     list_filter = ("action", "actor_kind", "via")
     search_fields = ("entity_id", "request_id", "action")
     fields = readonly_fields = (
         "time",
-        "label",
+        "shown_action",
         "sentence",
         "actor_role",
         "via",
@@ -44,6 +44,10 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     def get_changelist(self, request: PortalRequest, **kwargs: Any) -> type[ChangeList]:
         return ReadableEvents
+
+    @admin.display(description=_("action"), ordering="action")
+    def shown_action(self, event: AuditEvent) -> Any:
+        return event.label
 
     @admin.display(description=_("sentence"))
     def sentence(self, event: AuditEvent) -> str:
