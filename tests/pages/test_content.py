@@ -293,3 +293,25 @@ def test_password_is_chosen_anew_with_the_link_of_the_mail(cast):
     assert answer["Location"] == "/account/password/reset/key/done/"
     cast.owner.user.refresh_from_db()
     assert cast.owner.user.check_password("another fine one")
+
+
+# Uploads
+
+
+@pytest.mark.parametrize("state", ["ready", "refused"])
+def test_pictures_of_an_upload_are_shown_while_its_files_are_there(cast, state):
+    assert "/preview?" in _report(cast, state)
+
+
+@pytest.mark.parametrize("state", ["publishing", "published", "failed", "cancelled"])
+def test_pictures_are_not_asked_for_that_may_be_gone(cast, state):
+    """Publishing removes the files the moment it is done: each picture still on its way was a 404."""
+    assert "/preview?" not in _report(cast, state)
+
+
+def _report(cast, state):
+    upload = cast.sample("analysed-upload")
+    type(upload).objects.filter(pk=upload.pk).update(state=state)
+    answer = cast.owner.portal.get(f"/datasets/{upload.dataset_id}/uploads/{upload.pk}/")
+    assert answer.status_code == 200
+    return answer.content.decode()
