@@ -8,7 +8,18 @@ from unfold.views import ChangeList
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import ReadableEvent, readable
 from apps.core.admin import ReadOnlyAdmin
+from apps.core.identity.actor import Via
 from apps.core.identity.requests import PortalRequest
+
+#: By which door somebody came in.
+DOORS: dict[str, Any] = {
+    Via.SESSION: _("pages"),
+    Via.TOKEN: _("access token"),
+    Via.KEY: _("API key"),
+    Via.SOCKET: _("live connection"),
+    Via.COMMAND: _("command line"),
+    Via.SYSTEM: _("the portal itself"),
+}
 
 
 class ReadableEvents(ChangeList):
@@ -24,7 +35,7 @@ class ReadableEvents(ChangeList):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    list_display = ("time", "shown_action", "sentence", "via")
+    list_display = ("time", "shown_action", "sentence", "shown_door")
     list_filter = ("action", "actor_kind", "via")
     search_fields = ("entity_id", "request_id", "action")
     fields = readonly_fields = (
@@ -32,7 +43,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "shown_action",
         "sentence",
         "actor_role",
-        "via",
+        "shown_door",
         "request_id",
         "organization_id",
         "project_id",
@@ -48,6 +59,10 @@ class AuditEventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("action"), ordering="action")
     def shown_action(self, event: AuditEvent) -> Any:
         return event.label
+
+    @admin.display(description=_("door"), ordering="via")
+    def shown_door(self, event: AuditEvent) -> Any:
+        return DOORS.get(event.via, event.via)
 
     @admin.display(description=_("sentence"))
     def sentence(self, event: AuditEvent) -> str:

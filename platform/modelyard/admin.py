@@ -40,6 +40,15 @@ for _model, _one, _many in (
 ):
     _model._meta.verbose_name, _model._meta.verbose_name_plural = _one, _many
 
+#: What tells a browser in its header → its name; who pretends to be others comes first.
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
 SCHEDULES = (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
 for _model in (EmailAddress, Authenticator, UserSession, Group, PeriodicTask, *SCHEDULES):
     admin.site.unregister(_model)
@@ -137,7 +146,8 @@ class UserSessionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("browser"))
     def shown_browser(self, session: UserSession) -> str:
-        return str(session.user_agent)[:80]
+        agent = str(session.user_agent)
+        return next((name for sign, name in BROWSERS if sign in agent), agent[:40])
 
 
 @admin.register(Group)
