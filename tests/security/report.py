@@ -90,8 +90,8 @@ class Collected:
         failed = sum(door.failed for _name, door in self.rows(REQUESTS))
         total = sum(sum(counts) for answers in self.fuzz.values() for counts in answers.values())
         head = (
-            f"{len(self.fuzz)} operations × {len(personas)} personas ({', '.join(personas)}), {total} requests: half of\n"
-            f"them as the schema allows, half as it forbids. {failed} operation(s) crashed, leaked, or answered otherwise\n"
+            f"{len(self.fuzz)} operations × {len(personas)} personas ({', '.join(personas)}), {total} requests: about half\n"
+            f"of them as the schema allows, half as it forbids. {failed} operation(s) crashed, leaked, or answered otherwise\n"
             "than the schema says. Accepted / refused by persona:\n"
         )
         rows = []

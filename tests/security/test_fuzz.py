@@ -5,7 +5,8 @@ get past the 404. Every answer is checked by the kit's client: the members that 
 `application/problem+json` with a code for whatever is refused. A request is undone before the next: rows by a
 savepoint, files of uploads by a copy, rate limits by a fresh prefix of the cache.
 
-The seed fixes what is drawn: `MODELYARD_SECURITY_SEED=7 make security`.
+The seed fixes what is drawn, and requests by one persona may be fewer on a busy machine:
+`MODELYARD_SECURITY_SEED=7 MODELYARD_SECURITY_EXAMPLES=20 make security`.
 """
 
 import os
