@@ -50,8 +50,10 @@ resilience: install-dev assets ## kill every kind of process at random moments o
 .PHONY: security
 security: install-dev assets ## tenancy matrix, bad input and static analysis, in full count
 	$(PYTHON) -m bandit -q -c pyproject.toml --severity-level medium -r apps platform trainers
-	git ls-files -z | xargs -0 $(VENV)/bin/detect-secrets-hook --baseline .secrets.baseline
-	MODELYARD_SECURITY_FULL=1 $(PYTHON) -m pytest -m security tests $(ARGS)
+	# 3: nothing new, lines have moved. The hook writes them into the copy.
+	baseline=$$(mktemp) && trap 'rm -f $$baseline' EXIT && cp .secrets.baseline $$baseline && \
+	git ls-files -z | xargs -0 sh -c '$(VENV)/bin/detect-secrets-hook --baseline $$0 "$$@" || test $$? = 3' $$baseline
+	MODELYARD_SECURITY_FULL=1 $(PYTHON) -m pytest -n 2 -p tests.security.report -m security tests $(ARGS)
 
 .PHONY: bench
 bench: install-dev assets ## measure, side by side with MLflow's own server and bare trainers

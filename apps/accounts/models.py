@@ -60,10 +60,10 @@ class User(Entity, AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may enter the admin"), default=False)
     # Raised when every token of the person must end: password change, deactivation, change of a role.
-    token_generation = models.PositiveIntegerField(default=0, editable=False)
+    token_generation = models.PositiveIntegerField(_("generation of tokens"), default=0, editable=False)
     # What sign-up asked for; acted on once the address is verified, then emptied.
-    signup_company = models.CharField(max_length=120, blank=True, editable=False)
-    signup_division = models.CharField(max_length=120, blank=True, editable=False)
+    signup_company = models.CharField(_("company at sign-up"), max_length=120, blank=True, editable=False)
+    signup_division = models.CharField(_("division at sign-up"), max_length=120, blank=True, editable=False)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -101,14 +101,14 @@ class User(Entity, AbstractBaseUser, PermissionsMixin):
 class RefreshToken(Entity):
     """One refresh token of a rotation family. Only its digest is stored; using one twice ends the family."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="refresh_tokens")
-    family = models.UUIDField()
-    digest = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="refresh_tokens", verbose_name=_("person"))
+    family = models.UUIDField(_("family"))
+    digest = models.CharField(_("digest"), max_length=64, unique=True)
     # Plain id: organizations stand above accounts.
-    organization_id = models.UUIDField(null=True)
-    expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True)
-    revoked_at = models.DateTimeField(null=True)
+    organization_id = models.UUIDField(_("organization"), null=True)
+    expires_at = models.DateTimeField(_("expires"))
+    used_at = models.DateTimeField(_("used"), null=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True)
 
     class Meta:
         verbose_name = _("refresh token")

@@ -13,8 +13,8 @@ from apps.core.entities import uuid7
 class PersonKey(models.Model):
     """The key of one person's values in the log, itself encrypted. Destroying the row erases the values."""
 
-    subject_id = models.UUIDField(primary_key=True)
-    wrapped = models.BinaryField()
+    subject_id = models.UUIDField(_("person"), primary_key=True)
+    wrapped = models.BinaryField(_("encrypted key"))
 
     class Meta:
         verbose_name = _("person key")
@@ -75,12 +75,14 @@ class AuditEvent(models.Model):
 class AuditSeal(models.Model):
     """An event's place in its chain: `hash` covers the previous hash, the number and the event."""
 
-    event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="seal")
+    event = models.OneToOneField(
+        AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="seal", verbose_name=_("event")
+    )
     # The organization, or the zero id for events without one.
-    chain = models.UUIDField()
-    seq = models.BigIntegerField()
-    previous_hash = models.CharField(max_length=64)
-    hash = models.CharField(max_length=64)
+    chain = models.UUIDField(_("chain"))
+    seq = models.BigIntegerField(_("number"))
+    previous_hash = models.CharField(_("previous hash"), max_length=64)
+    hash = models.CharField(_("hash"), max_length=64)
 
     class Meta:
         verbose_name = _("audit seal")

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin
 from apps.core.identity.requests import PortalRequest
+from apps.core.templatetags.ui import format_bytes
 from apps.datasets import services
 from apps.datasets.models import Dataset, Revision, Snapshot, Upload
 
@@ -34,7 +35,7 @@ class DatasetAdmin(PolicyAdmin):
         "labelled_count",
         "box_count",
         "file_count",
-        "byte_count",
+        "shown_bytes",
         "split_plan",
         "created_by",
         "created_at",
@@ -43,6 +44,10 @@ class DatasetAdmin(PolicyAdmin):
     )
     fields = ("project", "name", "description", "visibility", *readonly_fields)
     inlines = (RevisionInline,)
+
+    @admin.display(description=_("size"))
+    def shown_bytes(self, dataset: Dataset) -> str:
+        return format_bytes(dataset.byte_count)
 
     def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "project") if obj else self.readonly_fields
@@ -65,7 +70,7 @@ class DatasetAdmin(PolicyAdmin):
 
 @admin.register(Upload)
 class UploadAdmin(ReadOnlyAdmin):
-    list_display = ("dataset", "state", "file_count", "byte_count", "created_by", "created_at", "revision")
+    list_display = ("dataset", "state", "file_count", "shown_bytes", "created_by", "created_at", "revision")
     list_filter = ("state", "mode")
     list_select_related = ("dataset", "created_by", "revision")
     search_fields = ("dataset__name", "note", "id")
@@ -77,7 +82,7 @@ class UploadAdmin(ReadOnlyAdmin):
         "lenient",
         "note",
         "file_count",
-        "byte_count",
+        "shown_bytes",
         "failure",
         "revision",
         "created_by",
@@ -87,10 +92,14 @@ class UploadAdmin(ReadOnlyAdmin):
         "swept_at",
     )
 
+    @admin.display(description=_("size"), ordering="byte_count")
+    def shown_bytes(self, upload: Upload) -> str:
+        return format_bytes(upload.byte_count)
+
 
 @admin.register(Snapshot)
 class SnapshotAdmin(ReadOnlyAdmin):
-    list_display = ("dataset", "tag", "revision", "root_hash", "created_by", "created_at")
+    list_display = ("dataset", "tag", "revision", "shown_hash", "created_by", "created_at")
     list_filter = ("dataset__organization",)
     list_select_related = ("dataset", "revision", "created_by")
     search_fields = ("dataset__name", "tag", "root_hash", "id")
@@ -108,6 +117,10 @@ class SnapshotAdmin(ReadOnlyAdmin):
         "created_by",
         "created_at",
     )
+
+    @admin.display(description=_("root hash"))
+    def shown_hash(self, snapshot: Snapshot) -> str:
+        return snapshot.root_hash[:16]
 
     def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return self._holds(request, "delete", obj)

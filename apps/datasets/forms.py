@@ -22,6 +22,7 @@ class DatasetForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         projects = Project.objects.permitted(actor, "datasets.add_dataset")
         self.fields["project"].queryset = projects.filter(organization=actor.organization_id).order_by("name")  # type: ignore[attr-defined]
+        self.fields["project"].empty_label = _("Choose a project")  # type: ignore[attr-defined]
         self.fields["visibility"].choices = Visibility.choices  # type: ignore[attr-defined]
         if not self.instance._state.adding:
             del self.fields["project"]

@@ -16,7 +16,7 @@ from django.db.models.functions import Lower, Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.entities import Entity, Trashable
+from apps.core.entities import PLAIN, Entity, Trashable
 from apps.datasets.analysis import Analysis
 from apps.datasets.querysets import (
     DatasetQuerySet,
@@ -26,7 +26,6 @@ from apps.datasets.querysets import (
     UploadQuerySet,
 )
 
-PLAIN = RegexValidator(r"^[^\x00-\x1f<>]+$", _("Control characters, < and > are not allowed."))
 TAG = RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", _("Letters, digits, point, dash and underscore only."))
 
 
@@ -130,7 +129,13 @@ class Dataset(Entity, Trashable):
     byte_count = models.PositiveBigIntegerField(_("bytes"), default=0, editable=False)
     # The plan of the dataset's level; without one the default counts.
     split_plan = models.ForeignKey(
-        "datasets.SplitPlan", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+        "datasets.SplitPlan",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("split"),
     )
 
     objects = DatasetQuerySet.as_manager()
@@ -163,14 +168,14 @@ class Dataset(Entity, Trashable):
 class Revision(Entity):
     """One published state of a dataset."""
 
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="revisions")
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="revisions", verbose_name=_("dataset"))
     no = models.PositiveIntegerField(_("number"))
     # [{"id": 0, "name": "circle"}], ids from 0 without gaps; they keep their meaning while uploads are added.
-    classes = models.JSONField(default=list)
+    classes = models.JSONField(_("classes"), default=list)
     # {"images", "labelled", "boxes", "files", "bytes", "added", "changed", "removed"}
-    counts = models.JSONField(default=dict)
+    counts = models.JSONField(_("counts"), default=dict)
     # Of the bucket hashes; "" until a snapshot first needs it.
-    root_hash = models.CharField(max_length=64, blank=True)
+    root_hash = models.CharField(_("root hash"), max_length=64, blank=True)
     note = models.CharField(_("note"), max_length=300, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -195,13 +200,15 @@ class Blob(models.Model):
     """Bytes in the store, addressed by their digest within one organization; byte-exact as uploaded."""
 
     id = models.BigAutoField(primary_key=True)
-    organization = models.ForeignKey("organizations.Organization", on_delete=models.CASCADE, related_name="+")
-    sha256 = models.CharField(max_length=64)
-    size = models.BigIntegerField()
-    media_type = models.CharField(max_length=60)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    organization = models.ForeignKey(
+        "organizations.Organization", on_delete=models.CASCADE, related_name="+", verbose_name=_("organization")
+    )
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    size = models.BigIntegerField(_("size"))
+    media_type = models.CharField(_("media type"), max_length=60)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     # Whether the picture could be decoded completely; NULL until a worker has tried (and for other files).
-    is_sound = models.BooleanField(null=True)
+    is_sound = models.BooleanField(_("sound"), null=True)
 
     class Meta:
         verbose_name = _("blob")
@@ -217,10 +224,12 @@ class AnnotationDocument(models.Model):
     """The immutable labels of one image, by the digest of their canonical JSON."""
 
     id = models.BigAutoField(primary_key=True)
-    organization = models.ForeignKey("organizations.Organization", on_delete=models.CASCADE, related_name="+")
-    sha256 = models.CharField(max_length=64)
-    document = models.JSONField()
-    class_ids = ArrayField(models.PositiveSmallIntegerField(), default=list)
+    organization = models.ForeignKey(
+        "organizations.Organization", on_delete=models.CASCADE, related_name="+", verbose_name=_("organization")
+    )
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    document = models.JSONField(_("document"))
+    class_ids = ArrayField(models.PositiveSmallIntegerField(), default=list, verbose_name=_("classes"))
 
     class Meta:
         verbose_name = _("annotation document")
@@ -235,11 +244,11 @@ class Item(models.Model):
     """A path of a dataset, whatever lies there from revision to revision."""
 
     id = models.BigAutoField(primary_key=True)
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="items")
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="items", verbose_name=_("dataset"))
     # Ordered by code points, as programs order paths.
-    path = models.CharField(max_length=1024, db_collation="C")
+    path = models.CharField(_("path"), max_length=1024, db_collation="C")
     # First byte of sha256(path): what the root hash is divided by.
-    bucket = models.PositiveSmallIntegerField()
+    bucket = models.PositiveSmallIntegerField(_("bucket"))
 
     objects = ItemQuerySet.as_manager()
 
@@ -258,21 +267,25 @@ class Entry(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     # Repeated from the item, so that lists are served by one index.
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+", db_index=False)
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="entries")
-    from_revision = models.PositiveIntegerField()
-    to_revision = models.PositiveIntegerField(null=True)
-    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="entries")
-    is_image = models.BooleanField()
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.CASCADE, related_name="+", db_index=False, verbose_name=_("dataset")
+    )
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="entries", verbose_name=_("item"))
+    from_revision = models.PositiveIntegerField(_("from revision"))
+    to_revision = models.PositiveIntegerField(_("to revision"), null=True)
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="entries", verbose_name=_("blob"))
+    is_image = models.BooleanField(_("image"))
     # Of the upright picture, in pixels; NULL for other files.
-    width = models.PositiveIntegerField(null=True)
-    height = models.PositiveIntegerField(null=True)
+    width = models.PositiveIntegerField(_("width"), null=True)
+    height = models.PositiveIntegerField(_("height"), null=True)
     # NULL: nobody has labelled the image. A document without objects says that there is nothing to see.
-    annotation = models.ForeignKey(AnnotationDocument, on_delete=models.PROTECT, null=True, related_name="entries")
-    class_ids = ArrayField(models.PositiveSmallIntegerField(), default=list)
-    box_count = models.PositiveIntegerField(default=0)
+    annotation = models.ForeignKey(
+        AnnotationDocument, on_delete=models.PROTECT, null=True, related_name="entries", verbose_name=_("labels")
+    )
+    class_ids = ArrayField(models.PositiveSmallIntegerField(), default=list, verbose_name=_("classes"))
+    box_count = models.PositiveIntegerField(_("boxes"), default=0)
     # The split that the upload named, "" for none.
-    split = models.CharField(max_length=5, blank=True, choices=Split.choices)
+    split = models.CharField(_("split"), max_length=5, blank=True, choices=Split.choices)
 
     objects = EntryQuerySet.as_manager()
 
@@ -312,10 +325,12 @@ class BucketHash(models.Model):
     """Digest of the items of one bucket as they were at `revision_no`."""
 
     id = models.BigAutoField(primary_key=True)
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+", db_index=False)
-    bucket = models.PositiveSmallIntegerField()
-    revision_no = models.PositiveIntegerField()
-    digest = models.CharField(max_length=64)
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.CASCADE, related_name="+", db_index=False, verbose_name=_("dataset")
+    )
+    bucket = models.PositiveSmallIntegerField(_("bucket"))
+    revision_no = models.PositiveIntegerField(_("revision"))
+    digest = models.CharField(_("digest"), max_length=64)
 
     class Meta:
         verbose_name = _("bucket hash")
@@ -329,14 +344,16 @@ class BucketHash(models.Model):
 class SplitPlan(Entity):
     """How images are divided. Immutable; a plan is a rule, or rows, so re-splitting rewrites nothing else."""
 
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="split_plans")
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.CASCADE, related_name="split_plans", verbose_name=_("dataset")
+    )
     level = models.CharField(_("level"), max_length=10, choices=SplitLevel.choices)
     method = models.CharField(_("method"), max_length=10, choices=SplitMethod.choices)
     seed = models.PositiveIntegerField(_("seed"), default=0)
     # {"train": 0.8, "val": 0.2, "test": 0.0}; {} unless automatic.
     ratios = models.JSONField(_("ratios"), default=dict, blank=True)
     # Of method, seed, ratios and rows; the level is no part of it.
-    digest = models.CharField(max_length=64)
+    digest = models.CharField(_("digest"), max_length=64)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -362,9 +379,11 @@ class SplitRow(models.Model):
     """The split of one item in a plan made by hand."""
 
     id = models.BigAutoField(primary_key=True)
-    plan = models.ForeignKey(SplitPlan, on_delete=models.CASCADE, related_name="rows", db_index=False)
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
-    split = models.CharField(max_length=5, choices=Split.choices)
+    plan = models.ForeignKey(
+        SplitPlan, on_delete=models.CASCADE, related_name="rows", db_index=False, verbose_name=_("split plan")
+    )
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+", verbose_name=_("item"))
+    split = models.CharField(_("split"), max_length=5, choices=Split.choices)
 
     class Meta:
         verbose_name = _("split row")
@@ -385,14 +404,14 @@ class Snapshot(Entity):
     split_plan = models.ForeignKey(
         SplitPlan, on_delete=models.PROTECT, related_name="snapshots", verbose_name=_("split")
     )
-    split_digest = models.CharField(max_length=64)
+    split_digest = models.CharField(_("digest of the split"), max_length=64)
     root_hash = models.CharField(_("root hash"), max_length=64)
     # Grows by one within the dataset; the tag is v<no> unless one is given.
     no = models.PositiveIntegerField(_("number"))
     tag = models.CharField(_("tag"), max_length=60, validators=[TAG])
     note = models.CharField(_("note"), max_length=300, blank=True)
     # Labelled images by split, as a training gets them: {"train", "val", "test"}, and "images", "boxes", "bytes".
-    counts = models.JSONField(default=dict)
+    counts = models.JSONField(_("counts"), default=dict)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -450,20 +469,25 @@ class Upload(Entity):
     mode = models.CharField(_("mode"), max_length=10, choices=PublishMode.choices, default=PublishMode.ADD)
     note = models.CharField(_("note"), max_length=300, blank=True)
     # Of the step that a worker is at: {"done", "total", "bytes"}.
-    progress = models.JSONField(default=dict, blank=True)
+    progress = models.JSONField(_("progress"), default=dict, blank=True)
     # `Analysis.as_dict()`, {} before the first.
-    analysis = models.JSONField(default=dict, blank=True)
+    analysis = models.JSONField(_("analysis"), default=dict, blank=True)
     # Why it failed: {"code", "params"}.
-    failure = models.JSONField(default=dict, blank=True)
+    failure = models.JSONField(_("why it failed"), default=dict, blank=True)
     # Who asked for the publication, the actor of the worker that does it.
     published_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("published by"),
     )
     revision = models.ForeignKey(
         Revision, on_delete=models.SET_NULL, null=True, blank=True, related_name="uploads", verbose_name=_("revision")
     )
     # Its folder, and what it left in the store, are gone.
-    swept_at = models.DateTimeField(null=True, blank=True)
+    swept_at = models.DateTimeField(_("files removed"), null=True, blank=True)
 
     objects = UploadQuerySet.as_manager()
 

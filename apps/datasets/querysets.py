@@ -9,9 +9,6 @@ if TYPE_CHECKING:
 
 
 class DatasetQuerySet(PermittedQuerySet["Dataset"]):
-    def trashed(self) -> Self:
-        return self.filter(deleted_at__isnull=False)
-
     def search(self, text: str) -> Self:
         return self.filter(name__icontains=text) if text else self
 

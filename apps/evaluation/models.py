@@ -49,7 +49,9 @@ class InferenceJob(models.Model):
 class InferenceInput(models.Model):
     """One picture of an inference job; its bytes are a blob of the organization, exactly as they were sent."""
 
-    job = models.ForeignKey(InferenceJob, on_delete=models.CASCADE, related_name="inputs", db_index=False)
+    job = models.ForeignKey(
+        InferenceJob, on_delete=models.CASCADE, related_name="inputs", db_index=False, verbose_name=_("job")
+    )
     no = models.PositiveSmallIntegerField(_("number"))
     name = models.CharField(_("name"), max_length=255)
     sha256 = models.CharField(_("SHA-256"), max_length=64)

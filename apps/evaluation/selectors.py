@@ -1,7 +1,6 @@
 """Reads: what a model said about each picture, whichever way its trainer wrote it down; checkpoints to try."""
 
 import json
-import math
 from typing import Any, TypeGuard
 
 from apps.core.errors import NotFound
@@ -22,6 +21,8 @@ CHOICES = 200
 RECENT = 8
 # Predictions are read into memory; 64 pictures with 3,000 boxes each have about 25 MB.
 MAX_PREDICTIONS_BYTES = 64 << 20
+# JSON's integers may be too large to become floats.
+MAX_NUMBER = 1e300
 
 
 def input_url(inference_id: Any, no: int) -> str:
@@ -74,7 +75,8 @@ def result_of(inference: InferenceJob) -> dict[str, Any] | None:
     written = summary.pop("predictions", None)
     if not isinstance(written, list):
         written = _from_artifact(inference)
-    by_name = {entry["name"]: entry for entry in reversed(written) if isinstance(entry, dict) and "name" in entry}
+    entries = [entry for entry in reversed(written) if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
+    by_name = {entry["name"]: entry for entry in entries}
     predictions = []
     for position, picture in enumerate(inference.inputs.all()):
         entry = written[position] if position < len(written) else None
@@ -121,15 +123,15 @@ def _box(box: Any) -> dict[str, Any] | None:
     if not isinstance(box, dict):
         return None
     corners: Any = box.get("bbox")
-    number, score = box.get("class"), box.get("score")
+    number, score, label = box.get("class"), box.get("score"), box.get("label")
     if not isinstance(corners, list) or len(corners) != 4 or not all(map(_is_number, corners)):
         return None
-    if not isinstance(number, int) or isinstance(number, bool) or not _is_number(score):
+    if not isinstance(number, int) or not _is_number(number) or not _is_number(score):
         return None
     return {
         "bbox": [float(value) for value in corners],
         "class": number,
-        "label": str(box.get("label", number))[:120],
+        "label": label[:120] if isinstance(label, str) else str(number),
         "score": float(score),
     }
 
@@ -141,4 +143,4 @@ def _classes(predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_NUMBER < value < MAX_NUMBER

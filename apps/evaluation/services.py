@@ -17,7 +17,7 @@ from apps.core.operations import operation
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key, incoming_key
 from apps.datasets.defects import ERROR, Defect, describe
-from apps.datasets.images import ImageFacts, ImageLimits, inspect
+from apps.datasets.images import MEDIA_TYPES, ImageFacts, ImageLimits, inspect
 from apps.evaluation import actions
 from apps.evaluation.models import InferenceInput, InferenceJob
 from apps.evaluation.selectors import TRIABLE, checkpoints_of, predicting_trainer
@@ -34,13 +34,6 @@ MAX_TOTAL_BYTES = 256 << 20
 PRIORITY = 10
 CPUS = 1
 MEMORY_MB = 2048
-MEDIA_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "BMP": "image/bmp",
-    "TIFF": "image/tiff",
-}
 TOO_BIG = frozenset({"image.too_big", "image.pixels"})
 
 

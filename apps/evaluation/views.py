@@ -1,17 +1,18 @@
 """Portal pages of the quick test. The pictures and answers themselves travel over REST and the socket."""
 
-import dataclasses
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_GET
 
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import signed_in
+from apps.datasets.images import MEDIA_TYPES
 from apps.evaluation import selectors, services
 from apps.trainers.catalogue import Trainer
-from apps.training.forms import schema_fields
+from apps.trainers.forms import schema_fields
 from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
 
 # Where a trainer knows these settings: weak boxes are asked for too, so that the threshold has something to move over.
@@ -19,6 +20,7 @@ START_WITH = {"conf": 0.05}
 
 
 @signed_in
+@require_GET
 def quick_test(request: PortalRequest) -> HttpResponse:
     """Any checkpoint of the chosen organization that one may see."""
     choices = list(selectors.checkpoints_for_choice(request.actor))
@@ -33,6 +35,7 @@ def quick_test(request: PortalRequest) -> HttpResponse:
 
 
 @signed_in
+@require_GET
 def training_quick_test(request: PortalRequest, pk: Any) -> HttpResponse:
     """The part of a training's page in which its checkpoints are tried."""
     training = TrainingJob.objects.with_job().get_visible(request.actor, pk=pk)
@@ -61,13 +64,12 @@ def _panel(request: PortalRequest, chosen: list[Checkpoint]) -> dict[str, Any]:
             "file": services.MAX_FILE_BYTES,
             "total": services.MAX_TOTAL_BYTES,
         },
-        "accept": ",".join(services.MEDIA_TYPES.values()),
+        "accept": ",".join(MEDIA_TYPES.values()),
     }
 
 
 def _fields(trainer: Trainer, task: str) -> list[dict[str, Any]]:
     """The settings of the mode `predict` as fields of a form."""
-    schema = trainer.schema("predict")
-    values = trainer.defaults("predict", task)
-    values |= {key: value for key, value in START_WITH.items() if key in schema["properties"]}
-    return schema_fields(dataclasses.replace(trainer, schemas={"train": schema}), values, {})
+    known = trainer.schema("predict")["properties"]
+    values = {key: value for key, value in START_WITH.items() if key in known}
+    return schema_fields(trainer, "predict", trainer.defaults("predict", task) | values, {})

@@ -3,15 +3,12 @@
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.entities import Entity, Trashable
+from apps.core.entities import PLAIN, Entity, Trashable
 from apps.experiments.querysets import ExperimentQuerySet, RunQuerySet
-
-PLAIN = RegexValidator(r"^[^\x00-\x1f<>]+$", _("Control characters, < and > are not allowed."))
 
 
 class MirrorState(models.TextChoices):
@@ -32,8 +29,8 @@ class Mirrored(models.Model):
         _("MLflow"), max_length=20, choices=MirrorState.choices, default=MirrorState.PENDING, editable=False
     )
     mirror_error = models.TextField(_("MLflow's last error"), blank=True, editable=False)
-    mirror_wanted = models.PositiveBigIntegerField(default=0, editable=False)
-    mirror_done = models.PositiveBigIntegerField(default=0, editable=False)
+    mirror_wanted = models.PositiveBigIntegerField(_("messages sent to MLflow"), default=0, editable=False)
+    mirror_done = models.PositiveBigIntegerField(_("messages that MLflow has"), default=0, editable=False)
 
     class Meta:
         abstract = True
@@ -115,8 +112,12 @@ ENDED = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
 class Run(Entity, Mirrored):
     """One piece of work that logs parameters, metrics and artifacts. It needs no training job."""
 
-    organization = models.ForeignKey("organizations.Organization", on_delete=models.CASCADE, related_name="runs")
-    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="runs")
+    organization = models.ForeignKey(
+        "organizations.Organization", on_delete=models.CASCADE, related_name="runs", verbose_name=_("organization")
+    )
+    project = models.ForeignKey(
+        "projects.Project", on_delete=models.CASCADE, related_name="runs", verbose_name=_("project")
+    )
     experiment = models.ForeignKey(
         Experiment, on_delete=models.CASCADE, related_name="runs", verbose_name=_("experiment")
     )
@@ -127,11 +128,11 @@ class Run(Entity, Mirrored):
     params = models.JSONField(_("parameters"), default=dict, blank=True)
     tags = models.JSONField(_("tags"), default=dict, blank=True)
     mlflow_run_id = models.CharField(_("MLflow run"), max_length=64, blank=True, editable=False)
-    mlflow_artifact_uri = models.CharField(max_length=500, blank=True, editable=False)
+    mlflow_artifact_uri = models.CharField(_("MLflow artifacts"), max_length=500, blank=True, editable=False)
     # How far the points source was read, in its own terms, and per batch series {name: [seen, sent, topped_up]}.
-    points_cursor = models.JSONField(null=True, editable=False)
-    points_series = models.JSONField(default=dict, editable=False)
-    points_announced_at = models.DateTimeField(null=True, editable=False)
+    points_cursor = models.JSONField(_("points mirrored up to"), null=True, editable=False)
+    points_series = models.JSONField(_("series mirrored"), default=dict, editable=False)
+    points_announced_at = models.DateTimeField(_("points announced"), null=True, editable=False)
 
     objects = RunQuerySet.as_manager()
 

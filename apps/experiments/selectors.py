@@ -10,12 +10,6 @@ from apps.projects.models import Project
 RECENT_RUNS = 5
 
 
-def experiments_for_choice(actor: Actor, project: Project) -> ExperimentQuerySet:
-    """Experiments of the project that the actor may add runs to, the default first, then by name."""
-    rows = Experiment.objects.permitted(actor, "experiments.change_experiment")
-    return rows.filter(project=project).order_by("-is_default", "name")
-
-
 def experiments_with_recent_runs(actor: Actor, project: Project) -> ExperimentQuerySet:
     """The project's experiments, newest first, each with `run_count` and its latest runs in `recent_runs`."""
     # The large columns are for a run's own page.

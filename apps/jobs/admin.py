@@ -10,6 +10,9 @@ from apps.core.identity.requests import PortalRequest
 from apps.jobs.models import Attempt, Job, JobArtifact
 from apps.jobs.services import lifecycle
 
+#: Kind of job → what it is for.
+KINDS = {"training": _("training"), "inference": _("quick test")}
+
 
 class AttemptInline(PolicyInline):
     model = Attempt
@@ -23,13 +26,22 @@ class JobArtifactInline(PolicyInline):
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    list_display = ("name", "kind", "state", "project", "organization", "shown_progress", "created_at", "finished_at")
+    list_display = (
+        "name",
+        "shown_kind",
+        "state",
+        "project",
+        "organization",
+        "shown_progress",
+        "created_at",
+        "finished_at",
+    )
     list_filter = ("state", "kind", "organization", "resource_group")
     list_select_related = ("project", "organization")
     search_fields = ("name", "id")
     fields = readonly_fields = (
         "name",
-        "kind",
+        "shown_kind",
         "organization",
         "project",
         "created_by",
@@ -49,6 +61,10 @@ class JobAdmin(ReadOnlyAdmin):
     )
     inlines = (AttemptInline, JobArtifactInline)
     actions = ("stop_jobs", "resume_jobs")
+
+    @admin.display(description=_("kind"), ordering="kind")
+    def shown_kind(self, job: Job) -> Any:
+        return KINDS.get(job.kind, job.kind)
 
     @admin.display(description=_("reason"))
     def shown_reason(self, job: Job) -> str:

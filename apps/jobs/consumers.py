@@ -7,6 +7,7 @@ it closes them.
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from http.cookies import SimpleCookie
@@ -17,8 +18,9 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import HASH_SESSION_KEY, get_user
 from django.utils import translation
+from django.utils.crypto import constant_time_compare
 from rest_framework.exceptions import AuthenticationFailed
 
 from apps.core import policy
@@ -31,12 +33,16 @@ from apps.jobs.models import Job
 from apps.jobs.selectors import summary
 from apps.jobs.services.transitions import MAX_HINT_CHARACTERS, MAX_HINT_EVENTS
 
+log = logging.getLogger(__name__)
+
 Reader = tuple[str, str, str, bool, int | str | None]
 
 PROTOCOL = "modelyard.v1"
 TICKET = "modelyard.ticket."
 MAX_FRAME = 1024
 RECHECK_SECONDS = 4.0
+# "Internal error": browsers connect again.
+CANNOT_ASK = 1011
 # At most five hints per second for each socket; those in between are merged.
 HINT_SECONDS = 0.2
 
@@ -116,7 +122,7 @@ class JobConsumer(AsyncWebsocketConsumer):
             return
         try:
             frame = json.loads(text_data)
-        except ValueError:
+        except (ValueError, RecursionError):
             frame = None
         if not isinstance(frame, dict) or frame.get("type") != "ping":
             await self.close(4400)
@@ -157,6 +163,10 @@ class JobConsumer(AsyncWebsocketConsumer):
                 self.may_change = await _shared(reader, database_sync_to_async(self._may_change))
             except Close:
                 await self.close(4403)
+                return
+            except Exception:  # a right that cannot be asked for is none; the page comes back by itself
+                log.exception("the right to see job %s could not be asked", self.job_id)
+                await self.close(CANNOT_ASK)
                 return
 
     def _reader(self) -> Reader:
@@ -222,7 +232,10 @@ class JobConsumer(AsyncWebsocketConsumer):
         """The job and whether the reader may change it, with roles read afresh. Raises `Close`."""
         user = self.actor.user
         assert user is not None
-        user.refresh_from_db(fields=["is_active", "token_generation", "is_superuser"])
+        try:
+            user.refresh_from_db(fields=["is_active", "token_generation", "is_superuser", "password"])
+        except type(user).DoesNotExist as error:
+            raise Close(4401) from error
         if not user.is_active or not self._is_signed_in():
             raise Close(4401)
         fresh = self.actor.refreshed()
@@ -237,7 +250,12 @@ class JobConsumer(AsyncWebsocketConsumer):
             assert self.actor.user is not None
             return self.actor.user.token_generation == self.generation
         session = self.scope["session"]
-        return bool(session.session_key) and session.exists(session.session_key)
+        if not session.session_key or not session.exists(session.session_key):
+            return False
+        # A changed password ends the sessions of the old one, whose rows stay.
+        user, known = self.actor.user, session.get(HASH_SESSION_KEY, "")
+        assert user is not None
+        return constant_time_compare(known, user.get_session_auth_hash())
 
     def _event_seq(self) -> int:
         # Whether this job may be seen is asked on connecting, and again every few seconds.

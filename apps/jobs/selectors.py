@@ -19,6 +19,7 @@ MAX_SEARCH_MATCHES = 200
 MAX_SHOWN_LINE = 1000
 MAX_LINE = 1024 * 1024
 LONGEST_CHARACTER = 4
+LONGEST_ETA = 366 * 86400.0
 UNITS = {
     "epoch": lambda current, total: _("epoch %(current)s of %(total)s"),
     "step": lambda current, total: _("step %(current)s of %(total)s"),
@@ -87,6 +88,9 @@ def eta(job: Job) -> dict[str, int] | None:
     recent = left / detail["rate"] if detail.get("rate") else whole
     since = max(0.0, time.time() - detail["at"])
     low, high = min(whole, recent) * 0.9 - since, max(whole, recent) * 1.15 - since
+    # A trainer that reports next to nothing would have it last for ever.
+    if not high < LONGEST_ETA:
+        return None
     return {"low_seconds": max(0, round(low)), "high_seconds": max(1, round(high))}
 
 

@@ -6,12 +6,14 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from apps.jobs import messages
 from apps.jobs.executors import Presence, executor_for
 from apps.jobs.models import Attempt
 from apps.jobs.services.attempts import attempt_lost
 from apps.jobs.services.dispatch import dispatch as dispatch_pass
 from apps.jobs.services.reconcile import reconcile as reconcile_pass
 from apps.jobs.states import OPEN_ATTEMPTS, AttemptState
+from apps.resources.models import Node, NodeState
 
 
 @shared_task(name="jobs.dispatch", ignore_result=True)
@@ -50,6 +52,21 @@ def probe(attempt_id: str) -> str:
         # Killing is enough: the next probe finds it dead and recovers.
         executor.kill(attempt)
     return presence.value
+
+
+@shared_task(name="jobs.sweep", ignore_result=True)
+def sweep() -> int:
+    """Asks every node that answers to tidy up after its attempts; returns how many were asked."""
+    nodes = list(Node.objects.exclude(state=NodeState.OFFLINE))
+    for node in nodes:
+        messages.sweep(node.queue(0))
+    return len(nodes)
+
+
+@shared_task(name="jobs.sweep_node", ignore_result=True)
+def sweep_node() -> int:
+    """Runs on the node: removes what attempts that are over have left there."""
+    return executor_for("subprocess").sweep()
 
 
 def _open_attempt(attempt_id: Any) -> Attempt | None:

@@ -16,11 +16,13 @@ class Scope(models.TextChoices):
 class Series(models.Model):
     """One named number of a job. Last and best values are kept here, so that lists never read points."""
 
-    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="series", db_index=False)
+    job = models.ForeignKey(
+        "jobs.Job", on_delete=models.CASCADE, related_name="series", db_index=False, verbose_name=_("job")
+    )
     name = models.CharField(_("name"), max_length=120)
     scope = models.CharField(_("scope"), max_length=10, choices=Scope.choices)
     count = models.BigIntegerField(_("points"), default=0)
-    last_step = models.BigIntegerField(null=True)
+    last_step = models.BigIntegerField(_("last step"), null=True)
     last_value = models.FloatField(_("last"), null=True)
     min_value = models.FloatField(_("lowest"), null=True)
     max_value = models.FloatField(_("highest"), null=True)
@@ -42,13 +44,20 @@ class Point(models.Model):
     # Points are written in the transaction that finds or makes their series, with the job locked: a constraint that
     # looks every point's series up again would take longer than the points themselves.
     series = models.ForeignKey(
-        Series, on_delete=models.CASCADE, related_name="points", db_index=False, db_constraint=False
+        Series,
+        on_delete=models.CASCADE,
+        related_name="points",
+        db_index=False,
+        db_constraint=False,
+        verbose_name=_("series"),
     )
-    attempt_no = models.IntegerField()
-    step = models.BigIntegerField()
-    epoch = models.FloatField(null=True)
-    time = models.FloatField()  # Unix seconds: half the bytes and none of the parsing of a timestamp in charts
-    value = models.FloatField()
+    attempt_no = models.IntegerField(_("attempt"))
+    step = models.BigIntegerField(_("step"))
+    epoch = models.FloatField(_("epoch"), null=True)
+    time = models.FloatField(
+        _("time")
+    )  # Unix seconds: half the bytes and none of the parsing of a timestamp in charts
+    value = models.FloatField(_("value"))
 
     class Meta:
         verbose_name = _("point")
@@ -70,13 +79,18 @@ class Rollup(models.Model):
 
     pk = models.CompositePrimaryKey("series_id", "attempt_no", "first_step")
     series = models.ForeignKey(
-        Series, on_delete=models.CASCADE, related_name="rollups", db_index=False, db_constraint=False
+        Series,
+        on_delete=models.CASCADE,
+        related_name="rollups",
+        db_index=False,
+        db_constraint=False,
+        verbose_name=_("series"),
     )
-    attempt_no = models.IntegerField()
-    first_step = models.BigIntegerField()
-    last_step = models.BigIntegerField()
-    lowest = ArrayField(models.FloatField(null=True), size=4)
-    highest = ArrayField(models.FloatField(null=True), size=4)
+    attempt_no = models.IntegerField(_("attempt"))
+    first_step = models.BigIntegerField(_("first step"))
+    last_step = models.BigIntegerField(_("last step"))
+    lowest = ArrayField(models.FloatField(null=True), size=4, verbose_name=_("lowest"))
+    highest = ArrayField(models.FloatField(null=True), size=4, verbose_name=_("highest"))
 
     class Meta:
         verbose_name = _("rollup")

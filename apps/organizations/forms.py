@@ -7,8 +7,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
+from apps.core.entities import PLAIN
 from apps.core.identity import Role
-from apps.organizations.models import PLAIN, JoinPolicy, Membership, Organization
+from apps.organizations.models import JoinPolicy, Membership, Organization
 
 
 class SignupDetailsForm(forms.Form):

@@ -3,16 +3,14 @@
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.entities import Entity
+from apps.core.entities import PLAIN, Entity
 from apps.core.identity import Role
 from apps.organizations.querysets import MembershipQuerySet, OrganizationQuerySet
-
-PLAIN = RegexValidator(r"^[^\x00-\x1f<>]+$", _("Control characters, < and > are not allowed."))
 
 
 class JoinPolicy(models.TextChoices):
@@ -69,8 +67,12 @@ class MembershipState(models.TextChoices):
 class Membership(Entity):
     """One person in one organization with one role."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("organization")
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("person")
+    )
     role = models.CharField(_("role"), max_length=20, choices=Role.choices, default=Role.GUEST)
     state = models.CharField(
         _("state"), max_length=20, choices=MembershipState.choices, default=MembershipState.PENDING

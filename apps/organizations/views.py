@@ -1,6 +1,5 @@
 """Portal pages of the chosen organization: what it uses, who belongs to it, its settings."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -11,10 +10,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
-from apps.core.errors import DomainError
 from apps.core.identity import Role
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, search_of, signed_in
+from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
 from apps.organizations import services
 from apps.organizations.forms import HeirForm, OrganizationForm, RoleForm
 from apps.organizations.models import Membership, MembershipState, Organization
@@ -104,17 +102,6 @@ def _membership(request: PortalRequest, pk: str, permission: str = "organization
     return membership
 
 
-def _done(request: PortalRequest, act: Callable[[], Any], message: str) -> HttpResponse:
-    """Back to the members, with what came of it."""
-    try:
-        act()
-    except DomainError as error:
-        messages.error(request, f"{error.message} {error.hint}".strip())
-    else:
-        messages.success(request, message)
-    return redirect("organizations:members")
-
-
 @signed_in
 @require_POST
 def member_role(request: PortalRequest, pk: str) -> HttpResponse:
@@ -124,11 +111,10 @@ def member_role(request: PortalRequest, pk: str) -> HttpResponse:
         messages.error(request, _("Choose a role."))
         return redirect("organizations:members")
     role = form.cleaned_data["role"]
-    return _done(
-        request,
-        lambda: services.membership_change_role(actor=request.actor, membership=membership, role=role),
-        _("The role was changed."),
-    )
+    with error_messages(request):
+        services.membership_change_role(actor=request.actor, membership=membership, role=role)
+        messages.success(request, _("The role was changed."))
+    return redirect("organizations:members")
 
 
 @signed_in
@@ -137,33 +123,30 @@ def member_approve(request: PortalRequest, pk: str) -> HttpResponse:
     membership = _membership(request, pk)
     form = RoleForm(request.POST)
     role = form.cleaned_data["role"] if form.is_valid() else Role.ENGINEER_I
-    return _done(
-        request,
-        lambda: services.membership_approve(actor=request.actor, membership=membership, role=role),
-        _("%(name)s is a member now.") % {"name": membership.user},
-    )
+    with error_messages(request):
+        services.membership_approve(actor=request.actor, membership=membership, role=role)
+        messages.success(request, _("%(name)s is a member now.") % {"name": membership.user})
+    return redirect("organizations:members")
 
 
 @signed_in
 @require_POST
 def member_suspend(request: PortalRequest, pk: str) -> HttpResponse:
     membership = _membership(request, pk)
-    return _done(
-        request,
-        lambda: services.membership_suspend(actor=request.actor, membership=membership),
-        _("%(name)s is suspended.") % {"name": membership.user},
-    )
+    with error_messages(request):
+        services.membership_suspend(actor=request.actor, membership=membership)
+        messages.success(request, _("%(name)s is suspended.") % {"name": membership.user})
+    return redirect("organizations:members")
 
 
 @signed_in
 @require_POST
 def member_reinstate(request: PortalRequest, pk: str) -> HttpResponse:
     membership = _membership(request, pk)
-    return _done(
-        request,
-        lambda: services.membership_reinstate(actor=request.actor, membership=membership),
-        _("%(name)s is a member again.") % {"name": membership.user},
-    )
+    with error_messages(request):
+        services.membership_reinstate(actor=request.actor, membership=membership)
+        messages.success(request, _("%(name)s is a member again.") % {"name": membership.user})
+    return redirect("organizations:members")
 
 
 @signed_in

@@ -6,8 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
+from apps.core.entities import PLAIN
 from apps.core.identity import Actor
-from apps.projects.models import PLAIN, Project, ProjectRole
+from apps.projects.models import Project, ProjectRole
 
 
 class ProjectForm(forms.Form):

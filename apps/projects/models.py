@@ -3,16 +3,13 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.entities import Entity, Trashable
+from apps.core.entities import PLAIN, Entity, Trashable
 from apps.projects.querysets import ProjectMembershipQuerySet, ProjectQuerySet
-
-PLAIN = RegexValidator(r"^[^\x00-\x1f<>]+$", _("Control characters, < and > are not allowed."))
 
 
 class ProjectRole(models.TextChoices):
@@ -35,7 +32,9 @@ class Project(Entity, Trashable):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
     )
     # Shares (django-guardian) are granted to people or to this group; only the membership services write it.
-    group = models.OneToOneField("auth.Group", on_delete=models.PROTECT, related_name="project", editable=False)
+    group = models.OneToOneField(
+        "auth.Group", on_delete=models.PROTECT, related_name="project", editable=False, verbose_name=_("group")
+    )
 
     objects = ProjectQuerySet.as_manager()
 
@@ -64,8 +63,15 @@ class Project(Entity, Trashable):
 class ProjectMembership(Entity):
     """One person's role in one project."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="project_memberships")
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("project")
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="project_memberships",
+        verbose_name=_("person"),
+    )
     role = models.CharField(_("role"), max_length=20, choices=ProjectRole.choices, default=ProjectRole.VIEWER)
 
     objects = ProjectMembershipQuerySet.as_manager()

@@ -9,9 +9,6 @@ if TYPE_CHECKING:
 
 
 class ProjectQuerySet(PermittedQuerySet["Project"]):
-    def trashed(self) -> Self:
-        return self.filter(deleted_at__isnull=False)
-
     def with_counts(self) -> Self:
         return self.annotate(member_count=Count("memberships"))
 

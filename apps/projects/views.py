@@ -10,9 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
-from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, search_of, signed_in
+from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
 from apps.organizations.models import Organization
 from apps.projects import services
 from apps.projects.forms import MemberForm, ProjectForm, RoleForm
@@ -137,13 +136,12 @@ def project_restore(request: PortalRequest, pk: str) -> HttpResponse:
     project = Project.objects.permitted(request.actor, "projects.restore_project").filter(pk=pk).first()
     if project is None:
         return redirect("projects:trash")
-    try:
+    answer = redirect("projects:trash")
+    with error_messages(request):
         services.project_restore(actor=request.actor, project=project)
-    except DomainError as error:
-        messages.error(request, error.message)
-        return redirect("projects:trash")
-    messages.success(request, _("The project is back."))
-    return redirect(project)
+        messages.success(request, _("The project is back."))
+        answer = redirect(project)
+    return answer
 
 
 @signed_in
@@ -153,8 +151,9 @@ def member_add(request: PortalRequest, pk: str) -> HttpResponse:
     policy.require(request.actor, "projects.add_projectmembership", project)
     form = MemberForm(request.POST, actor=request.actor, project=project)
     if form.is_valid():
-        services.member_add(actor=request.actor, project=project, **form.cleaned_data)
-        messages.success(request, _("The member was added."))
+        with error_messages(request):
+            services.member_add(actor=request.actor, project=project, **form.cleaned_data)
+            messages.success(request, _("The member was added."))
     else:
         messages.error(request, _("Choose a person and a role."))
     return redirect("projects:members", pk=pk)
@@ -174,11 +173,9 @@ def member_change(request: PortalRequest, pk: str, membership_pk: str) -> HttpRe
     if not form.is_valid():
         messages.error(request, _("Choose a role."))
         return redirect("projects:members", pk=pk)
-    try:
+    with error_messages(request):
         services.member_change(actor=request.actor, membership=membership, role=form.cleaned_data["role"])
         messages.success(request, _("The role was changed."))
-    except DomainError as error:
-        messages.error(request, f"{error.message} {error.hint}".strip())
     return redirect("projects:members", pk=pk)
 
 
@@ -188,10 +185,8 @@ def member_remove(request: PortalRequest, pk: str, membership_pk: str) -> HttpRe
     """An owner removes anybody; everybody may leave, and then sees the list."""
     membership = _membership(request, pk, membership_pk)
     policy.require(request.actor, "projects.delete_projectmembership", membership)
-    try:
+    with error_messages(request):
         services.member_remove(actor=request.actor, membership=membership)
         messages.success(request, _("The member was removed."))
-    except DomainError as error:
-        messages.error(request, f"{error.message} {error.hint}".strip())
     still_seen = Project.objects.visible(request.actor).filter(pk=pk).exists()
     return redirect("projects:members", pk=pk) if still_seen else redirect("projects:list")

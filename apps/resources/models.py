@@ -83,7 +83,7 @@ class Node(Entity):
     memory_mb = models.PositiveIntegerField(_("memory in MB"), default=1024)
     # [{"index": 0, "name": "…", "memory_mb": 81559}]
     gpus = models.JSONField(_("accelerators"), default=list, blank=True)
-    boot_id = models.CharField(max_length=40, blank=True)
+    boot_id = models.CharField(_("boot"), max_length=40, blank=True)
     last_seen_at = models.DateTimeField(_("last report"), null=True)
     # The newest sample, so that lists need no second table.
     usage = models.JSONField(_("usage"), default=dict, blank=True)
@@ -115,13 +115,13 @@ class Node(Entity):
 class NodeSample(models.Model):
     """What a node used at one moment."""
 
-    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="samples")
-    time = models.DateTimeField(default=timezone.now)
-    cpu_percent = models.FloatField()
-    memory_used_mb = models.PositiveIntegerField()
-    disk_used_percent = models.FloatField()
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="samples", verbose_name=_("node"))
+    time = models.DateTimeField(_("time"), default=timezone.now)
+    cpu_percent = models.FloatField(_("CPU, percent"))
+    memory_used_mb = models.PositiveIntegerField(_("memory used in MB"))
+    disk_used_percent = models.FloatField(_("disk, percent"))
     # [{"index": 0, "percent": 93, "memory_mb": 71234, "celsius": 61}]
-    gpus: Any = models.JSONField(default=list)
+    gpus: Any = models.JSONField(_("GPUs"), default=list)
 
     class Meta:
         verbose_name = _("node sample")

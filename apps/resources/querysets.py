@@ -1,7 +1,8 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
+from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from apps.core.policy import PermittedQuerySet
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
 
 class ResourceGroupQuerySet(PermittedQuerySet["ResourceGroup"]):
+    def usable_by(self, organization_id: UUID | None) -> Self:
+        """The installation's own groups, and those of the organization."""
+        return self.filter(Q(organization__isnull=True) | Q(organization_id=organization_id))
+
     def with_counts(self) -> Self:
         return self.annotate(node_count=Count("nodes"))
 

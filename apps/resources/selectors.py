@@ -73,9 +73,17 @@ class NodeUse:
         return sum(gpu.is_free for gpu in self.gpus) if self.node.takes_work else 0
 
 
+def groups_for_choice(actor: Actor) -> ResourceGroupQuerySet:
+    """Groups that work of the chosen organization may run on, the default first, then by name."""
+    return ResourceGroup.objects.visible(actor).usable_by(actor.organization_id).order_by("-is_default", "name")
+
+
 def groups_with_nodes(actor: Actor) -> ResourceGroupQuerySet:
-    """The groups that the chosen organization may use, by name, each with its nodes by name. Two queries."""
+    """The groups that the chosen organization may use (platform administrators without one: all), by name, each with
+    its nodes by name. Two queries."""
     rows = ResourceGroup.objects.visible(actor).select_related("organization").order_by("name")
+    if actor.organization_id is not None:
+        rows = rows.usable_by(actor.organization_id)
     return rows.prefetch_related(Prefetch("nodes", queryset=Node.objects.visible(actor).order_by("name")))
 
 

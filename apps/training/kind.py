@@ -86,11 +86,11 @@ def on_events(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
     if any(event.type in MIRRORED for event in events):
         run_id = TrainingJob.objects.values_list("run_id", flat=True).get(pk=job.pk)
         if run_id is not None:
-            _mirror(job, run_id, events)
+            _mirror(job, attempt, run_id, events)
 
 
-def _mirror(job: Job, run_id: UUID, events: list[JobEvent]) -> None:
-    """The run in MLflow learns of points, pictures and the weights that people use."""
+def _mirror(job: Job, attempt: Attempt, run_id: UUID, events: list[JobEvent]) -> None:
+    """The run in MLflow learns of points, pictures and the weights that people use: of files that arrived."""
     if any(event.type == "metrics" for event in events):
         runs.run_log_metrics(run_id=run_id)
     for event in events:
@@ -101,8 +101,10 @@ def _mirror(job: Job, run_id: UUID, events: list[JobEvent]) -> None:
             continue
         folder = "checkpoints" if event.type == "checkpoint" else "artifacts"
         name = PurePosixPath(str(data.get("name", ""))).name
-        key = blob_key(job.organization_id, str(data.get("sha256", "")))
-        if name:
+        # The digest becomes part of a path: only that of a file that was verified may.
+        arrived = AttemptFile.objects.filter(attempt=attempt, kind=event.type, sha256=str(data.get("sha256", "")))
+        if name not in ("", "..") and (file := arrived.first()) is not None:
+            key = blob_key(job.organization_id, file.sha256)
             runs.run_log_artifact(run_id=run_id, key=key, name=f"{folder}/{name}")
 
 

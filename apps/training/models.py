@@ -86,9 +86,13 @@ class CheckpointKind(models.TextChoices):
 class Checkpoint(Entity):
     """A model's weights: from a job, or imported. The bytes are a blob of the organization."""
 
-    organization = models.ForeignKey("organizations.Organization", on_delete=models.CASCADE, related_name="+")
+    organization = models.ForeignKey(
+        "organizations.Organization", on_delete=models.CASCADE, related_name="+", verbose_name=_("organization")
+    )
     # None: imported from elsewhere.
-    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, null=True, related_name="checkpoints")
+    job = models.ForeignKey(
+        "jobs.Job", on_delete=models.CASCADE, null=True, related_name="checkpoints", verbose_name=_("job")
+    )
     attempt_no = models.PositiveIntegerField(_("attempt"), default=0)
     kind = models.CharField(_("kind"), max_length=10, choices=CheckpointKind.choices)
     trainer = models.CharField(_("trainer"), max_length=63)

@@ -20,11 +20,6 @@ def change_trainingjob(actor: Actor) -> Q:
     return through("job", actor, "jobs.change_job")
 
 
-@rule("training.cancel_trainingjob", on="training.TrainingJob", needs=_("editor of the project"))
-def cancel_trainingjob(actor: Actor) -> Q:
-    return through("job", actor, "jobs.change_job")
-
-
 @rule("training.view_checkpoint", on="training.Checkpoint")
 def view_checkpoint(actor: Actor) -> Q:
     return through("job", actor, "jobs.view_job")

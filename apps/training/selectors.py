@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid, NotFound
 from apps.core.identity import Actor
@@ -13,6 +13,7 @@ from apps.jobs.models import JobArtifact
 from apps.metrics.models import Series
 from apps.metrics.selectors import AXES, chart, series_of
 from apps.trainers.catalogue import Trainer, trainer
+from apps.trainers.forms import title_of
 from apps.training.models import TrainingJob
 
 
@@ -27,7 +28,8 @@ def charts(
 ) -> dict[str, Any]:
     """Every series' summary, and with `names` their points (docs/architecture/live-protocol.md)."""
     if axis not in AXES:
-        raise Invalid("x must be step, epoch or time.", fields={"x": ["step, epoch, time"]})
+        message = _("One of: %(values)s.") % {"values": ", ".join(AXES)}
+        raise Invalid(message, fields={"x": [message]})
     job = training.job
     event_seq = job.event_seq
     series = series_of(job)
@@ -85,9 +87,9 @@ def _trainer(training: TrainingJob) -> Trainer | None:
 
 def _summary(series: Series, found: Trainer | None) -> dict[str, Any]:
     style = found.descriptor.metrics.get(series.name) if found else None
-    prefix, _slash, rest = series.name.partition("/")
+    prefix, _found, rest = series.name.partition("/")
     # `val/ap50/<class>`: one chart for the classes.
-    middle, _slash, leaf = rest.rpartition("/")
+    middle, _found, leaf = rest.rpartition("/")
     goal = style.goal if style else None
     return {
         "name": series.name,
@@ -124,12 +126,10 @@ def settings_of(training: TrainingJob) -> list[dict[str, Any]]:
     found = _trainer(training)
     properties = found.schema("train")["properties"] if found else {}
     defaults = found.defaults("train", training.task) if found else {}
-    korean = (get_language() or "en").startswith("ko")
     return [
         {
             "key": key,
-            "title": (properties.get(key, {}).get("x-title-ko") if korean else None)
-            or properties.get(key, {}).get("title", key),
+            "title": title_of(key, properties.get(key, {})),
             "value": value,
             "changed": key in defaults and defaults[key] != value,
         }
@@ -163,7 +163,7 @@ def figure_of(artifact: dict[str, Any]) -> dict[str, Any] | None:
             columns = data.get("columns") or list(data["rows"][0])
             rows = [[row.get(column) for column in columns] for row in data["rows"][:500]]
             return {"kind": "table", "columns": columns, "rows": rows, "title": artifact["title"]}
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         return None
     return None
 

@@ -1,5 +1,6 @@
 """Writes on trainings."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from apps.trainers.catalogue import trainer as trainer_named
 from apps.training import actions
 from apps.training.models import Checkpoint, TrainingJob
 
+FIRST_START, LAST_START = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 JOB_FIELDS = ("name", "priority", "cpus", "memory_mb", "gpus", "not_before")
 WORK_FIELDS = ("task", "model", "config", "seed")
 
@@ -48,6 +50,7 @@ def training_create(
     priority and start time."""
     found = trainer_named(trainer)
     task = _checked_task(found, task)
+    start_from = _usable_weights(actor, project, found, start_from)
     job = _new_job(actor, project, name, found, resource_group, request)
     training = TrainingJob(
         job=job,
@@ -75,19 +78,22 @@ def training_change(*, actor: Actor, training: TrainingJob, **fields: Any) -> Tr
     if "task" in fields:
         fields["task"] = _checked_task(found, fields["task"])
     task = fields.get("task", training.task)
-    if "model" in fields:
-        fields["model"] = _checked_model(found, task, fields["model"])
+    if "model" in fields or task != training.task:
+        fields["model"] = _checked_model(found, task, fields.get("model", training.model))
     if "config" in fields:
         fields["config"] = found.checked("train", task, fields["config"])
     if "dataset" in fields:
         fields["dataset"] = _visible_dataset(actor, job.project, fields["dataset"])
-    for name in (*WORK_FIELDS, "dataset", "start_from"):
-        if name in fields:
-            setattr(training, name, fields[name])
-    training.save()
-    job.change(**{name: fields[name] for name in (*JOB_FIELDS, "resource_group") if name in fields})
-    shown = {name: str(value) for name, value in fields.items()}
-    auditing.record(actor, actions.CHANGED, training, after=shown)
+    if "start_from" in fields:
+        fields["start_from"] = _usable_weights(actor, job.project, found, fields["start_from"])
+    if "resource_group" in fields:
+        _check_group(job.project, fields["resource_group"])
+    work = {name: fields[name] for name in (*WORK_FIELDS, "dataset", "start_from") if name in fields}
+    changes = _change(job, training, work)
+    changes |= job.change(**{name: fields[name] for name in (*JOB_FIELDS, "resource_group") if name in fields})
+    _clean(job)
+    shown = {name: (str(before), str(after)) for name, (before, after) in changes.items()}
+    auditing.record(actor, actions.CHANGED, training, changes=shown)
     return training
 
 
@@ -101,6 +107,8 @@ def training_start(*, actor: Actor, training: TrainingJob) -> TrainingJob:
     if training.dataset is None and found.needs_dataset:
         message = _("Choose a dataset first.")
         raise Invalid(message, code="dataset_missing", fields={"dataset_id": [message]})
+    # Whoever copied a training may not see all that it was made of.
+    _usable_weights(actor, job.project, found, training.start_from)
     if training.dataset is not None:
         training.snapshot = snapshot_for_training(actor=actor, dataset=training.dataset)
     training.run = run_start(
@@ -161,6 +169,7 @@ def _new_job(
     group = resource_group or ResourceGroup.objects.filter(is_default=True).first()
     if group is None:
         raise Conflict(_("There is no resource group yet."), code="no_resource_group", hint=_("Start a node first."))
+    _check_group(project, group)
     descriptor = trainer.descriptor
     wanted = {"cpus": descriptor.cpus, "memory_mb": descriptor.memory_mb, "gpus": descriptor.gpus, **request}
     job = Job(
@@ -172,10 +181,18 @@ def _new_job(
         resource_group=group,
         **wanted,
     )
-    asked = {"name", "priority", "cpus", "memory_mb", "gpus"}
-    job.clean_fields(exclude={field.name for field in Job._meta.fields} - asked)
+    _clean(job)
     job.save()
     return job
+
+
+def _clean(job: Job) -> None:
+    """What people may set of a job. A start beyond LAST_START is a moment that some time zones do not have."""
+    asked = {"name", "priority", "cpus", "memory_mb", "gpus"}
+    job.clean_fields(exclude={field.name for field in Job._meta.fields} - asked)
+    if job.not_before is not None and not FIRST_START < job.not_before < LAST_START:
+        message = _("Choose a moment between the years 2000 and 2100.")
+        raise Invalid(message, code="start_time", fields={"not_before": [message]})
 
 
 def _copy(actor: Actor, training: TrainingJob, *, name: str, retry_of: Job | None) -> TrainingJob:
@@ -244,6 +261,40 @@ def _visible_dataset(actor: Actor, project: Project, dataset: Dataset | None) ->
         raise NotFound()
     policy.require(actor, "datasets.view_dataset", dataset)
     return dataset
+
+
+def _usable_weights(
+    actor: Actor, project: Project, trainer: Trainer, checkpoint: Checkpoint | None
+) -> Checkpoint | None:
+    """Weights that the actor may see, of the same organization and the same trainer."""
+    if checkpoint is None:
+        return None
+    if checkpoint.organization_id != project.organization_id:
+        raise NotFound()
+    policy.require(actor, "training.view_checkpoint", checkpoint)
+    if checkpoint.trainer != trainer.name:
+        message = _("These weights were made by the trainer “%(trainer)s”.") % {"trainer": checkpoint.trainer}
+        raise Invalid(message, code="weights_unfit", fields={"start_from_id": [message]})
+    return checkpoint
+
+
+def _check_group(project: Project, group: ResourceGroup) -> None:
+    """Machines of another organization are out of reach, whoever belongs to both."""
+    if group.organization_id not in (None, project.organization_id):
+        raise NotFound()
+
+
+def _change(job: Job, training: TrainingJob, fields: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Writes what differs and raises the version, which is that of the locked job; `{name: (before, after)}`."""
+    changes = {name: (getattr(training, name), value) for name, value in fields.items()}
+    changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}
+    for name, (_before, after) in changes.items():
+        setattr(training, name, after)
+    if changes:
+        training.save(update_fields=[*changes])
+        job.version += 1
+        job.save(update_fields=["version", "updated_at"])
+    return changes
 
 
 def _run_params(training: TrainingJob) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.core import policy
 from apps.core.errors import Invalid, NotFound
@@ -15,12 +16,14 @@ from apps.core.portal import form_errors, page_of, search_of, signed_in
 from apps.jobs.selectors import summary
 from apps.jobs.states import JobState
 from apps.trainers.catalogue import Trainer, trainer, trainers
+from apps.trainers.forms import config_of, schema_fields, schema_presets
 from apps.training import selectors, services
-from apps.training.forms import TrainingForm, config_of, schema_fields, schema_presets
+from apps.training.forms import TrainingForm
 from apps.training.models import Checkpoint, TrainingJob
 
 
 @signed_in
+@require_GET
 def training_list(request: PortalRequest) -> HttpResponse:
     rows = TrainingJob.objects.visible(request.actor).filter(job__organization=request.actor.organization_id)
     rows = rows.search(search_of(request)).with_job()
@@ -43,23 +46,22 @@ def training_list(request: PortalRequest) -> HttpResponse:
 def training_create(request: PortalRequest) -> HttpResponse:
     chosen = _chosen_trainer(request)
     form = TrainingForm(request.POST or None, actor=request.actor, trainer=chosen, initial=request.GET.dict())
-    config, errors = (config_of(chosen, request.POST) if request.method == "POST" else {}), {}
+    config, errors = (config_of(chosen, "train", request.POST) if request.method == "POST" else {}), {}
     if request.method == "POST" and form.is_valid():
         fields = {**form.cleaned_data, "trainer": chosen.name, "config": config}
         with form_errors(form):
             try:
-                training = services.training_create(actor=request.actor, **fields)
-                if "start" in request.POST:
-                    services.training_start(actor=request.actor, training=training)
-                return redirect(training)
+                return redirect(_saved(request, fields))
             except Invalid as error:
                 errors = {name: [str(text) for text in texts] for name, texts in error.fields.items()}
                 raise
-    return render(request, "training/form.html", _form_context(chosen, form, config, errors))
+    context = _form_context(chosen, form, config, errors)
+    return render(request, "training/form.html", context, status=422 if form.errors else 200)
 
 
 @signed_in
-def training_monitor(request: PortalRequest, pk: Any) -> HttpResponse:
+@require_GET
+def training_monitor(request: PortalRequest, pk: str) -> HttpResponse:
     training = _training(request, pk)
     job = training.job
     may_change = policy.allows(request.actor, "jobs.change_job", job)
@@ -77,14 +79,16 @@ def training_monitor(request: PortalRequest, pk: Any) -> HttpResponse:
 
 
 @signed_in
-def training_checkpoints(request: PortalRequest, pk: Any) -> HttpResponse:
+@require_GET
+def training_checkpoints(request: PortalRequest, pk: str) -> HttpResponse:
     training = _training(request, pk)
     rows = Checkpoint.objects.visible(request.actor).filter(job_id=pk).order_by("-pk")
     return render(request, "training/_checkpoints.html", {"training": training, "checkpoints": rows})
 
 
 @signed_in
-def training_config(request: PortalRequest, pk: Any) -> HttpResponse:
+@require_GET
+def training_config(request: PortalRequest, pk: str) -> HttpResponse:
     training = _training(request, pk)
     return render(
         request, "training/_config.html", {"training": training, "settings": selectors.settings_of(training)}
@@ -92,7 +96,8 @@ def training_config(request: PortalRequest, pk: Any) -> HttpResponse:
 
 
 @signed_in
-def training_results(request: PortalRequest, pk: Any) -> HttpResponse:
+@require_GET
+def training_results(request: PortalRequest, pk: str) -> HttpResponse:
     training = _training(request, pk)
     found = selectors.artifacts(training)
     pictures = [row for row in found if row["media_type"].startswith("image/")]
@@ -102,10 +107,19 @@ def training_results(request: PortalRequest, pk: Any) -> HttpResponse:
     return render(request, "training/_results.html", context)
 
 
-def _training(request: PortalRequest, pk: Any) -> TrainingJob:
+def _training(request: PortalRequest, pk: str) -> TrainingJob:
     return (
         TrainingJob.objects.with_job().select_related("job__resource_group", "run").get_visible(request.actor, pk=pk)
     )
+
+
+def _saved(request: PortalRequest, fields: dict[str, Any]) -> TrainingJob:
+    # One transaction: a draft that cannot start is not left behind, for the form is shown again and sent once more.
+    with transaction.atomic():
+        training = services.training_create(actor=request.actor, **fields)
+        if "start" in request.POST:
+            services.training_start(actor=request.actor, training=training)
+        return training
 
 
 def _chosen_trainer(request: PortalRequest) -> Trainer:
@@ -125,8 +139,8 @@ def _form_context(chosen: Trainer, form: TrainingForm, config: dict[str, Any], e
         "trainer": chosen,
         "trainers": trainers(),
         "description": chosen.text(chosen.descriptor.description),
-        "fields": schema_fields(chosen, config, errors),
-        "presets": schema_presets(chosen),
+        "fields": schema_fields(chosen, "train", config, errors),
+        "presets": schema_presets(chosen, "train"),
         "has_projects": form.fields["project"].queryset.exists(),  # type: ignore[attr-defined]
     }
 

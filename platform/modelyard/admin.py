@@ -33,6 +33,22 @@ for _library in (
 ):
     importlib.import_module(f"{_library}.admin")
 
+# allauth names these in English only. The state of migrations reads what the class itself declares, so it stays as it is.
+for _model, _one, _many in (
+    (UserSession, _("session"), _("sessions")),
+    (Authenticator, _("second factor"), _("second factors")),
+):
+    _model._meta.verbose_name, _model._meta.verbose_name_plural = _one, _many
+
+#: What tells a browser in its header → its name; who pretends to be others comes first.
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
 SCHEDULES = (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
 for _model in (EmailAddress, Authenticator, UserSession, Group, PeriodicTask, *SCHEDULES):
     admin.site.unregister(_model)
@@ -61,36 +77,77 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
 @admin.register(EmailAddress)
 class EmailAddressAdmin(ReadOnlyAdmin):
-    list_display = ("email", "user", "primary", "verified")
+    list_display = ("email", "user", "shown_primary", "verified")
     list_filter = ("primary", "verified")
     list_select_related = ("user",)
     search_fields = ("email", "user__name")
-    fields = readonly_fields = ("email", "user", "primary", "verified")
+    fields = readonly_fields = ("email", "user", "shown_primary", "verified")
+
+    @admin.display(description=_("used for signing in"), boolean=True, ordering="primary")
+    def shown_primary(self, address: EmailAddress) -> bool:
+        return bool(address.primary)
 
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(ReadOnlyAdmin):
     """Without the secrets."""
 
-    list_display = ("user", "type", "created_at", "last_used_at")
+    list_display = ("shown_person", "shown_type", "shown_since", "shown_used")
     list_filter = ("type",)
     list_select_related = ("user",)
     search_fields = ("user__name", "user__email")
-    fields = readonly_fields = ("user", "type", "created_at", "last_used_at")
+    fields = readonly_fields = ("shown_person", "shown_type", "shown_since", "shown_used")
+
+    @admin.display(description=_("person"), ordering="user__name")
+    def shown_person(self, factor: Authenticator) -> str:
+        return str(factor.user)
+
+    @admin.display(description=_("kind"), ordering="type")
+    def shown_type(self, factor: Authenticator) -> str:
+        return str(factor.get_type_display())
+
+    @admin.display(description=_("created"), ordering="created_at")
+    def shown_since(self, factor: Authenticator) -> Any:
+        return factor.created_at
+
+    @admin.display(description=_("last used"), ordering="last_used_at")
+    def shown_used(self, factor: Authenticator) -> Any:
+        return factor.last_used_at
 
 
 @admin.register(UserSession)
 class UserSessionAdmin(ReadOnlyAdmin):
     """Without the session's key, which would be as good as a password."""
 
-    list_display = ("user", "ip", "created_at", "last_seen_at", "shown_browser")
+    list_display = ("shown_person", "shown_address", "shown_since", "shown_seen", "shown_browser")
     list_select_related = ("user",)
     search_fields = ("user__name", "user__email", "ip")
-    fields = readonly_fields = ("user", "ip", "created_at", "last_seen_at", "user_agent")
+    fields = readonly_fields = ("shown_person", "shown_address", "shown_since", "shown_seen", "shown_agent")
+
+    @admin.display(description=_("person"), ordering="user__name")
+    def shown_person(self, session: UserSession) -> str:
+        return str(session.user)
+
+    @admin.display(description=_("IP address"), ordering="ip")
+    def shown_address(self, session: UserSession) -> str:
+        return str(session.ip)
+
+    @admin.display(description=_("since"), ordering="created_at")
+    def shown_since(self, session: UserSession) -> Any:
+        return session.created_at
+
+    @admin.display(description=_("last seen"), ordering="last_seen_at")
+    def shown_seen(self, session: UserSession) -> Any:
+        return session.last_seen_at
+
+    @admin.display(description=_("browser"))
+    def shown_agent(self, session: UserSession) -> str:
+        return str(session.user_agent)
 
     @admin.display(description=_("browser"))
     def shown_browser(self, session: UserSession) -> str:
-        return str(session.user_agent)[:80]
+        agent = str(session.user_agent)
+        return next((name for sign, name in BROWSERS if sign in agent), agent[:40])
 
 
 @admin.register(Group)

@@ -115,7 +115,8 @@ class Choice:
 
 def organizations(request: PortalRequest) -> dict[str, Any]:
     """Context of every page: `organizations` that may be chosen and the chosen `organization`. One query, if asked."""
-    if not request.user.is_authenticated:
+    # A request that was refused early, such as one for a foreign host, has no user.
+    if not hasattr(request, "user") or not request.user.is_authenticated:
         return {}
 
     def mine() -> list[Choice]:

@@ -87,8 +87,21 @@ function startHtmx() {
   });
 }
 
+/** On a narrow screen the place where one is may lie beyond the edge of its line. */
+function showTab(tab) {
+  const line = tab?.closest(".tab-line");
+  if (!line || line.scrollWidth <= line.clientWidth) return;
+  line.scrollLeft = tab.offsetLeft - line.offsetLeft - (line.clientWidth - tab.offsetWidth) / 2;
+}
+
+function startTabs() {
+  for (const tab of document.querySelectorAll('.tab-line [aria-current], .tab-line [aria-selected="true"]')) showTab(tab);
+  document.addEventListener("shown.bs.tab", (event) => showTab(event.target));
+}
+
 startTheme();
 startSidebar();
+startTabs();
 startToasts();
 startConfirm();
 startTooltips();

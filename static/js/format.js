@@ -72,3 +72,10 @@ function words(unit) {
 export function clock(time) {
   return new Date(time * 1000).toLocaleTimeString(language(), { hour12: false });
 }
+
+/** Day and time of a moment, as pages write it. @param {number} time Unix seconds */
+export function moment(time) {
+  const at = new Date(time * 1000);
+  const two = (value) => String(value).padStart(2, "0");
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}

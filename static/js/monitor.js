@@ -8,7 +8,7 @@ import { LineChart } from "./charts/line.js";
 import { askFor } from "./confirm.js";
 import { el, icon, throttle } from "./dom.js";
 import { clock, duration } from "./format.js";
-import { fill, gettext } from "./i18n.js";
+import { fill, gettext, language } from "./i18n.js";
 import { LiveClient } from "./live.js";
 import { LogViewer } from "./logs.js";
 import { baseOf, MetricStore, toSeconds } from "./metrics.js";
@@ -36,11 +36,25 @@ const REFUSED = {
 const GROUPS = {
   loss: () => gettext("Loss"),
   map: () => "mAP",
-  lr: () => gettext("Learning rate"),
-  precision: () => gettext("Precision and recall"),
+  ap50: () => gettext("AP50 by class"),
+  "ap50-95": () => gettext("AP50-95 by class"),
+  accuracy: () => gettext("Accuracy"),
+  "box loss": () => gettext("Box loss"),
+  "class loss": () => gettext("Class loss"),
+  "distribution loss": () => gettext("Distribution loss"),
+  "edge loss": () => gettext("Edge loss"),
+  "losses of batches": () => gettext("Losses of batches"),
+  "learning rate": () => gettext("Learning rate"),
+  "precision and recall": () => gettext("Precision and recall"),
+  time: () => gettext("Time"),
   utilisation: () => gettext("Utilisation, %"),
   memory: () => gettext("Memory, MB"),
 };
+
+/** The name of a group as a title. @param {string} name */
+function sentence(name) {
+  return name.charAt(0).toLocaleUpperCase(language()) + name.slice(1);
+}
 
 function savedSettings() {
   const plain = { axis: "step", log: false, smoothing: 0, clip: true };
@@ -57,6 +71,7 @@ class Monitor {
     this.part = (name) => root.querySelector(`[data-${name}]`);
     this.parts = (name) => [...root.querySelectorAll(`[data-${name}]`)];
     this.summary = null;
+    this.running = this.part("elapsed-label")?.textContent || "";
     this.store = new MetricStore();
     /** @type {Map<string, {chart: LineChart, card: HTMLElement}>} */
     this.charts = new Map();
@@ -89,6 +104,7 @@ class Monitor {
     const ended = state === "live" && this.summary && isFinished(this.summary.state);
     const pill = this.part("live-pill");
     if (pill) {
+      pill.hidden = Boolean(ended); // the state of the job says it
       pill.dataset.state = ended ? "ended" : state;
       pill.textContent = PILL[ended ? "ended" : state]();
       pill.title = fill(gettext("Last message at %(time)s"), { time: clock(this.client.heard / 1000) });
@@ -114,7 +130,8 @@ class Monitor {
       else item.removeAttribute("aria-current");
     });
     this.#reason(summary);
-    for (const item of this.parts("attempt")) item.textContent = summary.attempt_no ?? "–";
+    for (const item of this.parts("attempt")) item.textContent = summary.attempt_no || "–";
+    for (const item of this.parts("attempt-part")) item.hidden = !summary.attempt_no;
     this.#elapsed();
     for (const button of this.parts("action")) button.hidden = !summary.capabilities?.[button.dataset.action];
     document.title = document.title.replace(/^(\d+\u00a0?% · )?/, summary.progress !== null && !isFinished(summary.state) ? `${Math.floor(summary.progress * 100)}% · ` : "");
@@ -154,6 +171,10 @@ class Monitor {
     if (!root || !this.summary?.started_at) return;
     const end = this.summary.finished_at ? Date.parse(this.summary.finished_at) : Date.now();
     root.textContent = duration((end - Date.parse(this.summary.started_at)) / 1000);
+    for (const item of this.parts("elapsed-part")) item.hidden = false;
+    const label = this.part("elapsed-label");
+    if (label && this.summary.finished_at) label.textContent = label.dataset.ended;
+    else if (label) label.textContent = this.running;
   }
 
   #warn(event) {
@@ -244,7 +265,7 @@ class Monitor {
     const home = this.part(scope === "system" ? "system-charts" : "charts");
     if (!home) return;
     const card = this.part("chart-template").content.firstElementChild.cloneNode(true);
-    const title = GROUPS[name]?.() || (list.length === 1 ? list[0].info.title : name);
+    const title = GROUPS[name]?.() || (list.length === 1 ? list[0].info.title : sentence(name));
     card.querySelector("[data-chart-title]").textContent = title;
     const box = card.querySelector("[data-chart]");
     box.setAttribute("aria-label", title);

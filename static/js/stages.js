@@ -1,6 +1,5 @@
 /** Which stages of a job are done, running, or still to come. Pure. */
 
-const WAITING = new Set(["draft", "queued"]);
 const FINISHED = new Set(["succeeded", "stopped", "failed", "errored"]);
 
 /** @param {string} state */
@@ -15,6 +14,7 @@ export function isFinished(state) {
  */
 export function stageStates(stages, { state, stage }) {
   if (state === "succeeded") return stages.map(() => "done");
-  const at = WAITING.has(state) ? 0 : Math.max(1, stages.indexOf(stage || ""));
+  if (state === "draft") return stages.map(() => "ahead");
+  const at = state === "queued" ? 0 : Math.max(1, stages.indexOf(stage || ""));
   return stages.map((_, index) => (index < at ? "done" : index > at ? "ahead" : isFinished(state) ? "ahead" : "current"));
 }

@@ -1,6 +1,7 @@
 """The audit log: append-only, encrypted where it speaks of people, sealed into chains, shown to those concerned."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from apps.audit.ciphers import Keyring
 from apps.audit.models import AuditEvent, AuditSeal, PersonKey
 from apps.audit.selectors import readable
 from apps.core import auditing
+from apps.core.auditing import AuditRecord
+from apps.core.entities import uuid7
 from apps.core.errors import Conflict
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation, registry
@@ -18,6 +21,7 @@ from apps.core.testing import Cast, assert_constant_queries
 from apps.organizations.services import membership_change_role, organization_change
 from apps.projects import services as projects
 from tests.conftest import TRUNCATE_TRIGGERS
+from tests.factories.accounts import UserFactory
 
 
 @pytest.fixture
@@ -129,6 +133,35 @@ def test_the_orm_and_the_admin_cannot_change_an_event(cast: Cast, written: list[
     assert portal.get(f"{base}/change/").status_code == 200
     assert portal.post(f"{base}/change/", {"action": "x"}).status_code == 403
     assert portal.post(f"{base}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_the_admins_list_asks_for_the_keys_of_a_page_at_once(cast: Cast) -> None:
+    project = cast.sample("project")
+
+    def add_rows(count: int) -> None:
+        for _number in range(count):
+            user = UserFactory()
+            actor = replace(cast.platform.actor, user=user, request_id=uuid7().hex)
+            services.store([event_of(actor, project)])
+
+    page = cast.platform.portal
+    assert_constant_queries(lambda: page.get("/admin/audit/auditevent/"), add_rows=add_rows)
+    assert "created the project" in page.get("/admin/audit/auditevent/").content.decode()
+
+
+def event_of(actor: Actor, project: Any) -> AuditRecord:
+    return AuditRecord(
+        actor=actor,
+        action="project.created",
+        entity_type="projects.project",
+        entity_id=str(project.pk),
+        entity_name=project.name,
+        organization_id=project.organization_id,
+        project_id=project.pk,
+        before={},
+        after={},
+        params={},
+    )
 
 
 # --- Sealing

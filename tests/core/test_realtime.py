@@ -11,11 +11,10 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
 from django.core.cache import cache
-from django.db import transaction
 
 from apps.core.identity import Actor, Via
-from apps.core.realtime import group_name, publish, publish_on_commit, tickets
-from apps.core.testing import Cast, SocketClient, committed
+from apps.core.realtime import group_name, publish, tickets
+from apps.core.testing import Cast, SocketClient
 from tests.factories.organizations import MembershipFactory
 
 publisher = importlib.import_module("apps.core.realtime.publisher")
@@ -57,19 +56,6 @@ def test_publishing_survives_a_layer_that_is_away(
     future = asyncio.run_coroutine_threadsafe(publisher._send("test.1", {"type": "x"}), publisher._running_loop())
     assert future.result(timeout=10) is None
     assert "hint to test.1 not sent" in caplog.text
-
-
-@pytest.mark.django_db
-def test_a_hint_leaves_after_the_commit_and_never_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[str] = []
-    monkeypatch.setattr(publisher, "publish", lambda group, message: sent.append(group))
-    with committed():
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
-            publish_on_commit("lost", {})
-            raise ZeroDivisionError
-        publish_on_commit("kept", {})
-        assert sent == []
-    assert sent == ["kept"]
 
 
 def test_the_layer_is_the_one_that_loses_no_socket() -> None:

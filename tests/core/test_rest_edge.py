@@ -37,7 +37,6 @@ def handled(error: Exception) -> Any:
         (errors.Conflict("m"), 409, "conflict"),
         (errors.PreconditionFailed("m"), 412, "changed_meanwhile"),
         (errors.TooLarge("m"), 413, "too_large"),
-        (errors.TooManyRequests("m"), 429, "too_many_requests"),
         (errors.Unavailable("m"), 503, "unavailable"),
         (exceptions.ParseError(), 400, "parse_error"),
         (exceptions.MethodNotAllowed("PUT"), 405, "method_not_allowed"),

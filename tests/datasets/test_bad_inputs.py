@@ -19,7 +19,9 @@ from apps.datasets.defects import BadInput
 from apps.datasets.images import decode_check, inspect, thumbnail
 from tests.datasets.factories import archives, images
 from tests.datasets.factories.sets import ROW, analysed, yolo_files
+from tests.security.report import BAD_INPUT
 
+pytestmark = pytest.mark.security(BAD_INPUT, "analysis of archives, pictures and labels")
 # Processor time, also with every line counted for coverage; an archive that expands without end takes minutes.
 SECONDS = 15.0
 MEMORY_KIB = 200 * 1024
@@ -337,6 +339,14 @@ def test_what_has_no_counterpart_is_a_warning(tmp_path):
         ("yolo.image_without_label", "images/train/new.jpg"),
     }
     assert (found.unlabelled, found.labelled) == (1, 3)
+
+
+def test_a_polygon_that_crosses_itself_counts_by_its_extent_when_lenient(tmp_path):
+    """bad-A08"""
+    files = yolo_files(ROW + b"0 .1 .1 .9 .9 .9 .1 .1 .9\n")
+    strict, lenient = analysed(files, tmp_path / "a"), analysed(files, tmp_path / "b", lenient=True)
+    assert (strict.ok, [defect.code for defect in strict.defects]) == (False, ["yolo.task_rows"])
+    assert (lenient.ok, lenient.warnings, lenient.boxes) == (True, 1, 4)
 
 
 SPLITS = b"train: images/train\nval: images/val\n"

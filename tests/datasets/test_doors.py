@@ -6,7 +6,7 @@ it is to be published.
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,11 @@ from tests.datasets.factories import archives
 from tests.datasets.factories.sets import yolo_files
 from tests.datasets.test_bad_inputs import ARCHIVES, IMAGES, ROWS
 from tests.factories.datasets import DatasetFactory
+from tests.security.report import BAD_INPUT, bad_names
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.security(BAD_INPUT, "uploads over REST")]
+#: Takes a name and what docs/security.md says under it.
+Record = Callable[[str, Any], None]
 OCTETS = "application/octet-stream"
 
 
@@ -59,7 +62,8 @@ def analysed(cast: Cast, upload: str) -> dict[str, Any]:
     return cast.editor.rest.get(upload).json()
 
 
-def test_bad_archives_are_refused_at_once(cast: Cast, base: str) -> None:
+def test_bad_archives_are_refused_at_once(cast: Cast, base: str, record_property: Record) -> None:
+    record_property("bad", bad_names(ARCHIVES))
     wrong = []
     for row in ARCHIVES:
         make, code, member = row.values
@@ -82,13 +86,15 @@ def test_a_bad_archive_is_refused_after_an_upload(cast: Cast, base: str, make: A
     assert (answer.status_code, answer.json()["code"]) == (400, "upload_refused")
 
 
-def test_bad_images_keep_their_set_out(cast: Cast, base: str) -> None:
+def test_bad_images_keep_their_set_out(cast: Cast, base: str, record_property: Record) -> None:
+    record_property("bad", bad_names(IMAGES))
     for row in IMAGES:
         make, code, _member = row.values
         refused(cast, base, {**yolo_files(), "images/train/0.jpg": make()}, code, "images/train/0.jpg")
 
 
-def test_bad_labels_keep_their_set_out(cast: Cast, base: str) -> None:
+def test_bad_labels_keep_their_set_out(cast: Cast, base: str, record_property: Record) -> None:
+    record_property("bad", bad_names(ROWS))
     for row in ROWS:
         label, code, line, severity = row.values
         if severity == "error":

@@ -108,6 +108,14 @@ def test_the_trash_gives_back(cast: Cast) -> None:
     assert dataset.name in get(cast, "list")
 
 
+def test_what_cannot_be_brought_back_says_why_beside_the_trash(cast: Cast) -> None:
+    trashed = cast.sample("trashed-dataset")
+    DatasetFactory(project=cast.sample("project"), name=trashed.name)
+    answer = cast.editor.portal.post(reverse("datasets:restore", args=[trashed.pk]), follow=True)
+    assert answer.redirect_chain == [(reverse("datasets:trash"), 302)]
+    assert "The organization has a dataset of this name." in answer.content.decode()
+
+
 def test_the_list_costs_the_same_for_one_and_for_twenty(cast: Cast) -> None:
     def add(count: int) -> None:
         for _number in range(count):

@@ -22,6 +22,7 @@ from apps.training.models import Checkpoint, CheckpointKind
 from tests.datasets.factories import images
 from tests.factories.evaluation import PNG, InferenceJobFactory, TriedCheckpointFactory, TriedTrainingFactory
 from tests.factories.jobs import AttemptFactory, JobFactory
+from tests.security.report import BAD_INPUT
 
 JPEG = images.encoded("JPEG")
 
@@ -179,6 +180,7 @@ BAD_PICTURES = [
 ]
 
 
+@pytest.mark.security(BAD_INPUT, "pictures to try a checkpoint on")
 @pytest.mark.parametrize(("make", "code", "status"), BAD_PICTURES)
 def test_a_bad_picture_is_named_and_nothing_is_stored(
     cast: Cast, checkpoint: Checkpoint, make: Callable[[], bytes], code: str, status: int
@@ -202,6 +204,7 @@ def test_a_bad_picture_is_named_and_nothing_is_stored(
         pytest.param("palette.png", lambda: images.encoded("PNG", mode="P"), id="bad-I13-palette"),
     ],
 )
+@pytest.mark.security(BAD_INPUT, "pictures to try a checkpoint on")
 def test_odd_but_sound_pictures_are_taken(
     cast: Cast, checkpoint: Checkpoint, name: str, make: Callable[[], bytes]
 ) -> None:

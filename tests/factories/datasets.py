@@ -109,6 +109,15 @@ def upload(cast: Cast) -> Upload:
     return services.upload_create(actor=SYSTEM, dataset=cast.sample("dataset"), note=f"Note {cast.canary}")
 
 
+@sample("filled-upload")
+def filled_upload(cast: Cast) -> Upload:
+    """An upload that has received a whole set."""
+    made = services.upload_create(actor=SYSTEM, dataset=cast.sample("dataset"))
+    for path, content in shapes(seed=2).items():
+        services.upload_receive(actor=SYSTEM, upload=made, path=path, stream=io.BytesIO(content))
+    return made
+
+
 @sample("analysed-upload")
 def analysed_upload(cast: Cast) -> Upload:
     """An upload that is ready to be published."""

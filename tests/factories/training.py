@@ -8,7 +8,8 @@ from factory.django import DjangoModelFactory
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.core.testing import Cast, sample
-from apps.jobs.models import JobArtifact
+from apps.jobs.models import Job, JobArtifact
+from apps.jobs.states import JobState
 from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
 from tests.factories.jobs import JobFactory
 
@@ -56,6 +57,23 @@ def store_blob(organization_id: Any, content: bytes) -> None:
 @sample("training-job", "training-jobs", "training", "ws/training-jobs", "training.TrainingJob")
 def training_job(cast: Cast) -> TrainingJob:
     return TrainingJobFactory(job=cast.sample("job"))
+
+
+@sample("queued-training")
+def queued_training(cast: Cast) -> TrainingJob:
+    """A training that can be stopped."""
+    return TrainingJobFactory(job=_own_job(cast, "Queued", JobState.QUEUED))
+
+
+@sample("stopped-training")
+def stopped_training(cast: Cast) -> TrainingJob:
+    """A training that can be resumed."""
+    return TrainingJobFactory(job=_own_job(cast, "Stopped", JobState.STOPPED))
+
+
+def _own_job(cast: Cast, word: str, state: JobState) -> Job:
+    project, group = cast.sample("project"), cast.sample("resource-group")
+    return JobFactory(project=project, resource_group=group, name=f"{word} {cast.canary}", state=state)
 
 
 @sample("checkpoint", "training-jobs/checkpoints", "training.Checkpoint")

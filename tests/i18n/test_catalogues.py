@@ -23,6 +23,8 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{[\w:]*\}")
 #: A particle that leaves its form to the reader.
 UNDECIDED = re.compile(r"[을를이가은는와과]\([을를이가은는와과]\)|\((?:으|이)\)[가-힣]")
 HANGUL = re.compile(r"[가-힣]")
+#: `epochs` is a word, `px` and `MiB` are signs that every reader knows.
+UNIT_IN_WORDS = re.compile(r"[a-z]{3}")
 TRAINERS = sorted(path.parent for path in (ROOT / "trainers").glob("*/trainer.toml"))
 #: One of our own, one of Django, and one of each package that people read.
 SPOKEN = (
@@ -169,6 +171,8 @@ def test_settings_of_trainers_are_in_korean(trainer: Path) -> None:
             if part.get(key) and not korean:
                 missing.append(f"{name} {key}")
             assert not UNDECIDED.search(korean or "")
+        if UNIT_IN_WORDS.search(part.get("x-unit", "")) and not HANGUL.search(part.get("x-unit-ko", "")):
+            missing.append(f"{name} unit")
     assert missing == []
 
 

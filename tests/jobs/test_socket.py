@@ -7,6 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels.sessions import CookieMiddleware, SessionMiddleware
+from django.db import OperationalError
 from django.urls import path
 
 from apps.core.realtime import tickets
@@ -216,6 +217,17 @@ def revoke_tokens(cast: Cast) -> None:
     type(user).objects.filter(pk=user.pk).update(token_generation=user.token_generation + 1)
 
 
+def change_password(cast: Cast) -> None:
+    """As from another browser: the rows of older sessions stay, and count no more."""
+    user = type(cast.viewer.user).objects.get(pk=cast.viewer.user.pk)
+    user.set_password("another long password")
+    user.save()
+
+
+def delete_person(cast: Cast) -> None:
+    type(cast.viewer.user).objects.filter(pk=cast.viewer.user.pk).delete()
+
+
 def sign_out(cast: Cast) -> None:
     cast.viewer.portal.logout()
 
@@ -229,6 +241,9 @@ def sign_out(cast: Cast) -> None:
         (program, deactivate),
         (program, revoke_tokens),
         (browser, sign_out),
+        (browser, change_password),
+        (browser, delete_person),
+        (program, delete_person),
     ],
 )
 async def test_a_right_that_is_withdrawn_closes_the_open_socket(
@@ -238,6 +253,24 @@ async def test_a_right_that_is_withdrawn_closes_the_open_socket(
     assert (await client.receive_json())["type"] == "hello"
     await sync_to_async(withdraw)(cast)
     assert await client.receive_close() == 4403
+
+
+async def test_a_right_that_cannot_be_asked_for_is_none(cast: Cast, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = await browser(job, cast.viewer)
+    assert (await client.receive_json())["type"] == "hello"
+
+    def away(consumer: JobConsumer) -> bool:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(JobConsumer, "_may_change", away)
+    assert await client.receive_close() == 1011
+
+
+async def test_a_frame_nested_beyond_reading_closes_the_socket(cast: Cast, job: Job) -> None:
+    client = await browser(job, cast.viewer)
+    await client.receive_json()
+    await client.send_text("[" * 1024)
+    assert await client.receive_close() == 4400
 
 
 def message(begin: int, end: int, *, at: int, events: bool = True) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from apps.core.testing import Cast, RestClient
 from apps.organizations.services import tokens_end
 from tests.factories.accounts import PASSWORD, UserFactory
 from tests.factories.organizations import MembershipFactory
+from tests.security.report import CREDENTIALS
 
-pytestmark = pytest.mark.security
+pytestmark = pytest.mark.security(CREDENTIALS, "access and refresh tokens")
 
 
 def issued(person: Any, **changes: Any) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def test_the_organization_is_chosen_when_the_token_is_issued_and_bounds_it(cast:
 
 
 def test_guessing_is_slowed_down_whatever_address_is_claimed(cast: Cast) -> None:
-    body = {"email": cast.owner.user.email, "password": "not the password"}
+    body = {"email": cast.owner.user.email, "password": "wrong"}
     answers = [
         RestClient().post("/auth/token", body, headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
         for number in range(12)

@@ -1,10 +1,18 @@
 """The admin's own pages: first page, navigation, and every list that a platform administrator can open."""
 
+import re
+
 import pytest
+from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.urls import reverse
+from django.utils import translation
+from django.utils.functional import Promise
 
 from tests.factories.jobs import JobFactory
+
+HANGUL = re.compile(r"[가-힣]")
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -64,3 +72,33 @@ def test_tables_of_libraries_cannot_be_changed(cast):
     assert cast.platform.portal.post(path, {"email": "other@example.com"}).status_code == 403
     address.refresh_from_db()
     assert address.email == cast.owner.user.email
+
+
+def test_every_label_of_our_tables_is_korean_where_korean_is_read(cast, catalogues, page_of):
+    """Heads of the lists, as the browser gets them; signs and names that are the same in both are listed."""
+    same = {"", "CPU", "ID", "MLflow", "SHA-256"}
+    english = {}
+    client = cast.platform.portal
+    client.cookies["django_language"] = "ko"
+    for model, shown in admin.site._registry.items():
+        if model._meta.app_label == "django_celery_beat":  # its own translation
+            continue
+        path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        response = client.get(path)
+        with translation.override("ko"):
+            labels = [str(label_for_field(name, model, shown)) for name in response.context["cl"].list_display]
+        heads = [label for label in labels if label not in same and "<" not in label]
+        if wrong := [label for label in heads if not HANGUL.search(label)]:
+            english[path] = wrong
+    assert english == {}
+
+
+def test_every_field_has_a_name_that_can_be_translated():
+    named = [
+        str(field)
+        for model in apps.get_models()
+        if model.__module__.startswith("apps.")
+        for field in (*model._meta.fields, *model._meta.many_to_many)
+        if not field.primary_key and not isinstance(field.verbose_name, Promise)
+    ]
+    assert named == []

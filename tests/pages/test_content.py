@@ -1,12 +1,14 @@
 """What pages say: acts that are not allowed, activity, machines, the first steps, and mails."""
 
 import re
+from unittest.mock import Mock
 
 import pytest
 from django.core import mail
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEvent
+from apps.core.errors import Invalid
 from apps.core.testing import assert_constant_queries
 from apps.datasets.models import Dataset
 from apps.jobs.models import SlotClaim
@@ -65,6 +67,18 @@ def test_list_finds_by_name_and_says_when_nothing_fits(cast, page_of):
     assert f"/projects/{project.pk}/" in found.links
     assert f"/projects/{project.pk}/" not in nothing.links
     assert "No project by that name" in nothing.words
+
+
+def test_member_who_left_the_organization_meanwhile_is_not_added_and_the_page_says_so(cast, monkeypatch):
+    """Between the form and the write: the form knew the person, the service does not any more."""
+    project, person = cast.sample("project"), cast.member.user
+    refusal = Invalid("This person is not a member of the organization.", hint="Invite them first.")
+    monkeypatch.setattr(services, "member_add", Mock(side_effect=refusal))
+    answer = cast.owner.portal.post(
+        f"/projects/{project.pk}/members/add/", {"user": str(person.pk), "role": "viewer"}, follow=True
+    )
+    assert answer.redirect_chain == [(f"/projects/{project.pk}/members/", 302)]
+    assert "This person is not a member of the organization. Invite them first." in answer.content.decode()
 
 
 def test_project_that_was_trashed_comes_back(cast, page_of):
@@ -279,3 +293,25 @@ def test_password_is_chosen_anew_with_the_link_of_the_mail(cast):
     assert answer["Location"] == "/account/password/reset/key/done/"
     cast.owner.user.refresh_from_db()
     assert cast.owner.user.check_password("another fine one")
+
+
+# Uploads
+
+
+@pytest.mark.parametrize("state", ["ready", "refused"])
+def test_pictures_of_an_upload_are_shown_while_its_files_are_there(cast, state):
+    assert "/preview?" in _report(cast, state)
+
+
+@pytest.mark.parametrize("state", ["publishing", "published", "failed", "cancelled"])
+def test_pictures_are_not_asked_for_that_may_be_gone(cast, state):
+    """Publishing removes the files the moment it is done: each picture still on its way was a 404."""
+    assert "/preview?" not in _report(cast, state)
+
+
+def _report(cast, state):
+    upload = cast.sample("analysed-upload")
+    type(upload).objects.filter(pk=upload.pk).update(state=state)
+    answer = cast.owner.portal.get(f"/datasets/{upload.dataset_id}/uploads/{upload.pk}/")
+    assert answer.status_code == 200
+    return answer.content.decode()

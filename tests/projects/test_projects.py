@@ -350,3 +350,12 @@ def test_forbidden_errors_name_the_role_that_would_do(cast: Cast) -> None:
             membership=cast.sample("project").memberships.get(user=cast.owner.user),
             role=ProjectRole.VIEWER,
         )
+
+
+def test_the_admins_page_of_a_project_costs_the_same_for_one_member_and_for_twenty(cast: Cast) -> None:
+    project = cast.sample("project")
+    page = f"/admin/projects/project/{project.pk}/change/"
+    assert_constant_queries(
+        lambda: cast.platform.portal.get(page),
+        add_rows=lambda count: ProjectMembershipFactory.create_batch(count, project=project),
+    )

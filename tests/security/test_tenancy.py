@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from typing import Any
 
@@ -24,9 +24,12 @@ from apps.core.testing import Cast, Person, SocketClient
 from apps.core.testing.openapi import Endpoint, endpoints, schema
 from apps.core.testing.personas import key_of
 from tests.factories.cast import build
+from tests.security.report import TENANCY
 from tests.security.tenancy import ADMIN, OPERATIONS, PAGES, REST, SOCKETS, Gets, Row
 
 pytestmark = pytest.mark.security
+#: Takes a name and what docs/security.md says under it.
+Record = Callable[[str, Any], None]
 
 
 def load_services() -> None:
@@ -94,6 +97,7 @@ def rest_row(endpoint: Endpoint) -> Row:
     return row
 
 
+@pytest.mark.security(TENANCY, "REST operations")
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.operation_id)
 def test_a_stranger_gets_nothing_of_another_organization_over_rest(endpoint: Endpoint, cast: Cast) -> None:
     row = rest_row(endpoint)
@@ -115,6 +119,7 @@ def test_a_stranger_gets_nothing_of_another_organization_over_rest(endpoint: End
     assert_no_leak(cast, response, path + str(body))
 
 
+@pytest.mark.security(TENANCY, "REST operations")
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.operation_id)
 def test_nobody_gets_anything_over_rest_without_signing_in(endpoint: Endpoint, cast: Cast) -> None:
     row = rest_row(endpoint)
@@ -149,14 +154,19 @@ def test_every_address_under_the_api_is_in_the_schema() -> None:
 # --- Operations
 
 
+@pytest.mark.security(TENANCY, "service operations")
 @pytest.mark.parametrize("found", all_operations(), ids=lambda found: found.name)
-def test_an_operation_refuses_strangers_and_nobody_before_it_does_anything(found: Operation, cast: Cast) -> None:
+def test_an_operation_refuses_strangers_and_nobody_before_it_does_anything(
+    found: Operation, cast: Cast, record_property: Record
+) -> None:
     row = OPERATIONS.get(found.name)
     assert row, f"{found.name} has no row in tests/security/tenancy.py"
     if found.permission is None:
         assert row.gets == Gets.CHECKED, f"{found.name} asks no permission: say in its row where that is tested"
         assert row.why, f"{found.name} needs a reason"
+        record_property("tried", 0)
         return
+    record_property("tried", 2)
     assert row.gets == Gets.HIDDEN
     assert found.on is not None
     label = policy.rule_of(found.permission).on
@@ -212,11 +222,15 @@ def visited(person: Person, cast: Cast, route: str, row: Row) -> Iterator[tuple[
             yield method, response, path + str(body)
 
 
+@pytest.mark.security(TENANCY, "pages")
 @pytest.mark.parametrize(("route", "name"), pages())
-def test_a_stranger_gets_nothing_of_another_organization_on_a_page(route: str, name: str, cast: Cast) -> None:
+def test_a_stranger_gets_nothing_of_another_organization_on_a_page(
+    route: str, name: str, cast: Cast, record_property: Record
+) -> None:
     row = page_row(name)
     if name.startswith("account_"):
         assert "uuid" not in route, "a page of an object needs a row of its own"
+        record_property("tried", 0)
         return
     # Samples are made by operations, which write events: make them before counting.
     filled(cast, route, row)
@@ -224,6 +238,7 @@ def test_a_stranger_gets_nothing_of_another_organization_on_a_page(route: str, n
     before = events_of_the_first(cast)
     answers = list(visited(cast.stranger, cast, route, row))
     assert answers, f"{name} takes no method"
+    record_property("tried", len(answers))
     for method, response, sent in answers:
         if row.gets == Gets.HIDDEN:
             assert response.status_code == 404, f"{method}: {response.status_code}"
@@ -236,12 +251,13 @@ def test_a_stranger_gets_nothing_of_another_organization_on_a_page(route: str, n
     assert events_of_the_first(cast) == before
 
 
+@pytest.mark.security(TENANCY, "pages")
 @pytest.mark.parametrize(("route", "name"), pages())
-def test_nobody_gets_a_page_without_signing_in(route: str, name: str, cast: Cast) -> None:
+def test_nobody_gets_a_page_without_signing_in(route: str, name: str, cast: Cast, record_property: Record) -> None:
     row = page_row(name)
-    if row.gets == Gets.OPEN:
-        return
-    for method, response, sent in visited(cast.anonymous, cast, route, row):
+    answers = [] if row.gets == Gets.OPEN else list(visited(cast.anonymous, cast, route, row))
+    record_property("tried", len(answers))
+    for method, response, sent in answers:
         if row.gets == Gets.MACHINE:
             assert response.status_code in {401, 415}, f"{method}: {response.status_code}"
         else:
@@ -253,8 +269,11 @@ def test_nobody_gets_a_page_without_signing_in(route: str, name: str, cast: Cast
 # --- Admin
 
 
+@pytest.mark.security(TENANCY, "admin models")
 @pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label)
-def test_a_stranger_on_the_staff_sees_and_changes_only_their_own_in_the_admin(model: Any, cast: Cast) -> None:
+def test_a_stranger_on_the_staff_sees_and_changes_only_their_own_in_the_admin(
+    model: Any, cast: Cast, record_property: Record
+) -> None:
     label = model._meta.label
     assert label in ADMIN, f"The admin of {label} has no row in tests/security/tenancy.py"
     row = ADMIN[label]
@@ -266,6 +285,7 @@ def test_a_stranger_on_the_staff_sees_and_changes_only_their_own_in_the_admin(mo
         for path in (base, f"{base}add/", f"{base}1/change/"):
             assert person.portal.get(path).status_code in {302, 403}, path
         assert person.portal.get(base).status_code == 403
+        record_property("tried", 4)
         return
     found = cast.sample(label)
     before = events_of_the_first(cast)
@@ -286,6 +306,7 @@ def test_a_stranger_on_the_staff_sees_and_changes_only_their_own_in_the_admin(mo
             answers.append(response)
     selected = {"action": "delete_selected", "_selected_action": [key_of(found)], "post": "yes"}
     person.portal.post(base, selected)
+    record_property("tried", len(answers) + 1)
     assert model._default_manager.filter(pk=found.pk).exists()
     assert events_of_the_first(cast) == before
     for response in answers:
@@ -308,9 +329,12 @@ def test_every_socket_has_a_row() -> None:
     assert known == set(SOCKETS), f"without a row: {known - set(SOCKETS)}, rows too many: {set(SOCKETS) - known}"
 
 
+@pytest.mark.security(TENANCY, "sockets")
 @pytest.mark.django_db(transaction=True)
-async def test_a_socket_of_another_organization_stays_closed(sample_factories: None) -> None:
+async def test_a_socket_of_another_organization_stays_closed(sample_factories: None, record_property: Record) -> None:
     cast = Cast(build)
+    record_property("doors", list(SOCKETS))
+    record_property("tried", 2 * len(SOCKETS))
     for route, row in SOCKETS.items():
         path = await sync_to_async(filled)(cast, route, row)
         token = await sync_to_async(lambda: cast.stranger.token)()

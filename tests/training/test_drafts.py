@@ -5,13 +5,19 @@ from typing import Any
 import pytest
 
 from apps.audit.models import AuditEvent
+from apps.core.errors import NotFound
+from apps.core.identity import Actor
 from apps.core.testing import Cast, assert_constant_queries
 from apps.experiments.models import Run
 from apps.jobs.models import Job
 from apps.jobs.states import JobState
+from apps.organizations.models import Membership, Organization
+from apps.resources.selectors import groups_for_choice, groups_with_nodes
 from apps.training import services
 from apps.training.models import TrainingJob
-from tests.factories.training import TrainingJobFactory
+from tests.factories.resources import ResourceGroupFactory
+from tests.factories.training import CheckpointFactory, TrainingJobFactory
+from tests.security.report import BAD_INPUT
 
 #: bad-T01 … bad-T10 of the settings that a person may send.
 BAD_CONFIGS = {
@@ -49,6 +55,7 @@ def test_a_draft_is_completed_with_the_trainers_defaults(cast: Cast) -> None:
     assert (found["task"], found["model"], found["cpus"]) == ("tabular", "softmax", 1)
 
 
+@pytest.mark.security(BAD_INPUT, "settings of trainings")
 @pytest.mark.parametrize("name", BAD_CONFIGS)
 def test_settings_out_of_their_limits_are_refused_by_name_and_nothing_is_written(cast: Cast, name: str) -> None:
     config, field = BAD_CONFIGS[name]
@@ -101,9 +108,58 @@ def test_a_dataset_of_another_organization_looks_absent(cast: Cast) -> None:
     assert "dataset_id" in answer.json()["errors"]
 
 
+def test_a_change_of_the_settings_raises_the_version_and_tells_both_values(cast: Cast) -> None:
+    made = cast.owner.rest.post("/training-jobs", body(cast, config={"steps": 7})).json()
+    changed = cast.owner.rest.patch(f"/training-jobs/{made['id']}", {"seed": 3})
+    assert changed.json()["version"] == made["version"] + 1
+    event = AuditEvent.objects.get(action="training.changed", entity_id=made["id"])
+    assert (event.before, event.after) == ({"seed": "0"}, {"seed": "3"})
+    stale = cast.owner.rest.patch(f"/training-jobs/{made['id']}", {"seed": 4}, headers={"If-Match": '"1"'})
+    assert stale.status_code == 412
+
+
+@pytest.fixture
+def both(cast: Cast) -> Actor:
+    """The owner, who belongs to the stranger's organization too and sees what it has."""
+    there = cast.stranger.organization_id
+    Membership.objects.create(organization_id=there, user=cast.owner.user, role="admin", state="active")
+    return cast.owner.actor
+
+
+@pytest.mark.parametrize("field", ["resource_group", "start_from"])
+def test_what_belongs_to_another_of_ones_organizations_is_out_of_reach(cast: Cast, both: Actor, field: str) -> None:
+    there = Organization.objects.get(pk=cast.stranger.organization_id)
+    group, weights = ResourceGroupFactory(organization=there), CheckpointFactory(job__project__organization=there)
+    foreign = {"resource_group": group, "start_from": weights}[field]
+    assert type(foreign).objects.visible(both).filter(pk=foreign.pk).exists(), "it may be seen"
+    values = {"project": cast.sample("project"), "name": "Mixed", "trainer": "reference"}
+    values["resource_group"] = cast.sample("resource-group")
+    draft = services.training_create(actor=both, **values)
+    with pytest.raises(NotFound):
+        services.training_create(actor=both, **(values | {field: foreign}))
+    with pytest.raises(NotFound):
+        services.training_change(actor=both, training=draft, **{field: foreign})
+
+
+def test_the_form_offers_the_chosen_organizations_machines_only(cast: Cast, both: Actor) -> None:
+    there = ResourceGroupFactory(organization_id=cast.stranger.organization_id, name="Far away")
+    assert there not in groups_for_choice(both)
+    assert cast.sample("resource-group") in groups_for_choice(both)
+    assert there not in groups_with_nodes(both)
+    assert there in groups_with_nodes(cast.platform.actor)
+
+
+def test_weights_of_another_trainer_are_refused_by_name(cast: Cast) -> None:
+    weights = CheckpointFactory(job=cast.sample("training-job").job, trainer="ultralytics")
+    answer = cast.owner.rest.post("/training-jobs", body(cast, start_from_id=str(weights.pk)))
+    assert (answer.status_code, answer.json()["code"]) == (400, "weights_unfit")
+    weights = CheckpointFactory(job=cast.sample("training-job").job)
+    answer = cast.owner.rest.post("/training-jobs", body(cast, start_from_id=str(weights.pk)))
+    assert (answer.status_code, answer.json()["start_from_id"]) == (201, str(weights.pk))
+
+
 def test_starting_opens_a_run_and_queues_with_one_event_at_the_top(cast: Cast) -> None:
     made = cast.owner.rest.post("/training-jobs", body(cast)).json()
-    AuditEvent.objects.filter(action="training.started").count()
     answer = cast.owner.rest.post(f"/training-jobs/{made['id']}/start").json()
     assert answer["job"]["state"] == "queued"
     assert Run.objects.filter(pk=answer["run_id"]).exists()

@@ -7,6 +7,7 @@ from apps.jobs.models import JobArtifact
 from apps.jobs.states import JobState
 from apps.training.models import TrainingJob
 from apps.training.selectors import figure_of
+from tests.factories.datasets import DatasetFactory
 
 
 def test_the_form_draws_every_setting_of_the_trainer(cast: Cast) -> None:
@@ -25,7 +26,7 @@ def test_the_form_in_korean_uses_the_trainers_korean_titles(cast: Cast) -> None:
 
 def test_a_form_with_wrong_settings_keeps_what_was_typed_and_says_what_is_wrong(cast: Cast) -> None:
     page = cast.owner.portal.post("/training/new/?trainer=reference", _posted(cast, **{"config.steps": "0"}))
-    assert page.status_code in {200, 422}
+    assert page.status_code == 422
     assert 'value="0"' in page.content.decode()
     assert not TrainingJob.objects.exists()
 
@@ -38,6 +39,24 @@ def test_the_form_saves_a_draft_or_starts(cast: Cast, button: str, state: JobSta
     assert answer["Location"] == training.get_absolute_url()
     assert training.job.state == state
     assert training.config["steps"] == 5
+
+
+def test_a_training_that_cannot_start_leaves_no_draft_behind(cast: Cast) -> None:
+    """The form is shown again and will be sent again: each try would leave another draft."""
+    dataset = DatasetFactory(project=cast.sample("project"), revision_no=1)
+    values = _posted(cast, dataset=str(dataset.pk), start="1", task="detect", model="yolov8n")
+    page = cast.owner.portal.post("/training/new/?trainer=ultralytics", values)
+    assert page.status_code == 422
+    assert "The dataset is empty." in page.content.decode()
+    assert not TrainingJob.objects.exists()
+
+
+def test_only_datasets_with_a_revision_can_be_chosen(cast: Cast) -> None:
+    empty = DatasetFactory(project=cast.sample("project"), name="Nothing yet")
+    filled = DatasetFactory(project=cast.sample("project"), name="Filled", revision_no=1)
+    page = cast.owner.portal.get("/training/new/?trainer=ultralytics").content.decode()
+    assert str(filled.pk) in page
+    assert str(empty.pk) not in page
 
 
 def test_the_list_says_what_to_do_first_when_it_is_empty(cast: Cast) -> None:

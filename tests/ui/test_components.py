@@ -150,3 +150,9 @@ def test_a_sorted_head_turns_round_and_drops_the_cursor():
     request.GET.update({"sort": "name", "cursor": "abc"})
     html = Template('{% load ui %}{% th "Name" sort="name" %}').render(Context({"request": request}))
     assert 'aria-sort="ascending"' in html and "sort=-name" in html and "cursor" not in html
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates")))
+def test_every_tag_ends_on_the_line_it_begins_on(path: Path) -> None:
+    """Django shows one that does not as text."""
+    assert re.findall(r"\{%(?:(?!%\}).)*$", path.read_text(), re.MULTILINE) == []

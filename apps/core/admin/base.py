@@ -53,6 +53,25 @@ class PolicyAdmin(ModelAdmin):
         ordering = self.get_ordering(request)
         return rows.order_by(*ordering) if ordering else rows
 
+    def get_changelist_instance(self, request: PortalRequest) -> Any:
+        """Without a search or a filter what is found is all that there is; nothing is counted for that."""
+        found = super().get_changelist_instance(request)
+        if found.full_result_count is None and not found.query and not found.has_active_filters:
+            found.full_result_count = found.result_count
+        return found
+
+    def get_inline_instances(self, request: PortalRequest, obj: Any = None) -> list[Any]:
+        """Nothing hangs on an object that is not there yet."""
+        return super().get_inline_instances(request, obj) if obj is not None else []
+
+    def get_fields(self, request: PortalRequest, obj: Any = None) -> Any:
+        """An object that is not there yet has nothing to be read."""
+        fields = super().get_fields(request, obj)
+        if obj is not None:
+            return fields
+        readonly = set(self.get_readonly_fields(request, obj))
+        return [name for name in fields if name not in readonly]
+
     def get_list_filter(self, request: PortalRequest) -> list[Any]:
         return [self._restricted(found) for found in super().get_list_filter(request)]
 
@@ -127,7 +146,14 @@ class PolicyInline(TabularInline):
 
     extra = 0
     can_delete = False
+    # The columns say it; Unfold would head every row with the object's words.
+    hide_title = True
     show_change_link = False
+
+    def get_queryset(self, request: PortalRequest) -> QuerySet[Any]:
+        """With what the columns name: a row of another table each would be a query for every line."""
+        columns = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
+        return super().get_queryset(request).select_related(*columns.intersection(self.get_fields(request)))
 
     def has_add_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False

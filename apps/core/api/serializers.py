@@ -1,4 +1,4 @@
-"""Bases of serializers that choose among what the actor may see."""
+"""What serializers need that offer a choice of what the actor may see."""
 
 from typing import Any
 

@@ -76,11 +76,6 @@ class TooLarge(DomainError):
     code = "too_large"
 
 
-class TooManyRequests(DomainError):
-    status = 429
-    code = "too_many_requests"
-
-
 class Unavailable(DomainError):
     """A part that this needs does not answer; trying again later may help."""
 

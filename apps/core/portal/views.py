@@ -1,4 +1,4 @@
-"""Helpers of portal views."""
+"""Sign-in, pages of rows, and domain errors on portal pages."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
@@ -13,7 +14,7 @@ from django.forms import BaseForm
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from apps.core.errors import DomainError
+from apps.core.errors import DomainError, Forbidden, NotAuthenticated, NotFound
 from apps.core.identity.requests import PortalRequest
 
 PAGE_SIZE = 25
@@ -93,12 +94,26 @@ def form_errors(form: BaseForm) -> Iterator[None]:
     try:
         yield
     except DomainError as error:
-        for name, messages in error.fields.items():
-            for message in messages:
-                form.add_error(name if name in form.fields else None, message)
+        for name, texts in error.fields.items():
+            for text in texts:
+                form.add_error(name if name in form.fields else None, text)
         if not error.fields:
             form.add_error(None, error.message)
         if error.hint:
             form.add_error(None, error.hint)
     except ValidationError as error:
         form.add_error(None, error)
+
+
+@contextmanager
+def error_messages(request: PortalRequest) -> Iterator[None]:
+    """Turns a domain error raised inside into a message of the next page, for buttons that have no form to show it.
+
+    What the policy hides or forbids gets its page as everywhere.
+    """
+    try:
+        yield
+    except DomainError as error:
+        if error.code in {NotFound.code, Forbidden.code, NotAuthenticated.code}:
+            raise
+        messages.error(request, " ".join(str(text) for text in (error.message, error.hint) if text))

@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from channels.layers import get_channel_layer
-from django.db import transaction
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +28,6 @@ def group_name(kind: str, identifier: UUID | str) -> str:
 def publish(group: str, message: dict[str, Any]) -> None:
     """Sends `message` (its `type` names the consumer's handler) to the group's sockets; failures are logged only."""
     asyncio.run_coroutine_threadsafe(_send(group, message), _running_loop())
-
-
-def publish_on_commit(group: str, message: dict[str, Any]) -> None:
-    transaction.on_commit(lambda: publish(group, message))
 
 
 async def _send(group: str, message: dict[str, Any]) -> None:

@@ -150,7 +150,7 @@ def figure(value: Any, digits: int = 4) -> str:
         return MISSING
     try:
         size = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return MISSING
     if math.isnan(size):
         return "NaN"
@@ -210,7 +210,7 @@ def _is_number(value: Any) -> bool:
         return False
     try:
         return math.isfinite(float(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

@@ -14,9 +14,9 @@ from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors
 from apps.datasets.api.serializers import SPLIT_CHOICES, DatasetImageDetailSerializer, DatasetImageSerializer
 from apps.datasets.api.views import DATASET, visible_dataset
+from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.images import THUMBNAIL_SIZES
-from apps.datasets.services.reading import MEDIA_TYPES
 
 ITEM = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The image.")
 VERSION = OpenApiParameter("v", str, description="Beginning of the sha256; then the answer may be kept for ever.")

@@ -60,6 +60,15 @@ class Staged:
     def read(self, path: str) -> bytes:
         return self.locate(path).read_bytes()
 
+    def head(self, path: str, size: int) -> bytes:
+        """The file's beginning: a set may hold files that memory does not."""
+        with self.locate(path).open("rb") as stream:
+            return stream.read(size)
+
+    def digest(self, path: str) -> str:
+        with self.locate(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
 

@@ -7,6 +7,15 @@ from typing import Any
 #: Reports a warning: code and parameters.
 Warn = Callable[..., None]
 
+#: Formats that are taken in, and the types that browsers know them by.
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:

@@ -13,6 +13,8 @@ OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 
 SCAN, END, EXIF, ADOBE = 0xDA, 0xD9, 0xE1, 0xEE
 #: What may stand between two scans: tables, restart interval, number of lines, comment, application data.
 BETWEEN_SCANS = frozenset({0xC4, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
+#: Each scan is decoded over the whole picture, however few bytes it has; encoders make about ten.
+SCANS = 100
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
@@ -80,6 +82,7 @@ def _frame(data: bytes, at: int, length: int) -> Header:
 def _walk_scans(data: bytes, at: int) -> int:
     """Follow the scans from the first scan's header at `at`; return the place after the end marker."""
     at += _length(data, at)
+    scans = 1
     while True:
         found = MARKER.search(data, at)
         if found is None:
@@ -89,4 +92,7 @@ def _walk_scans(data: bytes, at: int) -> int:
             return at
         if marker != SCAN and marker not in BETWEEN_SCANS:
             raise BadInput("image.corrupt", detail="JPEG picture data")
+        scans += marker == SCAN
+        if scans > SCANS:
+            raise BadInput("image.corrupt", detail="too many JPEG scans")
         at += _length(data, at)

@@ -12,7 +12,7 @@ from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.defects import BadInput, describe
 from apps.datasets.folders import UploadFolder
-from apps.datasets.images import thumbnail
+from apps.datasets.images.thumbnail_process import bounded_thumbnail
 from apps.datasets.models import Blob, Dataset, Entry, Revision, Upload
 from apps.datasets.selectors.splits import split_in_force, with_split
 
@@ -135,7 +135,7 @@ def thumbnail_of(blob: Blob, size: int) -> bytes:
 
 def _small(source: Any, size: int) -> bytes:
     try:
-        return thumbnail(source, size)
+        return bounded_thumbnail(source, size)
     except BadInput as refused:
         sentence, hint = describe(refused.defect)
         raise Invalid(sentence, code=refused.code, hint=hint) from refused

@@ -1,6 +1,5 @@
 """Analysing an upload, by a worker: unpack or take over what arrived, read it once, note down what it holds."""
 
-import hashlib
 import json
 import logging
 import os
@@ -28,6 +27,7 @@ from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
 from apps.datasets.formats.model import ParsedItem
 from apps.datasets.formats.yolo.layout import CLASS_FILES
+from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Dataset, Upload, UploadState
 from apps.datasets.services import messages
 from apps.datasets.services.locks import upload_lock
@@ -45,13 +45,6 @@ ANALYSABLE = (UploadState.RECEIVING, UploadState.READY, UploadState.REFUSED)
 #: Files besides images and labels that belong to a set and are kept with it, so that it can be given back whole.
 KEPT_ENDINGS = (".yaml", ".yml", ".md")
 KEPT_NAMES = frozenset({*CLASS_FILES, "train.txt", "val.txt", "valid.txt", "test.txt"})
-MEDIA_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "BMP": "image/bmp",
-    "TIFF": "image/tiff",
-}
 TEXT_TYPES = {".txt": "text/plain", ".yaml": "application/yaml", ".yml": "application/yaml", ".md": "text/markdown"}
 
 
@@ -206,7 +199,7 @@ class _Notes:
             name = posixpath.basename(member.path).lower()
             if member.path not in self.labels and name not in KEPT_NAMES and not name.endswith(KEPT_ENDINGS):
                 continue
-            sha256 = member.sha256 or hashlib.sha256(self.staged.read(member.path)).hexdigest()
+            sha256 = member.sha256 or self.staged.digest(member.path)
             ending = posixpath.splitext(name)[1]
             self._write(
                 path=member.path,

@@ -9,9 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
-from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, search_of, signed_in
+from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
 from apps.core.portal.views import KeysetPage
 from apps.datasets import selectors, services
 from apps.datasets.forms import DatasetForm, SnapshotForm, SplitForm
@@ -117,13 +116,9 @@ def snapshots(request: PortalRequest, pk: str) -> HttpResponse:
 @require_POST
 def snapshot_delete(request: PortalRequest, pk: str, snapshot_pk: str) -> HttpResponse:
     snapshot = Snapshot.objects.get_visible(request.actor, pk=snapshot_pk, dataset_id=pk)
-    try:
+    with error_messages(request):
         services.snapshot_delete(actor=request.actor, snapshot=snapshot)
         messages.success(request, _("The snapshot was deleted."))
-    except DomainError as error:
-        if error.status in (403, 404):
-            raise
-        messages.error(request, f"{error.message} {error.hint}")
     return redirect("datasets:snapshots", pk=pk)
 
 

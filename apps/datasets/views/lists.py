@@ -6,7 +6,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.core.errors import NotFound
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, search_of, signed_in
+from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
 from apps.datasets import selectors, services
 from apps.datasets.forms import DatasetForm
 from apps.datasets.models import Dataset
@@ -72,6 +72,9 @@ def dataset_restore(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = Dataset.objects.permitted(request.actor, "datasets.restore_dataset").filter(pk=pk).first()
     if dataset is None:
         raise NotFound()
-    services.dataset_restore(actor=request.actor, dataset=dataset)
-    messages.success(request, _("The dataset is back."))
-    return redirect(dataset)
+    answer = redirect("datasets:trash")
+    with error_messages(request):
+        services.dataset_restore(actor=request.actor, dataset=dataset)
+        messages.success(request, _("The dataset is back."))
+        answer = redirect(dataset)
+    return answer

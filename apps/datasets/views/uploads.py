@@ -10,9 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core import policy
-from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import page_of, signed_in
+from apps.core.portal import error_messages, page_of, signed_in
 from apps.datasets import services
 from apps.datasets.analysis import NO_SPLIT
 from apps.datasets.defects import REASONS, Defect, describe
@@ -62,7 +61,8 @@ def report(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
 @require_POST
 def lenient(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     found = _visible_upload(request, pk, upload_pk)
-    services.upload_analyse(actor=request.actor, upload=found, lenient=True)
+    with error_messages(request):
+        services.upload_analyse(actor=request.actor, upload=found, lenient=True)
     return redirect("datasets:upload-detail", pk=pk, upload_pk=upload_pk)
 
 
@@ -72,12 +72,8 @@ def publish(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     found = _visible_upload(request, pk, upload_pk)
     form = PublishForm(request.POST)
     if form.is_valid():
-        try:
+        with error_messages(request):
             services.upload_publish(actor=request.actor, upload=found, **form.cleaned_data)
-        except DomainError as error:
-            if error.status in (403, 404):
-                raise
-            messages.error(request, f"{error.message} {error.hint}")
     else:
         messages.error(request, _("Choose what happens to the files that are there."))
     return redirect("datasets:upload-detail", pk=pk, upload_pk=upload_pk)
@@ -86,8 +82,10 @@ def publish(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
 @signed_in
 @require_POST
 def cancel(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
-    services.upload_cancel(actor=request.actor, upload=_visible_upload(request, pk, upload_pk))
-    messages.success(request, _("The upload was given up."))
+    found = _visible_upload(request, pk, upload_pk)
+    with error_messages(request):
+        services.upload_cancel(actor=request.actor, upload=found)
+        messages.success(request, _("The upload was given up."))
     return redirect("datasets:uploads", pk=pk)
 
 

@@ -17,6 +17,7 @@ from apps.core.api.requests import ApiRequest
 from apps.core.errors import NotFound, TooLarge
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
+from apps.datasets.images import MEDIA_TYPES
 from apps.evaluation import services
 from apps.evaluation.api import serializers
 from apps.evaluation.models import InferenceJob
@@ -30,7 +31,7 @@ from apps.training.models import Checkpoint, TrainingJob
 AFTER = OpenApiParameter("after", int, default=0, description="Cursor: events beyond this number.")
 LIMIT = OpenApiParameter("limit", int, default=1000)
 NUMBER = OpenApiParameter("no", int, OpenApiParameter.PATH, description="Number of the picture, from 0.")
-PICTURE: dict[Any, Any] = {(200, kind): OpenApiTypes.BINARY for kind in services.MEDIA_TYPES.values()}
+PICTURE: dict[Any, Any] = {(200, kind): OpenApiTypes.BINARY for kind in MEDIA_TYPES.values()}
 PICTURE |= {304: None}
 MAX_EVENTS = 5000
 # Boundaries and the form's other fields beside the pictures.

@@ -1,10 +1,12 @@
 """HTTP of the attempt protocol (docs/architecture/attempt-protocol.md): plain views, no session, one token."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -22,6 +24,7 @@ from apps.jobs.services.ingest import Malformed
 
 # Two of the launcher's longest lines (4 MiB each), with what JSON adds around them.
 MAX_BODY = 16 * 1024 * 1024
+NONCE = re.compile(r"[A-Za-z0-9_-]{8,64}")
 AttemptView = Callable[..., HttpResponseBase]
 
 
@@ -39,6 +42,10 @@ def attempt_view(*methods: str) -> Callable[[AttemptView], Any]:
                 # `acked`, `missing`: the protocol has them beside the code.
                 answer = {**body, **error.params}
                 return JsonResponse(answer, status=error.status, content_type=CONTENT_TYPE)
+            except DataError:
+                # A launcher repeats what crashes us for ever; what cannot be stored is refused for good.
+                body = problem(422, Malformed.code, "The database cannot store this.")
+                return JsonResponse(body, status=422, content_type=CONTENT_TYPE)
 
         return guarded
 
@@ -49,7 +56,7 @@ def attempt_view(*methods: str) -> Callable[[AttemptView], Any]:
 def hello(request: HttpRequest, attempt: Attempt) -> HttpResponse:
     body = _body(request)
     nonce = body.get("nonce")
-    if not isinstance(nonce, str) or not 8 <= len(nonce) <= 64:
+    if not isinstance(nonce, str) or not NONCE.fullmatch(nonce):
         raise Malformed("The nonce is not valid.")
     answer = attempts.attempt_hello(attempt=attempt, nonce=nonce, recovering=body.get("recovering") is True)
     return JsonResponse(answer)
@@ -105,7 +112,7 @@ def dataset(request: HttpRequest, attempt: Attempt) -> StreamedResponse:
 
 @attempt_view("GET")
 def blob(request: HttpRequest, attempt: Attempt, sha256: str) -> StreamedResponse:
-    if not kind_of(attempt.job).may_read_blob(attempt.job, sha256):
+    if not ingest.SHA256.fullmatch(sha256) or not kind_of(attempt.job).may_read_blob(attempt.job, sha256):
         raise NotFound()
     try:
         chunks = storage().open(blob_key(attempt.job.organization_id, sha256))

@@ -33,3 +33,7 @@ class Executor(ABC):
     @abstractmethod
     def kill(self, attempt: Attempt) -> None:
         """Ends a launcher that does not answer, with everything it started."""
+
+    @abstractmethod
+    def sweep(self) -> int:
+        """Removes what attempts that are over have left on this node, once nobody needs it; returns how many."""

@@ -13,6 +13,7 @@ import psutil
 from django.conf import settings
 
 from apps.jobs.executors.base import Executor, Presence
+from apps.jobs.executors.sweeping import sweep_folders
 from apps.jobs.models import Attempt
 from apps.jobs.services.attempts import attempt_arm
 
@@ -50,6 +51,10 @@ class SubprocessExecutor(Executor):
                 launcher.kill()
         except (FileNotFoundError, psutil.NoSuchProcess):
             return
+
+    def sweep(self) -> int:
+        root = Path(settings.JOBS["attempts_dir"])
+        return sweep_folders(root, lambda folder: _is_locked(folder / "launcher.lock"))
 
     def _start(self, attempt: Attempt, folder: Path, *options: str) -> None:
         # The launcher takes its own place in the process tree; this returns when it has.

@@ -34,6 +34,8 @@ PLATFORM_REASONS = {
 }
 
 
+MESSAGE_CHARACTERS = 1000
+
 # Every call of every launcher reads these two: as plain SQL they cost half of what it takes to compose them anew.
 LOCK_JOB = "SELECT * FROM jobs_job WHERE id = %s FOR UPDATE"
 READ_ATTEMPT = "SELECT * FROM jobs_attempt WHERE id = %s"
@@ -230,8 +232,8 @@ def outcome(
     if reason == "out_of_memory" or exit_code == 4:
         return JobState.FAILED, "out_of_memory", {}
     if reason in PLATFORM_REASONS:
-        return JobState.ERRORED, reason, {"message": str(params.get("message", ""))[:1000]}
-    message = {"message": str((failure or {}).get("message", params.get("message", "")))[:1000]}
+        return JobState.ERRORED, reason, {"message": _text(params.get("message"))}
+    message = {"message": _text((failure or {}).get("message", params.get("message")))}
     if not message["message"]:
         ending = f"signal {signal}" if signal else f"exit code {exit_code}"
         message = {"message": ending}
@@ -250,6 +252,13 @@ def outcome(
     if exit_code == 0:
         return JobState.FAILED, "no_result", {}
     return JobState.FAILED, "trainer_crashed", message
+
+
+def _text(value: Any) -> str:
+    """What a trainer or launcher says of an end, as a row can hold it: no NUL, no half a surrogate."""
+    if not isinstance(value, str):
+        return ""
+    return value[:MESSAGE_CHARACTERS].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 @ingest("jobs.attempt_lost")

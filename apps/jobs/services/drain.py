@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.operations import ingest
 from apps.jobs.models import Attempt, Job
 from apps.jobs.services.lifecycle import request_platform_stop
@@ -27,9 +25,8 @@ def remaining(node_name: str) -> int:
 
 @ingest("jobs.drain")
 def _stop(*, job_id: UUID, grace_seconds: int) -> int:
-    with transaction.atomic():
-        job = Job.objects.select_for_update().get(pk=job_id)
-        if job.state not in {JobState.STARTING, JobState.RUNNING, JobState.UNREACHABLE}:
-            return 0
-        request_platform_stop(job, grace_seconds)
-        return 1
+    job = Job.objects.select_for_update().get(pk=job_id)
+    if job.state not in {JobState.STARTING, JobState.RUNNING, JobState.UNREACHABLE}:
+        return 0
+    request_platform_stop(job, grace_seconds)
+    return 1

@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, TypeGuard
+from typing import Any, BinaryIO, TypeGuard, cast
 
 from django.db import connection
 from django.utils import timezone
@@ -28,6 +28,8 @@ STREAMS = {"trainer": "trainer_acked", "launcher": "launcher_acked"}
 TYPES = {"started", "progress", "metrics", "log", "artifact", "checkpoint", "warning", "result", "failure"}
 MAX_BATCH = 1000
 MAX_EVENT_CHARACTERS = 512 * 1024
+# Readers stand deeper in the stack than the one who stored it.
+MAX_DEPTH = 64
 MAX_LOG_PIECE = 256 * 1024
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,300}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -129,12 +131,25 @@ def file_store(*, attempt: Attempt, kind: str, name: str, sha256: str, size: int
     if AttemptFile.objects.filter(attempt=attempt, kind=kind, name=name, sha256=sha256).exists():
         return
     incoming = incoming_key()
-    stored = storage().put(incoming, stream)
+    stored = storage().put(incoming, cast(BinaryIO, _Announced(stream, size)))
     if stored.sha256 != sha256 or stored.size != size:
         storage().delete(incoming)
         raise Malformed("The bytes are not those that were announced.", code="digest_differs")
     storage().move(incoming, blob_key(attempt.job.organization_id, sha256))
     _file_row(attempt=attempt, kind=kind, name=name, sha256=sha256, size=size)
+
+
+class _Announced:
+    """A stream of which no more is read than was announced, and one byte that tells that there is more."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream = stream
+        self._left = size + 1
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._stream.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(part)
+        return part
 
 
 @ingest("jobs.file_store")
@@ -175,7 +190,10 @@ def _event(job: Job, attempt: Attempt, stream: str, line: dict[str, Any], number
 
 
 def _storable(data: dict[str, Any]) -> str | None:
-    """The data as JSON; None where it cannot be stored. PostgreSQL's jsonb has no NaN, no NUL, no half a surrogate."""
+    """The data as JSON; None where it cannot be stored, or not be read again for being nested too deeply.
+
+    PostgreSQL's jsonb has no NaN, no NUL, no half a surrogate.
+    """
     try:
         text = json.dumps(data, allow_nan=False, ensure_ascii=False)
         text.encode()
@@ -183,7 +201,23 @@ def _storable(data: dict[str, Any]) -> str | None:
         return None
     if len(text) > MAX_EVENT_CHARACTERS or ("\\u0000" in text and NUL.search(text)):
         return None
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(data):
+        return None
     return text
+
+
+def _is_deep(data: Any) -> bool:
+    level = [data]
+    for _number in range(MAX_DEPTH):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _insert(job: Job, attempt: Attempt, stream: str, pairs: list[tuple[JobEvent, str]]) -> None:

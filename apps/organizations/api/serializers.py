@@ -5,8 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.models import Theme, User
+from apps.core.entities import PLAIN
 from apps.core.identity import Role
-from apps.organizations.models import PLAIN, JoinPolicy, Membership, MembershipState, Organization
+from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
 from apps.organizations.services import quotas
 
 

@@ -339,6 +339,9 @@ JOBS: dict[str, Any] = {
     "hung_after_seconds": env.integer("JOBS_HUNG_AFTER_SECONDS", 120, minimum=1),
     "max_restarts": env.integer("JOBS_MAX_RESTARTS", 5, minimum=0),
     "log_cap_bytes": env.integer("JOBS_LOG_CAP_BYTES", 50 * 1024 * 1024, minimum=65536),
+    # How long a node keeps what an attempt that is over has worked on, and its logs and journals.
+    "files_keep_hours": env.integer("JOBS_FILES_KEEP_HOURS", 24, minimum=0),
+    "logs_keep_days": env.integer("JOBS_LOGS_KEEP_DAYS", 30, minimum=1),
     "portal_file": HOME / "run" / "portal.url",
     "attempts_dir": HOME / "attempts",
 }

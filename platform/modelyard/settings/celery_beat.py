@@ -3,6 +3,7 @@
 CELERY_BEAT_SCHEDULE = {
     "jobs-dispatch": {"task": "jobs.dispatch", "schedule": 5.0, "options": {"expires": 5}},
     "jobs-reconcile": {"task": "jobs.reconcile", "schedule": 3.0, "options": {"expires": 3}},
+    "jobs-sweep": {"task": "jobs.sweep", "schedule": 3600.0, "options": {"expires": 3600}},
     "core-outbox": {"task": "core.outbox_deliver", "schedule": 5.0, "options": {"expires": 5}},
     "core-outbox-sweep": {
         "task": "core.outbox_sweep",

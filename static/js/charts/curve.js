@@ -1,6 +1,7 @@
 /** Precision over recall, F1 over confidence and their kin: one thin line per class, the mean drawn strong. */
 import { figure } from "../format.js";
 import { el } from "../dom.js";
+import { gettext } from "../i18n.js";
 import { axisStyle, baseOption, mount } from "./theme.js";
 
 /**
@@ -22,7 +23,7 @@ export function curve(element, { curves, x, y, threshold }) {
       tooltip: { ...baseOption(colors).tooltip, trigger: "item", formatter: ({ seriesName, value }) => el("div", { class: "chart-tip px-2", text: `${seriesName}: ${x} ${figure(value[0], 3)}, ${y} ${figure(value[1], 3)}` }) },
       series: curves.map((line) => ({
         type: "line",
-        name: line.name,
+        name: line.mean ? gettext("mean") : line.name,
         showSymbol: false,
         triggerLineEvent: true,
         data: line.x.map((value, at) => [value, line.y[at]]),

@@ -2,7 +2,7 @@
  * Curves of one group of series. Train is solid, validation dashed, one hue per quantity. Shared by the charts of a page:
  * the settings (axis, log, smoothing, clipping) and the crosshair.
  */
-import { figure } from "../format.js";
+import { figure, moment } from "../format.js";
 import { gettext } from "../i18n.js";
 import { baseOf } from "../metrics.js";
 import { download, el, svg } from "../dom.js";
@@ -155,7 +155,7 @@ export class LineChart {
     if (!shown.length) return "";
     const x = shown[0].axisValue;
     const { axis } = this.settings;
-    const head = axis === "time" ? new Date(x).toLocaleString() : `${axisName(axis)} ${figure(x, 7)}`;
+    const head = axis === "time" ? moment(x / 1000) : `${axisName(axis)} ${figure(x, 7)}`;
     const rows = shown.map((item) => {
       const dash = this.list.find((series) => series.info.name === item.seriesId)?.info.split;
       const line = svg("line", { x1: 0, y1: 4, x2: 20, y2: 4, stroke: item.color, "stroke-width": 2.5, "stroke-dasharray": (DASH[dash] || []).join(" ") });

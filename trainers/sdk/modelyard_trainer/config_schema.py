@@ -11,7 +11,7 @@ from typing import Any
 
 NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 LENGTHS = ("minLength", "maxLength", "minItems", "maxItems")
-TEXTS = ("title", "description", "x-title-ko", "x-description-ko", "x-unit")
+TEXTS = ("title", "description", "x-title-ko", "x-description-ko", "x-unit", "x-unit-ko")
 PROPERTY_KEYWORDS = {"type", "enum", "default", "pattern", "items", "examples", "x-group", "x-order"}
 PROPERTY_KEYWORDS |= {"x-enum-titles", "x-widget", *NUMERIC, *LENGTHS, *TEXTS}
 ROOT_KEYWORDS = {"$schema", "$id", "type", "properties", "required", "additionalProperties", "title", "description"}

@@ -91,6 +91,8 @@ class Journal:
         Raises JournalError when the disk refused an earlier batch, after `close`, and in a forked child.
         """
         text = json.dumps(plain(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        # Names of files may hold bytes that are no text; a line with half a surrogate could not be sent.
+        text = text.encode("utf-8", "replace").decode()
         if os.getpid() != self._pid:
             raise JournalError("events are reported by the trainer's main process, not by its children")
         with self._lock:

@@ -1,5 +1,6 @@
 """What a set says about itself: its YAML file, or the text file with its class names."""
 
+import io
 import posixpath
 import re
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ def check_classes(
 def _file_classes(tree: Tree, log: DefectLog, limits: YoloLimits) -> tuple[str, ...] | None:
     for path in tree.ending_with(*CLASS_FILES):
         if posixpath.basename(path).lower() in CLASS_FILES:
-            content = text.decode(tree.staged.read(path), path, log, limit=plain_yaml.LONGEST)
+            content = text.decode(bounded(tree, path, plain_yaml.LONGEST), path, log, limit=plain_yaml.LONGEST)
             names = [line for line in content.splitlines() if line.strip()]
             return check_classes(names, path, None, log, limits) if names else None
     return None
@@ -157,18 +158,23 @@ def _yaml_splits(
         description.names_splits = True
         required = split != "test"
         images: list[str] = []
+        seen: set[str] = set()
         for written in value if isinstance(value, list) else [value]:
             if not isinstance(written, str):
                 raise BadInput("yolo.yaml_shape", path, lines.get(key), key=key)
             target = tree.find(written, bases)
+            if target in seen:
+                continue  # named again, and read already
             if target is None:
                 severity = ERROR if required else WARNING
                 log.add("yolo.split_missing", severity, path, lines.get(key), split=split, value=written)
-            elif target in tree.files:
+                continue
+            seen.add(target)
+            if target in tree.files:
                 images += read_list(tree, target, bases, log, limits)
             else:
                 images += tree.images_under(target)
-            if target is not None and not images:
+            if not images:
                 severity = ERROR if required else WARNING
                 log.add("yolo.split_empty", severity, path, lines.get(key), split=split)
         assign(images, split, description, log)
@@ -178,18 +184,26 @@ def read_list(tree: Tree, path: str, bases: list[str], log: DefectLog, limits: Y
     """Return the images that a text file lists, one path a line, as written on whatever machine."""
     if not path.lower().endswith(".txt"):
         return [path] if path in tree.images else []
-    content = text.decode(tree.staged.read(path), path, log, limit=limits.list_bytes)
-    images = []
-    for line, written in enumerate(content.split("\n"), 1):
+    content = text.decode(bounded(tree, path, limits.list_bytes), path, log, limit=limits.list_bytes)
+    images: dict[str, None] = {}
+    for line, written in enumerate(io.StringIO(content, newline="\n"), 1):
         written = written.strip()
         if not written:
             continue
         found = tree.find(written, [posixpath.dirname(path), *bases])
         if found in tree.files:
-            images.append(str(found))
+            images[str(found)] = None
         else:
             log.add("yolo.listed_image_missing", WARNING, path, line, image=written)
-    return images
+    return list(images)
+
+
+def bounded(tree: Tree, path: str, limit: int) -> bytes:
+    """The file, which is read only where it is not too big."""
+    size = tree.files[path].size
+    if size > limit:
+        raise BadInput("text.too_big", path, bytes=size, limit=limit)
+    return tree.staged.read(path)
 
 
 def assign(images: list[str], split: str, description: Description, log: DefectLog) -> None:
@@ -206,7 +220,7 @@ def _list_file_splits(tree: Tree, description: Description, log: DefectLog, limi
         stem = posixpath.basename(path)[:-4].lower()
         if stem not in SPLIT_NAMES or path.count("/") > 1:
             continue
-        head = tree.staged.read(path)[:4096].decode("utf-8", "replace").splitlines()
+        head = tree.staged.head(path, 4096).decode("utf-8", "replace").splitlines()
         first = next((line.strip() for line in head if line.strip()), "")
         if first and tree.find(first, [posixpath.dirname(path)]) in tree.files:
             description.names_splits = True

@@ -39,6 +39,7 @@ class Tree:
         self.paths = sorted(self.files)
         self.images = [path for path in self.paths if is_image_name(path)]
         self.folders = {""}
+        self._deepest = max((path.count("/") + 1 for path in self.paths), default=0)
         for path in self.paths:
             folder = posixpath.dirname(path)
             while folder and folder not in self.folders:
@@ -70,7 +71,8 @@ class Tree:
         bases = [*dict.fromkeys([*bases, ""])]
         if not parts:
             return bases[0] if bases[0] in self.folders else None
-        for start in range(len(parts)):
+        # A longer path than the longest of the set is none of it, and may have been written to keep us busy.
+        for start in range(max(0, len(parts) - self._deepest), len(parts)):
             rest = "/".join(parts[start:])
             for base in bases:
                 path = f"{base}/{rest}" if base else rest
@@ -137,7 +139,7 @@ def detect(tree: Tree) -> Guess:
     if has_labels and tree.images:
         return Guess("yolo", 0.9, "yolo.labels_folder")
     paired = next((label for image in tree.images[:50] if (label := tree.label_of(image))), None)
-    if paired is not None and looks_like_rows(tree.staged.read(paired)[:4096]):
+    if paired is not None and looks_like_rows(tree.staged.head(paired, 4096)):
         return Guess("yolo", 0.8, "yolo.labels_beside")
     if tree.ending_with(*YAML_ENDINGS) and tree.images:
         return Guess("yolo", 0.6, "yolo.description")

@@ -143,7 +143,7 @@ class YoloSet:
             return
         if name.endswith(".txt"):
             is_list = name in ("train.txt", "val.txt", "test.txt", "valid.txt")
-            if in_labels_folder(path) or (not is_list and looks_like_rows(self.staged.read(path)[:4096])):
+            if in_labels_folder(path) or (not is_list and looks_like_rows(self.staged.head(path, 4096))):
                 self.log.add("yolo.label_without_image", WARNING, path)
                 return
             if is_list:

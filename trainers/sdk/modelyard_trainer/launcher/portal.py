@@ -37,6 +37,10 @@ class Refused(Exception):
         self.problem = problem
 
 
+class Changed(Exception):
+    """A file became shorter while it was sent; what was announced of it cannot be sent any more."""
+
+
 class Unreachable(Exception):
     """One try failed in a way that a later one may not."""
 
@@ -76,7 +80,8 @@ class Channel:
 
     def post(self, action: str, body: dict[str, Any]) -> dict[str, Any]:
         """Posts JSON and returns the JSON answer. Raises Stale, Refused, Abandoned."""
-        raw = json.dumps(body, ensure_ascii=False).encode()
+        # Half a surrogate is passed on: the portal leaves out the line that holds it, and says so.
+        raw = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
         return self._retry(lambda: self._json("POST", action, raw, "application/json"))
 
     def post_raw(self, action: str, raw: bytes, content_type: str) -> dict[str, Any]:
@@ -84,14 +89,19 @@ class Channel:
         return self._retry(lambda: self._json("POST", action, raw, content_type))
 
     def put_file(self, file: IO[bytes], size: int, query: dict[str, str]) -> dict[str, Any]:
-        """Streams an open file. Raises Stale, Refused, Abandoned."""
+        """Streams the first `size` bytes of an open file. Raises Stale, Refused, Abandoned, Changed."""
         action = "files?" + urlencode(query, quote_via=quote)
 
         def once() -> dict[str, Any]:
             file.seek(0)
-            return self._json("PUT", action, file, "application/octet-stream", size)
+            return self._json("PUT", action, _Exactly(file, size), "application/octet-stream", size)
 
-        return self._retry(once)
+        try:
+            return self._retry(once)
+        except Changed:
+            # The portal waits for the rest of this body.
+            self.close()
+            raise
 
     def get_to(self, action: str, write: Callable[[bytes], object], begin: Callable[[], object]) -> None:
         """Streams an answer's body into `write`; `begin` is called before each try. Raises as `post` does."""
@@ -189,6 +199,21 @@ class Channel:
         if status in (413, 422) or (status in (400, 403, 404, 409) and problem.get("code")):
             raise Refused(status, problem)
         raise Unreachable(f"{status} {problem.get('detail', '')}")
+
+
+class _Exactly:
+    """The announced part of a file, which may grow or shrink while it is sent."""
+
+    def __init__(self, file: IO[bytes], size: int):
+        self._file = file
+        self._left = size
+
+    def read(self, size: int) -> bytes:
+        part = self._file.read(min(size, self._left))
+        if not part and self._left:
+            raise Changed(f"the file became {self._left} bytes shorter while it was sent")
+        self._left -= len(part)
+        return part
 
 
 def _object(raw: bytes) -> dict[str, Any] | None:

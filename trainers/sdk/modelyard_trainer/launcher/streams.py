@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelyard_trainer.launcher.portal import Channel, Refused
+from modelyard_trainer.launcher.portal import Changed, Channel, Refused
 
 BATCH_EVENTS = 1000
 BATCH_BYTES = 4 << 20
@@ -67,7 +67,7 @@ class JournalTail:
     def _event(self, line: bytes) -> dict[str, Any] | None:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         whole = isinstance(event, dict) and isinstance(event.get("data"), dict) and isinstance(event.get("type"), str)
         return event if whole and event.get("seq") == self.seq + 1 else None
@@ -106,9 +106,14 @@ class EventStream:
         events = self.tail.read()
         if not events:
             return False
-        self.prepare(events)
         try:
+            self.prepare(events)
             answer = self.channel.post("events", {"stream": self.name, "events": events})
+        except (TypeError, ValueError, RecursionError) as error:
+            # The same lines would fail the same way for ever: the trainer cannot be heard any more.
+            self.refused = f"what follows line {self.acked} cannot be sent: {type(error).__name__}: {error}"
+            print(f"events of stream {self.name}: {self.refused}", file=sys.stderr)
+            return True
         except Refused as error:
             if error.code == "gap":
                 self.go_to(int(error.problem.get("acked", 0)))
@@ -135,34 +140,37 @@ class TrainerStream(EventStream):
         super().__init__("trainer", path, channel, acked=acked)
 
     def prepare(self, events: list[dict[str, Any]]) -> None:
-        newest = {event["data"].get("kind"): event["seq"] for event in events if event["type"] == "checkpoint"}
+        newest = {_word(event["data"], "kind"): event["seq"] for event in events if event["type"] == "checkpoint"}
         for event in events:
             data = event["data"]
             if event["type"] == "artifact":
                 self._upload(data, "artifact", "missing")
             elif event["type"] == "checkpoint":
-                if newest[data.get("kind")] == event["seq"]:
+                if newest[_word(data, "kind")] == event["seq"]:
                     self._upload(data, "checkpoint", "superseded")
                 else:
                     data["superseded"] = True
 
     def _upload(self, data: dict[str, Any], kind: str, when_gone: str) -> None:
         """Uploads the file that an event names, or marks the event's data with why there is none."""
-        name, path = str(data.get("name")), str(data.get("path"))
+        name, path = _word(data, "name"), _word(data, "path")
+        if not name:
+            self._missing(data, "it has no name")
+            return
         try:
             descriptor = self._open(path)
         except FileNotFoundError:
             data[when_gone] = True
             return
-        except OSError as error:
-            self._missing(data, f"{path} cannot be read: {error}")
+        except (OSError, ValueError, RuntimeError) as error:  # no name for a file; links that lead in a circle
+            self._missing(data, f"{path!a} cannot be read: {error}")
             return
         with os.fdopen(descriptor, "rb") as file:
             size = os.fstat(descriptor).st_size
-            query = {"name": name, "sha256": str(data.get("sha256")), "size": str(size), "kind": kind}
+            query = {"name": name, "sha256": _word(data, "sha256"), "size": str(size), "kind": kind}
             try:
                 self.channel.put_file(file, size, query)
-            except Refused as error:
+            except (Refused, Changed, ValueError) as error:
                 self._missing(data, str(error))
 
     def _open(self, path: str) -> int:
@@ -178,8 +186,15 @@ class TrainerStream(EventStream):
 
     def _missing(self, data: dict[str, Any], detail: str) -> None:
         data["missing"] = True
-        message = f"{data.get('name')} could not be kept: {detail}"
-        self.say("warning", {"code": "file_not_kept", "message": message, "params": {"name": data.get("name")}})
+        name = _word(data, "name")
+        message = f"{name} could not be kept: {detail}"
+        self.say("warning", {"code": "file_not_kept", "message": message, "params": {"name": name}})
+
+
+def _word(data: dict[str, Any], key: str) -> str:
+    """A text of an event; "" for what is none: a trainer may write anything."""
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
 
 
 class LogStream:

@@ -1,0 +1,323 @@
+"""Requests drawn from the schema, sent to every REST operation by several personas: none crashes, none leaks.
+
+Schemathesis draws what the schema allows and what it forbids; most requests name objects that are there, so that they
+get past the 404. Every answer is checked by the kit's client: the members that the schema promises and no other, and
+`application/problem+json` with a code for whatever is refused. A request is undone before the next: rows by a
+savepoint, files of uploads by a copy, rate limits by a fresh prefix of the cache.
+
+The seed fixes what is drawn, and requests by one persona may be fewer on a busy machine:
+`MODELYARD_SECURITY_SEED=7 MODELYARD_SECURITY_EXAMPLES=20 make security`.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+import pytest
+import requests
+import schemathesis
+from allauth.account.models import EmailConfirmationHMAC
+from django.core.cache import caches
+from django.db import connection, transaction
+from django.http import HttpResponse
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from psycopg.pq import TransactionStatus
+from schemathesis import Case, GenerationMode
+
+from apps.core.testing import Cast, Person, Persona, RestClient, committed, schema
+from apps.core.testing.openapi import Endpoint, endpoints
+from apps.core.testing.personas import key_of
+from apps.datasets.folders import uploads_root
+from apps.organizations.api.serializers import OrganizationSerializer
+from apps.organizations.services import token_issue
+from apps.projects.api.serializers import ProjectSerializer
+from tests.datasets.factories.archives import zip_of
+from tests.factories.accounts import PASSWORD, UserFactory
+from tests.factories.datasets import shapes
+from tests.factories.evaluation import PNG
+from tests.security.report import FULL, REQUESTS, SEED
+from tests.security.tenancy import Gets
+from tests.security.test_tenancy import assert_no_leak, events_of_the_first, filled, rest_row
+
+pytestmark = pytest.mark.security(REQUESTS, "REST operations")
+
+SECONDS = 5.0
+SERVER = "http://testserver"
+#: Both sides of the tenancy border, and in full count every role that decides something.
+FOREIGN = (Persona.STRANGER, Persona.ANONYMOUS)
+PERSONAS = (Persona.OWNER, Persona.VIEWER, Persona.ADMIN, Persona.PLATFORM) if FULL else (Persona.ADMIN,)
+#: Requests to one operation by one persona.
+EXAMPLES = int(os.environ.get("MODELYARD_SECURITY_EXAMPLES", "100")) if FULL else 3
+#: What the client sends itself.
+NOT_SENT = {"Cookie", "Content-Length", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
+#: operationId → samples in the state that the operation needs, where those of the tenancy matrix are not.
+READY = {
+    "datasets_uploads_analyze_create": {"datasets/uploads": "filled-upload"},
+    "datasets_uploads_publish_create": {"datasets/uploads": "analysed-upload"},
+    "training_jobs_resume_create": {"training-jobs": "stopped-training"},
+    "training_jobs_retry_create": {"training-jobs": "stopped-training"},
+    "training_jobs_stop_create": {"training-jobs": "queued-training"},
+}
+Value = Callable[[Cast, Person], Any]
+
+
+def sampled(name: str) -> Value:
+    return lambda cast, person: key_of(cast.sample(name))
+
+
+def somebody(cast: Cast, person: Person) -> Person:
+    """The person; the stranger, where nobody is signed in."""
+    return person if person.user else cast.stranger
+
+
+def refresh_token(cast: Cast, person: Person) -> str:
+    person = somebody(cast, person)
+    return token_issue(actor=person.actor, organization_id=person.organization_id).refresh
+
+
+def mailed_key(cast: Cast, person: Person) -> str:
+    """What verifies the address of somebody who has just signed up."""
+    return EmailConfirmationHMAC(UserFactory(address=False).emailaddress_set.get()).key
+
+
+#: Name of a field, filter or whole body (`/`), with operationId or collection in front where it means different things
+#: → a right value. `None`: it is left out when the others are right.
+RIGHT: dict[str, Value | None] = {
+    "actor_id": lambda cast, person: str(cast.owner.user.pk),
+    "auth/key": mailed_key,
+    "checkpoint_id": sampled("tried-checkpoint"),
+    "dataset_id": sampled("dataset"),
+    "datasets/path": lambda cast, person: "images/train/one.png",
+    "datasets_analyze_create/": lambda cast, person: zip_of(shapes()),
+    "datasets_uploads_files_update/": lambda cast, person: PNG,
+    "email": lambda cast, person: somebody(cast, person).user.email,
+    "inference-jobs/config": lambda cast, person: "{}",
+    "inference-jobs/files": lambda cast, person: [PNG],
+    "inference_jobs_create/training_job_id": None,
+    "organization_id": sampled("organization"),
+    "password": lambda cast, person: PASSWORD,
+    "project_id": sampled("project"),
+    "refresh": refresh_token,
+    "resource_group_id": sampled("resource-group"),
+    "start_from_id": None,
+    "training-jobs/config": lambda cast, person: {},
+    "training-jobs/model": lambda cast, person: "softmax",
+    "training-jobs/task": lambda cast, person: "tabular",
+    "training-jobs/trainer": lambda cast, person: "reference",
+    "training_job_id": sampled("tried-checkpoint-training"),
+    "user_id": lambda cast, person: str(cast.member.user.pk),
+}
+
+
+@cache
+def operations(credentials: bool) -> Any:
+    """The schema as Schemathesis reads it. Credentials are drawn for nobody only; the others have their own."""
+    found = schemathesis.openapi.from_dict(schema())
+    found.config.generation.update(with_security_parameters=credentials)
+    return found
+
+
+def fields(endpoint: Endpoint) -> tuple[list[str], list[str]]:
+    """Names that the schema knows for the query and for the body."""
+    query = [part["name"] for part in endpoint.description.get("parameters", []) if part["in"] == "query"]
+    body = []
+    for content in endpoint.description.get("requestBody", {}).get("content", {}).values():
+        part = content["schema"]
+        part = schema()["components"]["schemas"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+        body += part.get("properties", {})
+    return query, body
+
+
+@st.composite
+def cases(draw: st.DrawFn, door: "Door") -> Case:
+    """Half of them as the schema allows, half as it forbids; most name what is there."""
+    found = operations(door.person.persona == Persona.ANONYMOUS)[door.endpoint.path][door.endpoint.method]
+    modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    case: Case = draw(st.one_of(*(found.as_strategy(mode) for mode in modes)))
+    if draw(st.integers(0, 7)) < 7:
+        case.path_parameters = dict(door.address)
+    for place, right in ((case.query, door.right_query), (case.body, door.right_body)):
+        for name, value in right.items() if isinstance(place, dict) else ():
+            # What is there is put right more often than what is left out is added.
+            if draw(st.integers(0, 3)) < (3 if name in place else 2):
+                place.pop(name, None) if value is None else place.update({name: value})
+    if door.right_bytes and draw(st.booleans()):
+        case.body = door.right_bytes
+    return case
+
+
+@contextmanager
+def undone(folder: Path) -> Iterator[None]:
+    """What happens inside leaves no trace; what a commit would check and set off is done at the end of it."""
+    caches["default"].key_prefix = f"test-{uuid4().hex}"
+    kept = folder.with_name("kept")
+    folder.mkdir(exist_ok=True)
+    shutil.copytree(folder, kept)
+    try:
+        with transaction.atomic():
+            with committed():
+                yield
+                connection.check_constraints()
+            transaction.set_rollback(True)
+    finally:
+        shutil.rmtree(folder)
+        kept.rename(folder)
+
+
+@dataclass
+class Door:
+    """One operation, tried by one person. Makes what the requests name, so that nothing of it is undone."""
+
+    endpoint: Endpoint
+    cast: Cast
+    person: Person
+    folder: Path
+    accepted: int = 0
+    refused: int = 0
+
+    def __post_init__(self) -> None:
+        row = rest_row(self.endpoint)
+        self.open = row.gets == Gets.OPEN
+        row = replace(row, samples={**row.samples, **READY.get(self.endpoint.operation_id, {})})
+        path, _mark, query = filled(self.cast, self.endpoint.path, row).partition("?")
+        pieces = list(zip(self.endpoint.path.split("/")[3:], path.split("/"), strict=True))
+        self.address = {template[1:-1]: value for template, value in pieces if template.startswith("{")}
+        self.right_query, self.right_body = (self._right(names) for names in fields(self.endpoint))
+        self.right_query |= dict(parse_qsl(query))
+        self.right_bytes = self._right([""]).get("")
+        self.client = RestClient(self.person.token)
+
+    def _right(self, names: list[str]) -> dict[str, Any]:
+        found = {}
+        for name in names:
+            keys = (f"{self.endpoint.operation_id}/{name}", f"{self.endpoint.path.split('/')[3]}/{name}", name)
+            key = next((key for key in keys if key in RIGHT), None)
+            if key is not None:
+                value = RIGHT[key]
+                found[name] = value and value(self.cast, self.person)
+        return found
+
+    def try_all(self, number: int) -> None:
+        self.draw(self.check, number, SEED)
+
+    def draw(self, use: Callable[[Case], None], number: int, start: int) -> None:
+        """Calls with `number` requests, the same ones for the same start."""
+        # What was sent is told as it was; to shrink it would take minutes.
+        limits = settings(
+            max_examples=number,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        seed(start)(limits(given(cases(self))(use)))()
+
+    def check(self, case: Case) -> None:
+        request = requests.Request(**case.as_transport_kwargs(base_url=SERVER)).prepare()
+        sent = f"{self.person}: {request.method} {request.path_url} {request.body!r}, seed {SEED}"
+        foreign = self.person.persona in FOREIGN
+        before = events_of_the_first(self.cast) if foreign else 0
+        began = time.process_time()
+        try:
+            with undone(self.folder):
+                response = self.answer_to(request, case.cookies)
+                assert response.status_code < 500
+                if foreign:
+                    assert events_of_the_first(self.cast) == before, "wrote into the first organization"
+                    assert_no_leak(self.cast, response, sent)
+                if not self.person.user and not self.open:
+                    assert response.status_code in {401, 404}, f"{response.status_code}: not asked to sign in"
+            assert time.process_time() - began < SECONDS
+        except Exception as error:
+            error.add_note(sent)
+            raise
+        if response.status_code < 400:
+            self.accepted += 1
+        else:
+            self.refused += 1
+
+    def answer_to(self, request: requests.PreparedRequest, cookies: dict[str, Any]) -> HttpResponse:
+        """The answer, which the client has checked against the schema."""
+        headers = {name: value for name, value in request.headers.items() if name not in NOT_SENT}
+        self.client.cookies.clear()
+        if self.person.user:
+            headers.pop("Authorization", None)
+        else:
+            self.client.cookies.load(dict(cookies))
+        content_type = headers.pop("Content-Type", "")
+        body = request.body or b""
+        outside = transaction.savepoint()
+        response = self.client.generic(
+            request.method, request.path_url, body, content_type=content_type, headers=headers
+        )
+        # Without this test's transaction around it, a statement that the database refuses spoils no later one.
+        if connection.connection.info.transaction_status == TransactionStatus.INERROR:
+            transaction.savepoint_rollback(outside)
+        return response
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings: Any) -> Path:
+    """Where this test keeps uploads."""
+    settings.HOME = tmp_path
+    return uploads_root()
+
+
+@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.operation_id)
+def test_whatever_is_sent_is_answered_as_the_schema_says(
+    endpoint: Endpoint, cast: Cast, folder: Path, record_property: Callable[[str, Any], None]
+) -> None:
+    answers: dict[str, list[int]] = {}
+    record_property("fuzz", {endpoint.operation_id: answers})
+    for persona in (*PERSONAS, *FOREIGN):
+        door = Door(endpoint, cast, cast.person(persona), folder)
+        try:
+            door.try_all(EXAMPLES)
+        finally:
+            answers[str(persona)] = [door.accepted, door.refused]
+    assert any(accepted for accepted, _refused in answers.values()), "nobody got past the checks of the input"
+
+
+def endpoint_named(name: str) -> Endpoint:
+    return next(endpoint for endpoint in endpoints() if endpoint.operation_id == name)
+
+
+def test_the_same_seed_draws_the_same_requests(cast: Cast, folder: Path) -> None:
+    door = Door(endpoint_named("datasets_create"), cast, cast.admin, folder)
+    drawn: list[list[str]] = []
+    for start in (SEED, SEED, SEED + 1):
+        drawn.append([])
+        door.draw(lambda case: drawn[-1].append(repr(case)), 10, start)
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_crash_on_one_kind_of_value_is_found(cast: Cast, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(serializer: Any, value: str) -> str:
+        return value.encode("ascii").decode()
+
+    monkeypatch.setattr(ProjectSerializer, "validate_description", crash, raising=False)
+    door = Door(endpoint_named("projects_create"), cast, cast.admin, folder)
+    with pytest.raises(UnicodeEncodeError) as found:
+        door.try_all(100)
+    assert any("POST /api/v1/projects" in note for note in found.value.__notes__)
+
+
+def test_a_leak_and_an_undescribed_answer_are_found(cast: Cast, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    represent = OrganizationSerializer.to_representation
+    for extra, message in (({"division": cast.canary}, cast.canary), ({"secret": 1}, "secret")):
+        monkeypatch.setattr(
+            OrganizationSerializer,
+            "to_representation",
+            lambda self, row, extra=extra: {**represent(self, row), **extra},
+        )
+        with pytest.raises(AssertionError, match=message):
+            Door(endpoint_named("organizations_list"), cast, cast.stranger, folder).try_all(3)
