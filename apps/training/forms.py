@@ -49,7 +49,9 @@ class TrainingForm(forms.Form):
             del fields["dataset"]
         fields["resource_group"].queryset = groups_for_choice(actor)
         descriptor = trainer.descriptor
-        fields["task"].choices = [(task, Task(task).label if task in Task.values else task) for task in descriptor.tasks]
+        fields["task"].choices = [
+            (task, Task(task).label if task in Task.values else task) for task in descriptor.tasks
+        ]
         fields["model"].choices = [(model.name, model.title) for model in descriptor.models]
         fields["resource_group"].initial = fields["resource_group"].queryset.first()
         fields["cpus"].initial = descriptor.cpus

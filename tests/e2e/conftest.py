@@ -89,7 +89,10 @@ class Visitor:
         own = (self.portal.url, self.portal.url.replace("http", "ws", 1), "data:", "blob:")
         page = self.page
         page.set_default_timeout(60_000)
-        page.on("console", lambda said: self.complaints.append(f"{said.text} {said.location}") if said.type == "error" else None)
+        page.on(
+            "console",
+            lambda said: self.complaints.append(f"{said.text} {said.location}") if said.type == "error" else None,
+        )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda made: None if made.url.startswith(own) else self.complaints.append(made.url))
         page.on("websocket", lambda made: None if made.url.startswith(own) else self.complaints.append(made.url))
