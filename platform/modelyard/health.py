@@ -33,7 +33,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     token = settings.METRICS_TOKEN
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     local = request.META.get("REMOTE_ADDR") in {"127.0.0.1", "::1"} and "X-Forwarded-For" not in request.headers
-    if not local and not (token and secrets.compare_digest(given, token)):
+    # As bytes: texts that are not ASCII cannot be compared so.
+    if not local and not (token and secrets.compare_digest(given.encode(), token.encode())):
         return HttpResponse("metrics need a token\n", status=403, content_type="text/plain")
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 

@@ -42,6 +42,7 @@ def test_metrics_are_open_on_loopback_and_need_the_token_elsewhere(client: Clien
     for headers, status in (
         ({}, 403),
         ({"Authorization": "Bearer wrong"}, 403),
+        ({"Authorization": "Bearer metrics-tok\u00e9n"}, 403),
         ({"Authorization": "Bearer metrics-token"}, 200),
     ):
         assert client.get("/metrics", headers=headers, REMOTE_ADDR="192.0.2.7").status_code == status
