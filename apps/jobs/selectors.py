@@ -1,5 +1,6 @@
 """Reads: a job's summary, its events, its log."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -70,8 +71,14 @@ def progress_text(job: Job) -> str:
     sentence = UNITS.get(detail.get("unit", ""))
     if sentence is None or not detail.get("total"):
         return str(detail.get("message", ""))
-    values = {"current": detail.get("current"), "total": detail.get("total")}
-    return sentence(values["current"], values["total"]) % values
+    current, total = detail.get("current"), detail["total"]
+    # Trainers count parts of an epoch: 26.07 epochs done is the 27th.
+    return sentence(_begun(current), _begun(total)) % {"current": _begun(current), "total": _begun(total)}
+
+
+def _begun(count: Any) -> Any:
+    """The number of the one that is being worked on; what is no finite number stays as it was said."""
+    return math.ceil(count) if isinstance(count, float) and math.isfinite(count) else count
 
 
 def eta(job: Job) -> dict[str, int] | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from apps.core.testing import captured_queries
 from apps.jobs.models import Attempt, Job, JobArtifact, JobEvent
+from apps.jobs.selectors import progress_text
 from apps.jobs.states import JobState
 from apps.metrics.models import Point
 from tests.jobs.support import Launcher, running, started
@@ -176,6 +177,20 @@ def test_whatever_a_trainer_writes_is_taken(events: list[tuple[str, Any]]) -> No
     status, answer = launcher.call("POST", "events", raw=body)
     assert (status, answer.get("acked")) == (200, len(events) + 1)
     assert len(stored(launcher)) == len(events) + 1
+
+
+@pytest.mark.parametrize(
+    ("current", "total", "shown"),
+    [
+        (26.067, 30, "epoch 27 of 30"),
+        (26.0, 30.0, "epoch 26 of 30"),
+        (0, 30, "epoch 0 of 30"),
+        ("x", 30, "epoch x of 30"),
+    ],
+)
+def test_an_epoch_that_has_begun_is_named(current: Any, total: Any, shown: str) -> None:
+    job = Job(progress=0.5, progress_detail={"unit": "epoch", "current": current, "total": total})
+    assert progress_text(job) == shown
 
 
 def test_progress_is_the_jobs_and_starts_anew_when_it_falls_back() -> None:
