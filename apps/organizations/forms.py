@@ -3,7 +3,9 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
@@ -31,7 +33,9 @@ class SignupDetailsForm(forms.Form):
 
     def signup(self, request: HttpRequest, user: Any) -> None:
         user.change(
-            signup_company=self.cleaned_data["company"].strip(), signup_division=self.cleaned_data["division"].strip()
+            signup_company=self.cleaned_data["company"].strip(),
+            signup_division=self.cleaned_data["division"].strip(),
+            language=get_language() or settings.LANGUAGE_CODE,
         )
 
 

@@ -17,6 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
+from django.views.i18n import set_language
 
 from apps.accounts.models import Theme, User
 from apps.accounts.services import profile_update
@@ -49,7 +50,9 @@ class ProfileForm(forms.ModelForm):
 @require_http_methods(["GET", "POST"])
 def profile(request: PortalRequest) -> HttpResponse:
     assert request.user.is_authenticated
-    form = ProfileForm(request.POST or None, instance=User.objects.get_visible(request.actor, pk=request.user.pk))
+    person = User.objects.get_visible(request.actor, pk=request.user.pk)
+    # The language of the page at hand, which a browser may have chosen: saving keeps what is seen.
+    form = ProfileForm(request.POST or None, instance=person, initial={"language": translation.get_language()})
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
             profile_update(actor=request.actor, user=request.user, **form.cleaned_data)
@@ -71,6 +74,17 @@ def choose_theme(request: PortalRequest) -> HttpResponse:
     theme = request.POST.get("theme", "")
     if theme in Theme.values:
         _remember(response, "theme", theme)
+    return response
+
+
+@require_POST
+def choose_language(request: PortalRequest) -> HttpResponse:
+    """Keeps the language in a cookie, and in the profile of who is signed in: mails and other browsers follow."""
+    response = set_language(request)
+    chosen = request.POST.get("language", "")
+    known = request.user.is_authenticated and chosen in dict(settings.LANGUAGES)
+    if known and chosen != request.user.language:
+        profile_update(actor=request.actor, user=request.user, language=chosen)
     return response
 
 

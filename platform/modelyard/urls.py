@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from django.views.i18n import JavaScriptCatalog, set_language
+from django.views.i18n import JavaScriptCatalog
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from modelyard import dashboard, errors, health, profile
@@ -31,7 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("profile/", profile.profile, name="profile"),
     path("profile/theme/", profile.choose_theme, name="profile-theme"),
     path("organization/choose/", profile.choose_organization, name="choose-organization"),
-    path("i18n/set-language/", set_language, name="set_language"),
+    path("i18n/set-language/", profile.choose_language, name="set_language"),
     path("i18n/js/", JavaScriptCatalog.as_view(domain="djangojs", packages=["modelyard"]), name="javascript-catalog"),
     path("account/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),

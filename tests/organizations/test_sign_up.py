@@ -21,14 +21,14 @@ pytestmark = pytest.mark.django_db
 KEY = re.compile(r"/account/confirm-email/([^/\s]+)/")
 
 
-def by_rest(email: str, **changes: Any) -> Any:
+def by_rest(email: str, headers: dict[str, str] | None = None, **changes: Any) -> Any:
     body = {"email": email, "password": PASSWORD, "company": "Acme", "division": "Vision", **changes}
-    return RestClient().post("/auth/sign-up", body)
+    return RestClient().post("/auth/sign-up", body, headers=headers)
 
 
-def by_form(email: str, **changes: Any) -> Any:
+def by_form(email: str, headers: dict[str, str] | None = None, **changes: Any) -> Any:
     body = {"email": email, "password1": PASSWORD, "company": "Acme", "division": "Vision", **changes}
-    return Client().post("/account/signup/", body)
+    return Client(headers=headers).post("/account/signup/", body)
 
 
 def mailed_key() -> str:
@@ -69,6 +69,23 @@ def test_a_new_company_becomes_an_organization_administered_by_its_first_person(
     assert str(membership.organization) == "Acme · Vision"
     answer = token("first@example.com").json()
     assert (answer["organization_id"], answer["role"]) == (str(membership.organization_id), "admin")
+
+
+@pytest.mark.parametrize("door", [by_rest, by_form], ids=["rest", "form"])
+@pytest.mark.parametrize(("accepted", "language"), [("ko-KR,ko;q=0.9", "ko"), ("en-US", "en"), ("de", "en")])
+def test_the_language_of_the_request_becomes_the_profiles(door: Any, accepted: str, language: str) -> None:
+    door("first@example.com", headers={"accept-language": accepted})
+    assert User.objects.get().language == language
+
+
+def test_korean_pages_of_a_visitor_stay_korean_after_sign_in(client: Client) -> None:
+    client.post("/i18n/set-language/", {"language": "ko"})
+    body = {"email": "first@example.com", "password1": PASSWORD, "company": "Acme"}
+    client.post("/account/signup/", body)
+    verify(mailed_key())
+    elsewhere = Client(headers={"accept-language": "en"})
+    elsewhere.post("/account/login/", {"login": "first@example.com", "password": PASSWORD})
+    assert '<html lang="ko"' in elsewhere.get("/profile/").content.decode()
 
 
 @pytest.mark.parametrize("door", [by_rest, by_form], ids=["rest", "form"])

@@ -11,6 +11,7 @@ from django.test import RequestFactory
 from django.utils import timezone, translation
 from modelyard.profile import PreferencesMiddleware, organizations
 
+from apps.audit.models import AuditEvent
 from apps.core.identity import Role
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from tests.factories.accounts import UserFactory
@@ -31,6 +32,24 @@ def test_language_switch_changes_the_next_page_and_comes_back(cast, catalogues, 
     page = page_of(client.get("/projects/"))
     assert page.language == "ko"
     assert "프로젝트" in page.words
+
+
+def test_language_switch_writes_the_profile_of_who_is_signed_in(cast):
+    person = cast.owner
+    for chosen, stored in (("ko", "ko"), ("ko", "ko"), ("xx", "ko"), ("en", "en")):
+        person.portal.post("/i18n/set-language/", {"language": chosen})
+        person.user.refresh_from_db()
+        assert person.user.language == stored
+    assert AuditEvent.objects.filter(action="account.profile_changed").count() == 2
+
+
+def test_saving_the_profile_keeps_the_language_that_is_shown(cast):
+    """The browser speaks Korean, the profile English: the form offers Korean."""
+    client = cast.owner.portal
+    client.cookies["django_language"] = "ko"
+    form = client.get("/profile/").context["form"]
+    assert form.instance.language == "en"
+    assert form["language"].value() == "ko"
 
 
 def test_scripts_get_their_words_in_the_language_asked_for(cast, catalogues):

@@ -2,10 +2,12 @@
 
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress, get_emailconfirmation_model
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.accounts import actions
@@ -20,7 +22,10 @@ from apps.core.operations import operation
 def sign_up(
     *, actor: Actor, request: HttpRequest, email: str, password: str, company: str, division: str = ""
 ) -> None:
-    """Creates an unverified account and mails the link. A known address gets a mail instead, and the same answer."""
+    """Creates an unverified account and mails the link. A known address gets a mail instead, and the same answer.
+
+    The profile's language is the one that the request is answered in.
+    """
     email = email.strip().lower()
     try:
         validate_password(password, User(email=email))
@@ -55,7 +60,13 @@ def _create(*, actor: Actor, email: str, password: str, company: str, division: 
 
 @operation("organizations.sign_up")
 def _created(*, actor: Actor, email: str, password: str, company: str, division: str) -> EmailAddress:
-    user = User.objects.create_user(email, password, signup_company=company.strip(), signup_division=division.strip())
+    user = User.objects.create_user(
+        email,
+        password,
+        signup_company=company.strip(),
+        signup_division=division.strip(),
+        language=get_language() or settings.LANGUAGE_CODE,
+    )
     address = EmailAddress.objects.create(user=user, email=email, primary=True, verified=False)
     auditing.record(actor, actions.SIGNED_UP, user, name=Personal(user.name, user.pk))
     return address
