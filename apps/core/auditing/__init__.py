@@ -5,11 +5,13 @@ Every action code is registered with a label and a sentence in the reader's lang
 """
 
 from apps.core.auditing.actions import Action, action_of, actions, register_action
-from apps.core.auditing.records import AuditRecord, Personal, collect, record, register_sink
+from apps.core.auditing.records import MOST_MENTIONS, AuditRecord, Mention, Personal, collect, record, register_sink
 
 __all__ = [
+    "MOST_MENTIONS",
     "Action",
     "AuditRecord",
+    "Mention",
     "Personal",
     "action_of",
     "actions",
