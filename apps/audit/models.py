@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.audit.querysets import AuditCheckQuerySet, AuditEventQuerySet, AuditHeadQuerySet
-from apps.core.auditing import action_of
+from apps.core.auditing import action_shown
 from apps.core.entities import uuid7
 
 
@@ -83,7 +83,7 @@ class AuditEvent(models.Model):
     @property
     def label(self) -> Any:
         """The action in the reader's language."""
-        return action_of(self.action).label
+        return action_shown(self.action).label
 
 
 class AuditWaiting(models.Model):

@@ -19,7 +19,7 @@ from apps.audit.documents import PLATFORM
 from apps.audit.models import AuditEvent
 from apps.audit.querysets import AuditEventQuerySet
 from apps.core import policy
-from apps.core.auditing import Mention, action_of, actions
+from apps.core.auditing import Mention, action_shown, actions
 from apps.core.errors import NotFound
 from apps.core.identity import Actor, Role
 from apps.organizations.models import Organization
@@ -285,7 +285,7 @@ def _readable(event: AuditEvent, values: list[Any], keys: Keyring, *, whole: boo
         after=members(after),
         params=params,
         about=about,
-        sentence=str(action_of(event.action).sentence) % _Lenient(facts),
+        sentence=str(action_shown(event.action).sentence) % _Lenient(facts),
     )
 
 

@@ -245,6 +245,18 @@ def test_a_page_costs_the_same_for_one_event_and_for_twenty(cast: Cast, scope: s
     assert_constant_queries(lambda: client.get(f"/audit-logs{path}"), add_rows=add_rows, at_most=12)
 
 
+def test_an_event_whose_action_nothing_registers_any_more_is_still_read(cast: Cast) -> None:
+    AuditEvent.objects.create(
+        time=timezone.now(),
+        organization_id=cast.sample("organization").pk,
+        actor_kind="system",
+        via="system",
+        request_id="x",
+        action="gone.by",
+    )
+    assert [row["sentence"] for row in listed(cast.admin, "/organization?action=gone.by")] == ["gone.by"]
+
+
 # --- Bulk
 
 

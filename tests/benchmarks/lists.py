@@ -16,17 +16,17 @@ DEPTH = 40
 #: The organization's log, as its managers read it: filtered by what is frequent, by what is rare, and by a word.
 AUDIT = {
     "audit-logs/organization": (
-        "action=projects.project.created",
+        "action=project.created",
         "action=account.token_issued",
         "q=bench",
         "after=2026-01-01T00:00:00Z",
     ),
-    "audit-logs/me": ("action=projects.project.created",),
+    "audit-logs/me": ("action=project.created",),
 }
 ASKED = {
     "projects": "search=bench 77",
     "training-jobs": "state=failed",
-    "audit-logs": "action=projects.project.created",
+    "audit-logs": "action=project.created",
 }
 
 

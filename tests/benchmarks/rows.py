@@ -90,7 +90,7 @@ def fill(project_id: str, count: str) -> int:
     ended = {"state": state, "finished_at": "now()", "started_at": "now()"}
     _multiply(Job, training.pk, rows, id=_id("c"), name=name, project_id=_id("a"), **ended)
     _multiply(TrainingJob, training.pk, rows, job_id=_id("c"))
-    action = "CASE WHEN mod(number, 50) = 0 THEN 'projects.project.created' ELSE action END"
+    action = "CASE WHEN mod(number, 50) = 0 THEN 'project.created' ELSE action END"
     _multiply(AuditEvent, event.pk, rows, id=_id("d"), action=action, time="now() - number * interval '1 second'")
     # The sealer shall find nothing to do: it would work through all of them while pages are measured.
     with connection.cursor() as cursor:

@@ -16,7 +16,6 @@ from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
 from apps.organizations.models import Organization
 
-TASK = "audit.check"
 # Of each chain.
 KEPT = 30
 # A worker that has died leaves its check unfinished.
@@ -37,7 +36,7 @@ def check_request(*, actor: Actor, chain: UUID) -> AuditCheck:
             _("This log is being verified already."), code="check_running", hint=_("Its result is shown here soon.")
         )
     check = AuditCheck.objects.create(chain=chain, requested_by_id=actor.user_id)
-    hint_on_commit(TASK, check.pk, queue="io")
+    hint_on_commit("audit.check", check.pk, queue="io")
     auditing.record(actor, actions.CHECK_REQUESTED, organization, organization_id=None if chain == PLATFORM else chain)
     return check
 

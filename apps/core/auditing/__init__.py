@@ -4,7 +4,7 @@ Every action code is registered with a label and a sentence in the reader's lang
 `Personal` so that the sink can store them under a key that erasure destroys.
 """
 
-from apps.core.auditing.actions import Action, action_of, actions, register_action
+from apps.core.auditing.actions import Action, action_of, action_shown, actions, register_action
 from apps.core.auditing.records import MOST_MENTIONS, AuditRecord, Mention, Personal, collect, record, register_sink
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Mention",
     "Personal",
     "action_of",
+    "action_shown",
     "actions",
     "collect",
     "record",
