@@ -32,7 +32,7 @@ def django_db_setup(
     with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
         cursor.execute(
             "SELECT tgname, tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger "
-            "WHERE tgname IN ('audit_event_no_truncate', 'audit_seal_no_truncate') ORDER BY tgname"
+            "WHERE tgname LIKE 'audit\\_%\\_no\\_truncate' ORDER BY tgname"
         )
         found = cursor.fetchall()
         for name, table, _definition in found:

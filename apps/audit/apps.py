@@ -8,8 +8,9 @@ class AuditConfig(AppConfig):
     verbose_name = _("Audit")
 
     def ready(self) -> None:
-        from apps.audit import policies, services
+        from apps.audit import actions, policies, services
         from apps.core.auditing import register_sink
 
+        assert actions
         assert policies
         register_sink(services.store)

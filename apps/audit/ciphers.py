@@ -1,9 +1,13 @@
-"""Encryption of personal values, one key per person.
+"""Encryption of what stands in the log: one key per person, and one per chain of events.
 
-AES-256-GCM; a person's key is random and stored encrypted under the master key (secret `AUDIT_KEY`).
+AES-256-GCM; a key is random and stored encrypted under the master key (secret `AUDIT_KEY`). Personal values are
+`{"subject": person, "cipher": text}`. Names, values and facts of an event, personal ones in them included, are
+`{"subject": chain, "document": text}` as a whole: destroying the chain's key leaves nothing to read.
 """
 
 import base64
+import hmac
+import json
 import os
 from collections.abc import Iterable
 from hashlib import sha256
@@ -14,63 +18,115 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
-from apps.audit.models import PersonKey
+from apps.audit.models import AuditKey
 
 NONCE = 12
+TERM = 9
 
 
 class Keyring:
-    """Keys of the people that one batch of events speaks of; loads them with one query."""
+    """Keys of the people and chains that one batch of events speaks of; loads them with one query."""
 
     def __init__(self, subjects: Iterable[UUID], *, create: bool = False) -> None:
         wanted = set(subjects)
-        self._keys: dict[UUID, AESGCM] = {}
+        self._keys: dict[UUID, bytes] = {}
+        self._destroyed: set[UUID] = set()
         self._load(wanted)
-        missing = wanted - set(self._keys)
+        missing = sorted(wanted - set(self._keys) - self._destroyed)
         if create and missing:
-            PersonKey.objects.bulk_create(
-                [PersonKey(subject_id=subject, wrapped=_wrap(AESGCM.generate_key(256))) for subject in missing],
+            # In one order everywhere, so that two who make the same keys wait for each other and never in a circle.
+            AuditKey.objects.bulk_create(
+                [AuditKey(subject_id=subject, wrapped=_wrap(AESGCM.generate_key(256))) for subject in missing],
                 ignore_conflicts=True,
             )
             # Another process may have been first: its key is the one that counts.
+            self._load(set(missing))
+
+    def add(self, subjects: Iterable[UUID]) -> None:
+        """Loads further keys; no query when all are here."""
+        if missing := set(subjects) - set(self._keys) - self._destroyed:
             self._load(missing)
 
     def encrypt(self, subject: UUID, value: str) -> dict[str, str]:
-        nonce = os.urandom(NONCE)
-        cipher = nonce + self._keys[subject].encrypt(nonce, value.encode(), subject.bytes)
-        return {"subject": str(subject), "cipher": base64.b64encode(cipher).decode()}
+        return {"subject": str(subject), "cipher": self._sealed(subject, value.encode())}
+
+    def enclose(self, chain: UUID, value: Any) -> Any:
+        """A whole JSON value under the chain's key; what is empty says nothing and stays as it is."""
+        if not value:
+            return value
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        return {"subject": str(chain), "document": self._sealed(chain, text.encode())}
 
     def decrypt(self, value: Any) -> Any:
         """The value behind a `{"subject", "cipher"}` pair; None when the person was erased."""
         if not is_cipher(value):
             return value
-        subject = UUID(value["subject"])
+        content = self._opened(UUID(value["subject"]), value["cipher"])
+        return None if content is None else content.decode()
+
+    def disclose(self, value: Any) -> Any:
+        """The JSON value that `enclose` took; None when the chain's key was destroyed."""
+        if not is_document(value):
+            return value
+        content = self._opened(UUID(value["subject"]), value["document"])
+        return None if content is None else json.loads(content)
+
+    def blind(self, chain: UUID, word: str) -> str | None:
+        """The term that stands for a word in the events of a chain; None without the chain's key."""
+        key = self._keys.get(chain)
+        if key is None:
+            return None
+        digest = hmac.digest(key, b"term:" + word.encode(), "sha256")
+        return f"w:{base64.urlsafe_b64encode(digest[:TERM]).decode()}"
+
+    def _sealed(self, subject: UUID, content: bytes) -> str:
+        key = self._keys.get(subject)
+        if key is None and subject in self._destroyed:
+            # What is written about the erased is erased at once.
+            return ""
+        nonce = os.urandom(NONCE)
+        return base64.b64encode(nonce + AESGCM(self._keys[subject]).encrypt(nonce, content, subject.bytes)).decode()
+
+    def _opened(self, subject: UUID, text: str) -> bytes | None:
         key = self._keys.get(subject)
         if key is None:
             return None
-        content = base64.b64decode(value["cipher"])
+        content = base64.b64decode(text)
         try:
-            return key.decrypt(content[:NONCE], content[NONCE:], subject.bytes).decode()
-        except InvalidTag:
+            return AESGCM(key).decrypt(content[:NONCE], content[NONCE:], subject.bytes)
+        except (InvalidTag, ValueError):
             return None
 
     def _load(self, subjects: set[UUID]) -> None:
-        for row in PersonKey.objects.filter(subject_id__in=subjects):
-            self._keys[row.subject_id] = AESGCM(_unwrap(bytes(row.wrapped)))
+        if not subjects:
+            return
+        master = _master()
+        for row in AuditKey.objects.filter(subject_id__in=subjects):
+            wrapped = bytes(row.wrapped)
+            if wrapped:
+                self._keys[row.subject_id] = master.decrypt(wrapped[:NONCE], wrapped[NONCE:], None)
+            else:
+                self._destroyed.add(row.subject_id)
 
 
 def is_cipher(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"subject", "cipher"}
 
 
+def is_document(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"subject", "document"}
+
+
 def subjects_in(*values: Any) -> set[UUID]:
-    """Ids of the people whose values stand, encrypted, in these documents."""
+    """Ids of the people and chains whose values stand, encrypted, in these documents."""
     found: set[UUID] = set()
     for value in values:
-        if is_cipher(value):
+        if is_cipher(value) or is_document(value):
             found.add(UUID(value["subject"]))
         elif isinstance(value, dict):
             found |= subjects_in(*value.values())
+        elif isinstance(value, list):
+            found |= subjects_in(*value)
     return found
 
 
@@ -81,7 +137,3 @@ def _master() -> AESGCM:
 def _wrap(key: bytes) -> bytes:
     nonce = os.urandom(NONCE)
     return nonce + _master().encrypt(nonce, key, None)
-
-
-def _unwrap(wrapped: bytes) -> bytes:
-    return _master().decrypt(wrapped[:NONCE], wrapped[NONCE:], None)

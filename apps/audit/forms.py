@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.apps import apps
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.audit.querysets import AuditEventQuerySet
+from apps.audit.selectors import EventFilter
 from apps.core.auditing import actions
+from apps.core.portal.views import SEARCH_CHARACTERS
 
 # The day after it is still one.
 LAST_DAY = date.max - timedelta(days=1)
@@ -25,8 +27,14 @@ def entity_name(label: str) -> str:
 
 
 class ActivityForm(forms.Form):
-    """Every field may be empty. `people` are (id, name) of those who may be chosen; without any there is no field."""
+    """Every field may be empty, and one that cannot be understood counts as such. `people` are (id, name) of those who may be chosen; without any there is no field."""
 
+    q = forms.CharField(
+        label=_("Search"),
+        required=False,
+        max_length=SEARCH_CHARACTERS,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Search names, people, words")}),
+    )
     action = forms.ChoiceField(label=_("Action"), required=False)
     entity = forms.ChoiceField(label=_("Kind of thing"), required=False)
     person = forms.ChoiceField(label=_("Person"), required=False)
@@ -47,18 +55,21 @@ class ActivityForm(forms.Form):
         field: Any = self.fields[name]
         field.choices = [("", everything), *choices]
 
-    def narrow(self, rows: AuditEventQuerySet) -> AuditEventQuerySet:
-        """The rows that fit; a field that cannot be understood narrows nothing, and says so on the page."""
+    @property
+    def wanted(self) -> EventFilter:
+        """What the fields ask for; errors are said on the page."""
         self.is_valid()
-        wanted = self.cleaned_data
-        for name, column in (("action", "action"), ("entity", "entity_type"), ("person", "actor_id")):
-            if wanted.get(name):
-                rows = rows.filter(**{column: wanted[name]})
-        if wanted.get("since"):
-            rows = rows.filter(time__gte=_midnight(wanted["since"]))
-        if wanted.get("until"):
-            rows = rows.filter(time__lt=_midnight(min(wanted["until"], LAST_DAY) + timedelta(days=1)))
-        return rows
+        found = self.cleaned_data
+        person = found.get("person")
+        since, until = found.get("since"), found.get("until")
+        return EventFilter(
+            action=found.get("action") or "",
+            entity_type=found.get("entity") or "",
+            actor_id=UUID(person) if person else None,
+            since=_midnight(since) if since else None,
+            until=_midnight(min(until, LAST_DAY) + timedelta(days=1)) if until else None,
+            text=found.get("q") or "",
+        )
 
 
 def _midnight(day: date) -> datetime:

@@ -1,14 +1,17 @@
-"""An event's change as a person reads it: fields and choices by their names."""
+"""An event's change as a person reads it: fields and choices by their names, a value by its kind."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
+from django.utils.translation import gettext as _
 
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import ReadableEvent, readable
+from apps.core.identity import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +22,9 @@ class ActivityRow:
     changes: list[tuple[str, Any, Any]]
 
 
-def activity_rows(events: Iterable[AuditEvent]) -> list[ActivityRow]:
-    """The events in their order. One query."""
-    return [ActivityRow(event, _changes(event)) for event in readable(events)]
+def activity_rows(events: Iterable[AuditEvent], actor: Actor) -> list[ActivityRow]:
+    """The events in their order, as this person may read them. Two queries at most."""
+    return [ActivityRow(event, _changes(event)) for event in readable(events, actor)]
 
 
 def _changes(event: ReadableEvent) -> list[tuple[str, Any, Any]]:
@@ -46,7 +49,13 @@ def _label(entity_type: str, name: str) -> str:
 
 
 def _value(entity_type: str, name: str, value: Any) -> Any:
-    """What a choice is called; other values as they are."""
+    """What a choice is called; yes and no; lists by their members, other documents as JSON."""
     field = _field(entity_type, name)
     choices = dict(getattr(field, "flatchoices", None) or ())
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
     return str(choices[value]) if isinstance(value, str) and value in choices else value

@@ -1,70 +1,184 @@
-"""Portal pages of the audit log: one's own activity, and the organization's for those who manage it."""
+"""Portal pages of the audit log: one's own activity, the organization's for those who manage it, and the history of one
+object, which other apps' pages take in by htmx."""
 
-from django.http import HttpResponse
-from django.shortcuts import render
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.models import User
-from apps.audit.forms import ActivityForm
-from apps.audit.models import AuditEvent
+from apps.audit import services
+from apps.audit.downloads import export_response, verifier_response
+from apps.audit.forms import ActivityForm, entity_name
+from apps.audit.models import AuditCheck, AuditHead
 from apps.audit.pages import activity_rows
-from apps.audit.querysets import AuditEventQuerySet
+from apps.audit.selectors import (
+    EventFilter,
+    Scope,
+    entity_scope,
+    narrowed,
+    object_of,
+    organization_scope,
+    project_scope,
+    rows_of,
+)
+from apps.audit.verification import statement_of
 from apps.core import policy
-from apps.core.errors import Forbidden
-from apps.core.identity import Actor, Role
+from apps.core.errors import DomainError, Forbidden, NotFound
+from apps.core.identity import Actor
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import page_of, signed_in
+from apps.organizations.models import Organization
 
 PAGE_SIZE = 50
 
 
-def _manages(actor: Actor) -> bool:
+def _follows(actor: Actor) -> bool:
     """Whether the chosen organization's whole activity is among what the policy lets the person see."""
-    return actor.is_platform_admin or actor.organization_id in actor.organizations(Role.MANAGER)
+    chosen = Organization.objects.permitted(actor, "audit.follow_organization").filter(pk__in=[actor.organization_id])
+    return (actor.is_platform_admin and actor.organization_id is None) or chosen.exists()
 
 
-def _entities() -> list[str]:
-    """Kinds of things that operations are registered for."""
-    return sorted({policy.rule_of(name).model._meta.label_lower for name in policy.names()})
+def _followed(request: PortalRequest) -> Scope:
+    if not _follows(request.actor):
+        needs = policy.rule_of("audit.follow_organization").needs
+        raise Forbidden(
+            _("You may see your own activity only."),
+            hint=_("Needed: %(role)s.") % {"role": needs},
+            params={"permission": "audit.follow_organization", "needs": str(needs)},
+        )
+    return organization_scope(request.actor)
 
 
-def _page(request: PortalRequest, rows: AuditEventQuerySet, form: ActivityForm, scope: str) -> HttpResponse:
-    page = page_of(request, form.narrow(rows), size=PAGE_SIZE)
-    context = {
-        "page": page,
-        "rows": activity_rows(page.rows),
+def _form(request: PortalRequest, scope: Scope) -> ActivityForm:
+    entities = sorted({policy.rule_of(name).model._meta.label_lower for name in policy.names()})
+    if scope.kind != "organization":
+        return ActivityForm(request.GET, entities=entities)
+    people = User.objects.visible(request.actor)
+    if scope.organization_id:
+        people = people.filter(memberships__organization=scope.organization_id)
+    return ActivityForm(request.GET, entities=entities, people=people.order_by("name").values_list("pk", "name")[:500])
+
+
+def _context(request: PortalRequest, scope: Scope, wanted: EventFilter) -> dict[str, Any]:
+    rows = narrowed(rows_of(request.actor, scope), request.actor, scope, wanted)
+    page = page_of(request, rows, size=PAGE_SIZE)
+    return {"page": page, "rows": activity_rows(page.rows, request.actor), "scope": scope}
+
+
+def _page(request: PortalRequest, scope: Scope) -> HttpResponse:
+    form = _form(request, scope)
+    wanted = form.wanted
+    context = _context(request, scope, wanted) | {
         "form": form,
-        "scope": scope,
         "filtered": any(request.GET.get(name) for name in form.fields),
-        "may_see_organization": _manages(request.actor),
-        "needed": policy.rule_of("audit.view_auditevent").needs,
+        "may_see_organization": _follows(request.actor),
+        "needed": policy.rule_of("audit.follow_organization").needs,
+        "asked": urlencode([(name, request.GET[name]) for name in form.fields if request.GET.get(name)]),
     }
+    if scope.kind == "organization":
+        context |= _soundness(request.actor, scope)
     return render(request, "audit/list.html", context)
+
+
+def _soundness(actor: Actor, scope: Scope) -> dict[str, Any]:
+    """The last verification and the last signed head of the organization's chain."""
+    chain = scope.organization_id or services.PLATFORM
+    return {
+        "check": AuditCheck.objects.visible(actor).filter(chain=chain).first(),
+        "head": AuditHead.objects.visible(actor).filter(chain=chain).first(),
+    }
 
 
 @signed_in
 @require_GET
 def my_activity(request: PortalRequest) -> HttpResponse:
-    rows = AuditEvent.objects.visible(request.actor).filter(actor_id=request.actor.user_id)
-    return _page(request, rows, ActivityForm(request.GET, entities=_entities()), "own")
+    return _page(request, Scope("me"))
 
 
 @signed_in
 @require_GET
 def organization_activity(request: PortalRequest) -> HttpResponse:
     """Platform administrators without an organization see the events of all."""
-    actor = request.actor
-    if not _manages(actor):
-        needs = policy.rule_of("audit.view_auditevent").needs
-        raise Forbidden(
-            _("You may see your own activity only."),
-            hint=_("Needed: %(role)s.") % {"role": needs},
-            params={"permission": "audit.view_auditevent", "needs": str(needs)},
-        )
-    rows, people = AuditEvent.objects.visible(actor), User.objects.visible(actor)
-    if actor.organization_id:
-        rows = rows.filter(organization_id=actor.organization_id)
-        people = people.filter(memberships__organization=actor.organization_id)
-    choices = people.order_by("name").values_list("pk", "name")[:500]
-    return _page(request, rows, ActivityForm(request.GET, entities=_entities(), people=choices), "organization")
+    return _page(request, _followed(request))
+
+
+def _export(request: PortalRequest, scope: Scope) -> HttpResponseBase:
+    form = request.GET.get("as", "csv")
+    return export_response(request.actor, scope, _form(request, scope).wanted, form)
+
+
+@signed_in
+@require_GET
+def my_export(request: PortalRequest) -> HttpResponseBase:
+    return _export(request, Scope("me"))
+
+
+@signed_in
+@require_GET
+def organization_export(request: PortalRequest) -> HttpResponseBase:
+    return _export(request, _followed(request))
+
+
+@signed_in
+@require_POST
+def check(request: PortalRequest) -> HttpResponse:
+    scope = _followed(request)
+    try:
+        services.check_request(actor=request.actor, chain=scope.organization_id or services.PLATFORM)
+        messages.success(request, _("The log is being verified; the result is shown here."))
+    except DomainError as error:
+        messages.error(request, f"{error.message} {error.hint}".strip())
+    return redirect("audit:organization")
+
+
+@signed_in
+@require_GET
+def head(request: PortalRequest, pk: str) -> HttpResponse:
+    """A signed head as a file, to be kept elsewhere."""
+    found = AuditHead.objects.get_visible(request.actor, pk=pk)
+    name = f"audit-head-{found.chain}-{found.seq}.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return JsonResponse(statement_of(found), json_dumps_params={"indent": 1}, headers=headers)
+
+
+@signed_in
+@require_GET
+def verifier(request: PortalRequest) -> HttpResponse:
+    return verifier_response()
+
+
+def _history_scope(actor: Actor, label: str, pk: str) -> Scope:
+    """Everything in a project for those who may follow it, else what happened to the object itself."""
+    if label == "projects.project":
+        try:
+            return project_scope(actor, pk)
+        except (Forbidden, NotFound):
+            # Of its own history, which members see and which outlives the trash.
+            pass
+    return entity_scope(actor, label, pk)
+
+
+@signed_in
+@require_GET
+def history(request: PortalRequest, label: str, pk: str) -> HttpResponse:
+    """What happened to one object. htmx asks for the list alone, from the object's own page."""
+    scope = _history_scope(request.actor, label, pk)
+    context = _context(request, scope, EventFilter()) | {"label": label, "pk": pk}
+    if request.htmx:
+        return render(request, "audit/_history.html", context)
+    found = object_of(request.actor, label, pk)
+    address = getattr(found, "get_absolute_url", None)
+    context |= {"object": found, "kind": entity_name(label), "address": address() if address else ""}
+    return render(request, "audit/history.html", context)
+
+
+@signed_in
+@require_GET
+def history_export(request: PortalRequest, label: str, pk: str) -> HttpResponseBase:
+    return _export(request, _history_scope(request.actor, label, pk))

@@ -13,6 +13,7 @@ urlpatterns = [
     path("<uuid:pk>/snapshots/", detail.snapshots, name="snapshots"),
     path("<uuid:pk>/snapshots/<uuid:snapshot_pk>/delete/", detail.snapshot_delete, name="snapshot-delete"),
     path("<uuid:pk>/usage/", detail.usage, name="usage"),
+    path("<uuid:pk>/history/", detail.history, name="history"),
     path("<uuid:pk>/edit/", detail.change, name="change"),
     path("<uuid:pk>/split/", detail.split, name="split"),
     path("<uuid:pk>/split/remove/", detail.split_remove, name="split-remove"),

@@ -9,6 +9,7 @@ urlpatterns = [
     path("trash/", views.trash, name="trash"),
     path("<uuid:pk>/", views.project_detail, name="detail"),
     path("<uuid:pk>/members/", views.project_members, name="members"),
+    path("<uuid:pk>/history/", views.project_history, name="history"),
     path("<uuid:pk>/settings/", views.project_change, name="change"),
     path("<uuid:pk>/trash/", views.project_trash, name="delete"),
     path("<uuid:pk>/restore/", views.project_restore, name="restore"),

@@ -29,6 +29,7 @@ def _shown(request: PortalRequest, project: Project, tab: str) -> dict[str, Any]
     tabs = [
         ("overview", _("Overview"), reverse("projects:detail", args=[project.pk]), "layout-dashboard", None),
         ("members", _("Members"), reverse("projects:members", args=[project.pk]), "users", member_count),
+        ("history", _("History"), reverse("projects:history", args=[project.pk]), "history", None),
         ("settings", _("Settings"), reverse("projects:change", args=[project.pk]), "settings", None),
     ]
     return {
@@ -94,6 +95,12 @@ def project_members(request: PortalRequest, pk: str) -> HttpResponse:
         "member_form": MemberForm(actor=request.actor, project=project) if context["may_change"] else None,
     }
     return render(request, "projects/members.html", context)
+
+
+@signed_in
+@require_GET
+def project_history(request: PortalRequest, pk: str) -> HttpResponse:
+    return render(request, "projects/history.html", _shown(request, _project(request, pk), "history"))
 
 
 @signed_in

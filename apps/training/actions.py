@@ -8,6 +8,14 @@ STARTED = register_action("training.started", _("Training started"), _("%(actor)
 RETRIED = register_action(
     "training.retried", _("Training repeated"), _("%(actor)s started the training %(object)s again.")
 )
+CHECKPOINT_DOWNLOADED = register_action(
+    "training.checkpoint_downloaded", _("Checkpoint downloaded"), _("%(actor)s downloaded the checkpoint %(object)s.")
+)
+ARTIFACT_DOWNLOADED = register_action(
+    "training.artifact_downloaded",
+    _("File of a training downloaded"),
+    _("%(actor)s downloaded %(file)s of the training %(object)s."),
+)
 CLONED = register_action(
     "training.cloned", _("Training copied"), _("%(actor)s copied a training as the draft %(object)s.")
 )

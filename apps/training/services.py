@@ -131,8 +131,28 @@ def training_retry(*, actor: Actor, training: TrainingJob) -> TrainingJob:
         raise Conflict(_("The training has not ended yet."), code="not_ended")
     fresh = _copy(actor, training, name=old.name, retry_of=old)
     training_start(actor=actor, training=fresh)
-    auditing.record(actor, actions.RETRIED, fresh, before={"job": str(old.pk)})
+    auditing.record(actor, actions.RETRIED, fresh, before={"job": str(old.pk)}, about=[training])
     return TrainingJob.objects.with_job().get(pk=fresh.pk)
+
+
+@operation("training.checkpoint_download", permission="training.view_checkpoint", on="checkpoint")
+def checkpoint_download(*, actor: Actor, checkpoint: Checkpoint) -> None:
+    """Notes that the weights leave the portal."""
+    training = TrainingJob.objects.filter(pk=checkpoint.job_id)
+    auditing.record(
+        actor,
+        actions.CHECKPOINT_DOWNLOADED,
+        checkpoint,
+        project_id=checkpoint.job.project_id if checkpoint.job else None,
+        params={"sha256": checkpoint.sha256, "size": checkpoint.size},
+        about=list(training.select_related("job")),
+    )
+
+
+@operation("training.artifact_download", permission="training.view_trainingjob", on="training")
+def artifact_download(*, actor: Actor, training: TrainingJob, name: str, sha256: str) -> None:
+    """Notes that a file of the training leaves the portal; pictures that a page shows are no downloads."""
+    auditing.record(actor, actions.ARTIFACT_DOWNLOADED, training, params={"file": name, "sha256": sha256})
 
 
 @operation("training.training_clone", permission="training.view_trainingjob", on="training")
@@ -140,7 +160,7 @@ def training_clone(*, actor: Actor, training: TrainingJob) -> TrainingJob:
     """A draft with the same settings, to be changed before it starts."""
     policy.require(actor, "training.add_trainingjob", training.job.project)
     fresh = _copy(actor, training, name=_("Copy of %(name)s") % {"name": training.job.name}, retry_of=None)
-    auditing.record(actor, actions.CLONED, fresh, before={"job": str(training.pk)})
+    auditing.record(actor, actions.CLONED, fresh, before={"job": str(training.pk)}, about=[training])
     return fresh
 
 

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from apps.audit import services
 from apps.audit.ciphers import Keyring
-from apps.audit.models import AuditEvent, AuditSeal, PersonKey
+from apps.audit.models import AuditEvent, AuditHead, AuditSeal
 from apps.audit.selectors import readable
 from apps.core import auditing
 from apps.core.auditing import AuditRecord
@@ -83,7 +83,7 @@ def test_erasing_a_persons_key_erases_their_values_and_keeps_the_chain_sound(
     cast: Cast, written: list[AuditEvent]
 ) -> None:
     services.seal()
-    PersonKey.objects.filter(subject_id=cast.owner.user.pk).delete()
+    services.person_forget(actor=Actor.system("test"), person_id=cast.owner.user.pk)
     first, second = readable(written[:2])
     assert (first.actor_name, first.actor_email) == ("(erased)", "(erased)")
     assert second.actor_name == cast.admin.user.name, "others stay readable"
@@ -100,20 +100,24 @@ def test_erasing_a_persons_key_erases_their_values_and_keeps_the_chain_sound(
         "DELETE FROM audit_auditevent",
         "UPDATE audit_auditseal SET hash = 'x'",
         "DELETE FROM audit_auditseal",
+        "UPDATE audit_audithead SET seq = 1",
+        "DELETE FROM audit_audithead",
     ],
 )
 def test_the_database_refuses_to_change_or_remove(written: list[AuditEvent], sql: str) -> None:
     services.seal()
+    services.head_sign(chain=written[0].organization_id)
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)
     assert AuditSeal.objects.count() == AuditEvent.objects.count()
+    assert AuditHead.objects.count() == 1
 
 
 def test_the_database_refuses_to_truncate(request: pytest.FixtureRequest, written: list[AuditEvent]) -> None:
     """The two triggers that the test run dropped (tests/conftest.py) are put back as the migration made them."""
     definitions = request.config.stash[TRUNCATE_TRIGGERS]
-    assert len(definitions) == 2
-    for table in ("audit_auditseal", "audit_auditevent, audit_auditseal"):
+    assert len(definitions) == 3
+    for table in ("audit_auditseal", "audit_auditevent, audit_auditseal", "audit_audithead"):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             for definition in definitions:

@@ -5,6 +5,7 @@ Answers with one line of JSON.
 
 import json
 import os
+import resource
 import secrets
 import sys
 import time
@@ -22,7 +23,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.audit.models import AuditEvent, AuditSeal
+from apps.audit.models import AuditEvent, AuditSeal, AuditWaiting
+from apps.audit.services import head_sign, seal_all
+from apps.audit.verification import verify
 from apps.core.identity import Actor, Role, Via
 from apps.jobs.models import Attempt, Job
 from apps.jobs.services.attempts import attempt_arm
@@ -87,7 +90,7 @@ def fill(project_id: str, count: str) -> int:
     ended = {"state": state, "finished_at": "now()", "started_at": "now()"}
     _multiply(Job, training.pk, rows, id=_id("c"), name=name, project_id=_id("a"), **ended)
     _multiply(TrainingJob, training.pk, rows, job_id=_id("c"))
-    action = "CASE WHEN mod(number, 50) = 0 THEN 'projects.project.created' ELSE action END"
+    action = "CASE WHEN mod(number, 50) = 0 THEN 'project.created' ELSE action END"
     _multiply(AuditEvent, event.pk, rows, id=_id("d"), action=action, time="now() - number * interval '1 second'")
     # The sealer shall find nothing to do: it would work through all of them while pages are measured.
     with connection.cursor() as cursor:
@@ -96,8 +99,44 @@ def fill(project_id: str, count: str) -> int:
             f"SELECT {_id('d')}, %s, 1000000 + number, '', '' FROM generate_series(1, %s) AS number",
             [project.organization_id, rows],
         )
+        cursor.execute(
+            f"DELETE FROM {AuditWaiting._meta.db_table} WHERE event_id < '02000000-0000-7000-8000-000000000000'"
+        )
         cursor.execute("ANALYZE")
     return rows
+
+
+def chain(project_id: str, count: str) -> dict[str, float]:
+    """So many audit events of the organization, sealed by the sealer itself; seconds that sealing took."""
+    _project, actor = _people(project_id)
+    event = AuditEvent.objects.filter(actor_id=actor.user_id).order_by("-id")[0]
+    time_of_row = "now() - interval '1 day' + number * interval '1 millisecond'"
+    request = "md5(number::text)"
+    _multiply(AuditEvent, event.pk, int(count), id=_id("e"), time=time_of_row, request_id=request)
+    began = time.perf_counter()
+    assert event.organization_id is not None
+    seal_all(event.organization_id)
+    head_sign(chain=event.organization_id)
+    return {"seconds": time.perf_counter() - began}
+
+
+def verified(project_id: str) -> dict[str, float]:
+    """What a verification of the organization's whole chain finds, and costs."""
+    project, _actor = _people(project_id)
+    found = verify(project.organization_id)
+    if not found.is_sound:
+        raise RuntimeError(f"the chain is not sound: {found}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": found.seconds, "events": found.events, "peak_mb": peak}
+
+
+def manager(project_id: str) -> str:
+    """An access token of somebody who manages the organization and has done nothing yet."""
+    project, _actor = _people(project_id)
+    email = f"{secrets.token_hex(8)}@example.com"
+    membership = MembershipFactory(organization=project.organization, role=Role.MANAGER, user__email=email)
+    actor = Actor.of(membership.user, organization_id=project.organization_id, via=Via.COMMAND)
+    return token_issue(actor=actor, organization_id=project.organization_id).access
 
 
 def viewers(project_id: str, count: str) -> list[str]:
@@ -114,9 +153,11 @@ def viewers(project_id: str, count: str) -> list[str]:
 
 
 def statements(project_id: str, name: str, *sizes: str) -> list[int]:
-    """Statements that a page of the list costs, for each size of the page."""
+    """Statements that a page of the list costs, for each size of the page; lists of the organization for a manager."""
     project, actor = _people(project_id)
     token = token_issue(actor=actor, organization_id=project.organization_id).access
+    if "organization" in name:
+        token = manager(project_id)
     client = Client(headers={"Authorization": f"Bearer {token}"}, SERVER_NAME="127.0.0.1")
     found = []
     for size in sizes:
@@ -154,7 +195,15 @@ def _multiply(model: type[models.Model], pk: Any, count: int, **columns: str) ->
         )
 
 
-COMMANDS = {"attempts": attempts, "fill": fill, "statements": statements, "viewers": viewers}
+COMMANDS = {
+    "attempts": attempts,
+    "chain": chain,
+    "fill": fill,
+    "manager": manager,
+    "statements": statements,
+    "verified": verified,
+    "viewers": viewers,
+}
 
 if __name__ == "__main__":
     print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

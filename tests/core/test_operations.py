@@ -9,6 +9,7 @@ import pytest
 from django.db.models import Q
 
 from apps.audit.models import AuditEvent
+from apps.audit.selectors import readable
 from apps.core import auditing, policy
 from apps.core.auditing import checks
 from apps.core.errors import Forbidden, NotFound
@@ -52,7 +53,8 @@ def test_an_operation_writes_its_change_and_exactly_one_event(cast: Cast) -> Non
     project.refresh_from_db()
     event = AuditEvent.objects.get(action="project.changed", entity_id=str(project.pk))
     assert (project.name, project.version) == ("New name", 2)
-    assert (event.before, event.after) == ({"name": before}, {"name": "New name"})
+    (shown,) = readable([event])
+    assert (shown.before, shown.after) == ({"name": before}, {"name": "New name"})
     assert (event.actor_id, event.organization_id, event.project_id) == (
         cast.owner.user.pk,
         project.organization_id,

@@ -54,9 +54,11 @@ def filled(cast: Cast, route: str, row: Row) -> str:
     path, names = "", []
     for literal, parameter in _pieces(route):
         path += literal
-        names += [part for part in literal.split("/") if part]
+        found = [part for part in literal.split("/") if part]
+        names += found
         if parameter:
-            name = "/".join(names)
+            # A parameter right behind another one: `+` stands for the first.
+            name = "/".join(names) if found else "/".join([*names, "+"])
             path += key_of(cast.sample(row.samples.get(name, name)))
     return f"{path}?{row.query(cast)}" if row.query else path
 

@@ -1,15 +1,18 @@
 """Admin classes. Django asks `user.has_perm`, which the policy answers; the rows come from the same rule."""
 
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.admin import RelatedFieldListFilter
 from django.contrib.admin.utils import get_fields_from_path
+from django.db import transaction
 from django.db.models import Field, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin, TabularInline
 
+from apps.core.admin.selections import selected_delete
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 
@@ -108,8 +111,13 @@ class PolicyAdmin(ModelAdmin):
         self.delete_operation(request, obj)
 
     def delete_queryset(self, request: PortalRequest, queryset: QuerySet[Any]) -> None:
+        """All or none: one event for each organization names every object, and has those of the single acts under it."""
+        chosen: dict[Any, list[Any]] = {}
         for obj in queryset:
-            self.delete_operation(request, obj)
+            chosen.setdefault(getattr(obj, "organization_id", None), []).append(obj)
+        with transaction.atomic():
+            for objects in chosen.values():
+                selected_delete(actor=request.actor, objects=objects, delete=partial(self.delete_operation, request))
 
     def log_addition(self, *args: Any, **kwargs: Any) -> None:
         """The audit log holds what happened; Django's own admin log stays empty."""

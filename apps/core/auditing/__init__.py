@@ -4,14 +4,17 @@ Every action code is registered with a label and a sentence in the reader's lang
 `Personal` so that the sink can store them under a key that erasure destroys.
 """
 
-from apps.core.auditing.actions import Action, action_of, actions, register_action
-from apps.core.auditing.records import AuditRecord, Personal, collect, record, register_sink
+from apps.core.auditing.actions import Action, action_of, action_shown, actions, register_action
+from apps.core.auditing.records import MOST_MENTIONS, AuditRecord, Mention, Personal, collect, record, register_sink
 
 __all__ = [
+    "MOST_MENTIONS",
     "Action",
     "AuditRecord",
+    "Mention",
     "Personal",
     "action_of",
+    "action_shown",
     "actions",
     "collect",
     "record",

@@ -28,5 +28,10 @@ def action_of(code: str) -> Action:
     return _actions[code]
 
 
+def action_shown(code: str) -> Action:
+    """As `action_of`; the code itself for one that nothing registers any more, whose events stay in the log."""
+    return _actions.get(code) or Action(code, code, code)
+
+
 def actions() -> list[Action]:
     return [_actions[code] for code in sorted(_actions)]

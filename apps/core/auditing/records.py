@@ -1,6 +1,6 @@
 """Collecting audit records while an operation runs, and handing them to the sink before it commits."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,6 +15,9 @@ from apps.core.auditing.actions import action_of
 from apps.core.entities.ids import uuid7
 from apps.core.identity import Actor
 
+# Of one event; a bulk action takes fewer at a time.
+MOST_MENTIONS = 5000
+
 
 @dataclass(frozen=True, slots=True)
 class Personal:
@@ -24,9 +27,23 @@ class Personal:
     subject_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """An object that an event speaks of beside its own, and whose history shows the event: one of those that a bulk
+    action touched, or the whole to which the event's object belongs."""
+
+    entity_type: str
+    entity_id: str
+    name: str | Personal
+
+    @classmethod
+    def of(cls, row: Model, name: str | Personal | None = None) -> "Mention":
+        return cls(row._meta.label_lower, str(row.pk), str(row) if name is None else name)
+
+
 @dataclass(slots=True)
 class AuditRecord:
-    """One event as it happened. It refers to its object by label, id and name, never by a foreign key."""
+    """One event as it happened. It refers to its objects by label, id and name, never by a foreign key."""
 
     actor: Actor
     action: str
@@ -38,6 +55,7 @@ class AuditRecord:
     before: dict[str, Any]
     after: dict[str, Any]
     params: dict[str, Any]
+    about: list[Mention] = field(default_factory=list)
     id: UUID = field(default_factory=uuid7)
     parent_id: UUID | None = None
     time: datetime = field(default_factory=timezone.now)
@@ -72,17 +90,22 @@ def record(
     after: Mapping[str, Any] | None = None,
     changes: Mapping[str, tuple[Any, Any]] | None = None,
     params: Mapping[str, Any] | None = None,
+    about: Iterable[Model | Mention] = (),
 ) -> None:
     """Notes one event for the running operation.
 
     Organization and project are taken from the target's `organization_id` and `project_id` where it has them.
-    `changes`, as `Entity.change` returns them, fills before and after. Raises outside an operation and for an action
-    that is not registered.
+    `changes`, as `Entity.change` returns them, fills before and after. `about` are further objects that the event
+    speaks of: a bulk action has no target and names every object there. Raises outside an operation, for an action
+    that is not registered, and for more objects than one event holds.
     """
     scope = _scope.get()
     if scope is None:
         raise RuntimeError(f"The audit event {action} was recorded outside an operation.")
     action_of(action)
+    mentions = [item if isinstance(item, Mention) else Mention.of(item) for item in about]
+    if len(mentions) > MOST_MENTIONS:
+        raise ValueError(f"One event names {MOST_MENTIONS} objects at most, not {len(mentions)}.")
     before, after = dict(before or {}), dict(after or {})
     for key, (old, new) in (changes or {}).items():
         before[key], after[key] = old, new
@@ -98,6 +121,7 @@ def record(
             before=before,
             after=after,
             params=dict(params or {}),
+            about=mentions,
         )
     )
 

@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseForm
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from apps.core.errors import DomainError, Forbidden, NotAuthenticated, NotFound
@@ -22,12 +22,12 @@ SEARCH_CHARACTERS = 200
 M = TypeVar("M", bound=Model)
 
 
-def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Asks for sign-in, and shows a page of its own to people who belong to no organization yet."""
 
     @login_required
     @functools.wraps(view)
-    def guarded(request: PortalRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: PortalRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.actor.organization_id is None and not request.actor.is_platform_admin:
             return render(request, "organizations/none.html")
         return view(request, *args, **kwargs)

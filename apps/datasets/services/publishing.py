@@ -67,7 +67,12 @@ def upload_publish(*, actor: Actor, upload: Upload, mode: str | None = None, not
         progress={},
     )
     auditing.record(
-        actor, actions.PUBLISH_REQUESTED, upload, name=upload.dataset.name, params={"mode": str(upload.mode)}
+        actor,
+        actions.PUBLISH_REQUESTED,
+        upload,
+        name=upload.dataset.name,
+        params={"mode": str(upload.mode)},
+        about=[upload.dataset],
     )
     messages.send_on_commit("datasets.store", upload.pk)
     return upload

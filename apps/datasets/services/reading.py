@@ -57,7 +57,8 @@ def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False) -> Up
     if not upload.file_count:
         raise Conflict(_("Nothing was uploaded yet."), code="upload_empty", hint=_("Send the files first."))
     upload.change(state=UploadState.ANALYSING, lenient=lenient, analysis={}, failure={}, progress={})
-    auditing.record(actor, actions.UPLOAD_ANALYSED, upload, name=upload.dataset.name, params={"lenient": lenient})
+    params, about = {"lenient": lenient}, [upload.dataset]
+    auditing.record(actor, actions.UPLOAD_ANALYSED, upload, name=upload.dataset.name, params=params, about=about)
     messages.send_on_commit("datasets.read", upload.pk)
     return upload
 

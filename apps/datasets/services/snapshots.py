@@ -98,7 +98,8 @@ def snapshot_record(*, actor: Actor, dataset: Dataset, prepared: _Prepared) -> S
 def snapshot_delete(*, actor: Actor, snapshot: Snapshot) -> None:
     """Removes a snapshot that no job refers to."""
     snapshot = Snapshot.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=snapshot.pk)
-    auditing.record(actor, actions.SNAPSHOT_DELETED, snapshot, before={"root_hash": snapshot.root_hash})
+    before, about = {"root_hash": snapshot.root_hash}, [snapshot.dataset]
+    auditing.record(actor, actions.SNAPSHOT_DELETED, snapshot, before=before, about=about)
     try:
         with transaction.atomic():
             snapshot.delete()
@@ -185,7 +186,7 @@ def _save(actor: Actor, prepared: _Prepared, tag: str, note: str) -> Snapshot:
     snapshot.full_clean(validate_constraints=False)
     snapshot.save()
     after = {"tag": snapshot.tag, "root_hash": snapshot.root_hash, "split": str(view.plan.method)}
-    auditing.record(actor, actions.SNAPSHOT_CREATED, snapshot, after=after)
+    auditing.record(actor, actions.SNAPSHOT_CREATED, snapshot, after=after, about=[dataset])
     return snapshot
 
 

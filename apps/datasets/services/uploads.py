@@ -45,7 +45,7 @@ def upload_create(*, actor: Actor, dataset: Dataset, mode: str = PublishMode.ADD
     upload = Upload(dataset=dataset, created_by=actor.user, mode=mode, note=note)
     upload.full_clean(validate_constraints=False)
     upload.save()
-    auditing.record(actor, actions.UPLOAD_STARTED, upload, name=dataset.name)
+    auditing.record(actor, actions.UPLOAD_STARTED, upload, name=dataset.name, about=[dataset])
     return upload
 
 
@@ -101,7 +101,7 @@ def upload_cancel(*, actor: Actor, upload: Upload) -> Upload:
     if upload.state in BUSY_UPLOADS or upload.state in ENDED_UPLOADS:
         raise wrong_state(upload)
     upload.change(state=UploadState.CANCELLED)
-    auditing.record(actor, actions.UPLOAD_CANCELLED, upload, name=upload.dataset.name)
+    auditing.record(actor, actions.UPLOAD_CANCELLED, upload, name=upload.dataset.name, about=[upload.dataset])
     return upload
 
 

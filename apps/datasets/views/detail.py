@@ -131,6 +131,12 @@ def usage(request: PortalRequest, pk: str) -> HttpResponse:
 
 
 @signed_in
+@require_GET
+def history(request: PortalRequest, pk: str) -> HttpResponse:
+    return render(request, "datasets/history.html", framed(request, visible(request, pk), "history"))
+
+
+@signed_in
 @require_http_methods(["GET", "POST"])
 def change(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)

@@ -25,7 +25,8 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
         ("classes", _("Classes and split"), "datasets:classes", "chart-bar", None, True),
         ("snapshots", _("Snapshots"), "datasets:snapshots", "camera", None, True),
         ("uploads", _("Uploads"), "datasets:uploads", "upload", None, may_change),
-        ("usage", _("Usage"), "datasets:usage", "history", None, True),
+        ("usage", _("Usage"), "datasets:usage", "chart-dots", None, True),
+        ("history", _("History"), "datasets:history", "history", None, True),
         ("settings", _("Settings"), "datasets:change", "settings", None, may_change),
     ]
     return {

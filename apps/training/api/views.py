@@ -184,7 +184,10 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         """The bytes of a checkpoint."""
         training = self.get_object()
         row = Checkpoint.objects.get_visible(request.actor, pk=_uuid(row_id), job_id=training.pk)
-        return _content(request, row.organization_id, row.sha256, row.size, row.name, "application/octet-stream")
+        content = _content(request, row.organization_id, row.sha256, row.size, row.name, "application/octet-stream")
+        if _leaves(request, content):
+            services.checkpoint_download(actor=request.actor, checkpoint=row)
+        return content
 
     @extend_schema(responses=serializers.ArtifactSerializer(many=True))
     @action(detail=True, pagination_class=None, filterset_class=None)
@@ -198,7 +201,10 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         """The bytes of an artifact."""
         training = self.get_object()
         row = selectors.artifact(training, _uuid(row_id))
-        return _content(request, training.organization_id, row.sha256, row.size, row.name, row.media_type)
+        content = _content(request, training.organization_id, row.sha256, row.size, row.name, row.media_type)
+        if _leaves(request, content) and row.media_type not in PICTURES:
+            services.artifact_download(actor=request.actor, training=training, name=row.name, sha256=row.sha256)
+        return content
 
     def _answer(self, training: TrainingJob, code: int = status.HTTP_200_OK) -> Response:
         fresh = TrainingJob.objects.visible(self.request.actor).with_job().get(pk=training.pk)
@@ -224,6 +230,11 @@ def _content(
     media_type = media_type if inline else "application/octet-stream"
     name = name.rsplit("/", 1)[-1]
     return file_response(request, chunks, tag=sha256, media_type=media_type, name=name, size=size, inline=inline)
+
+
+def _leaves(request: ApiRequest, content: HttpResponseBase) -> bool:
+    """Whether the bytes go out, rather than word that the browser has them already."""
+    return request.method == "GET" and content.status_code == status.HTTP_200_OK
 
 
 def _names(request: ApiRequest) -> list[str] | None:

@@ -1,5 +1,7 @@
 """What beat starts, and how often. Every task here is one idempotent pass that may be skipped or doubled."""
 
+DAY = 86400.0
+
 CELERY_BEAT_SCHEDULE = {
     "jobs-dispatch": {"task": "jobs.dispatch", "schedule": 5.0, "options": {"expires": 5}},
     "jobs-reconcile": {"task": "jobs.reconcile", "schedule": 3.0, "options": {"expires": 3}},
@@ -13,4 +15,11 @@ CELERY_BEAT_SCHEDULE = {
     "metrics-roll-up": {"task": "metrics.roll_up", "schedule": 15.0, "options": {"expires": 15, "queue": "io"}},
     "datasets-sweep": {"task": "datasets.sweep", "schedule": 60.0, "options": {"expires": 60, "queue": "io"}},
     "audit-seal": {"task": "audit.seal", "schedule": 10.0, "options": {"expires": 10}},
+    "audit-heads": {"task": "audit.heads", "schedule": DAY, "options": {"expires": DAY, "queue": "io"}},
+    "audit-checks": {"task": "audit.checks_daily", "schedule": DAY, "options": {"expires": DAY, "queue": "io"}},
+    "audit-checks-waiting": {
+        "task": "audit.checks_waiting",
+        "schedule": 120.0,
+        "options": {"expires": 120, "queue": "io"},
+    },
 }

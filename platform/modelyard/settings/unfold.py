@@ -47,6 +47,8 @@ AREAS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         _("Records"),
         (
             ("audit.auditevent", "history"),
+            ("audit.auditcheck", "verified_user"),
+            ("audit.audithead", "draw"),
             ("core.outboxmessage", "outbox"),
             ("django_celery_beat.periodictask", "schedule"),
         ),
