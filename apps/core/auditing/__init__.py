@@ -5,7 +5,7 @@ Every action code is registered with a label and a sentence in the reader's lang
 """
 
 from apps.core.auditing.actions import Action, action_of, actions, register_action
-from apps.core.auditing.records import AuditRecord, Personal, collect, record, register_sink
+from apps.core.auditing.records import AuditRecord, Personal, collect, is_collecting, record, register_sink
 
 __all__ = [
     "Action",
@@ -14,6 +14,7 @@ __all__ = [
     "action_of",
     "actions",
     "collect",
+    "is_collecting",
     "record",
     "register_action",
     "register_sink",
