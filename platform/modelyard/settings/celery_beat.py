@@ -1,6 +1,8 @@
 """What beat starts, and how often. Every task here is one idempotent pass that may be skipped or doubled."""
 
 CELERY_BEAT_SCHEDULE = {
+    "apikeys-usage": {"task": "apikeys.usage_flush", "schedule": 20.0, "options": {"expires": 20, "queue": "io"}},
+    "apikeys-sweep": {"task": "apikeys.sweep", "schedule": 3600.0, "options": {"expires": 3600, "queue": "io"}},
     "jobs-dispatch": {"task": "jobs.dispatch", "schedule": 5.0, "options": {"expires": 5}},
     "jobs-reconcile": {"task": "jobs.reconcile", "schedule": 3.0, "options": {"expires": 3}},
     "jobs-sweep": {"task": "jobs.sweep", "schedule": 3600.0, "options": {"expires": 3600}},

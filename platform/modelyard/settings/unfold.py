@@ -38,6 +38,7 @@ AREAS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("organizations.organization", "apartment"),
             ("organizations.membership", "badge"),
             ("accounts.user", "person"),
+            ("apikeys.apikey", "vpn_key"),
             ("account.emailaddress", "mail"),
             ("usersessions.usersession", "devices"),
             ("mfa.authenticator", "key"),
@@ -47,6 +48,7 @@ AREAS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         _("Records"),
         (
             ("audit.auditevent", "history"),
+            ("apikeys.endpointusage", "monitoring"),
             ("core.outboxmessage", "outbox"),
             ("django_celery_beat.periodictask", "schedule"),
         ),
