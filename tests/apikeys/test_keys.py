@@ -21,6 +21,7 @@ from apps.core import policy
 from apps.core.errors import Conflict, Forbidden, Invalid
 from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, RestClient
+from apps.organizations.services import membership_remove
 from tests.factories.apikeys import key_of
 from tests.factories.organizations import MembershipFactory
 from tests.security.report import CREDENTIALS
@@ -94,6 +95,17 @@ def test_unknown_revoked_expired_and_orphaned_keys_are_refused(cast: Cast) -> No
     _inactive, inactive_secret = key_of(cast.viewer)
     cast.viewer.user.change(is_active=False)
     assert me(inactive_secret).json()["code"] == "key_invalid"
+
+
+def test_who_is_removed_from_the_organization_has_no_key_to_it_when_they_come_back(cast: Cast) -> None:
+    _key, secret = key_of(cast.member)
+    kept = key_of(cast.editor)[1]
+    membership = cast.member.user.memberships.get()
+    membership_remove(actor=cast.admin.actor, membership=membership, reason="has left")
+    assert me(secret).status_code == 401
+    MembershipFactory(organization=cast.sample("organization"), user=cast.member.user)
+    assert me(secret).json()["code"] == "key_revoked"
+    assert me(kept).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["key", "api_key", "token", "access_token", "authorization"])

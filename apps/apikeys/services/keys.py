@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.accounts.models import User
 from apps.apikeys import actions
 from apps.apikeys.models import ApiKey, ApiKeySecret, KeyState
 from apps.apikeys.scopes import completed
@@ -128,6 +129,16 @@ def key_revoke(*, actor: Actor, key: ApiKey) -> ApiKey:
     key.change(revoked_at=timezone.now(), revoked_by=actor.user)
     auditing.record(actor, actions.REVOKED, key, before={"state": "active"}, after={"state": "revoked"})
     return key
+
+
+def member_release(actor: Actor, membership: Membership, heir: User | None) -> None:
+    """Ends the keys of a person who is taken out of the organization, so that none works again if they come back.
+    Part of the operation that removes them."""
+    keys = ApiKey.objects.select_for_update().filter(
+        organization_id=membership.organization_id, owner_id=membership.user_id, revoked_at__isnull=True
+    )
+    for key in keys:
+        key.change(revoked_at=timezone.now(), revoked_by=actor.user)
 
 
 @operation("apikeys.outside_scope_note")
