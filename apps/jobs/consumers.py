@@ -24,7 +24,7 @@ from django.utils.crypto import constant_time_compare
 from rest_framework.exceptions import AuthenticationFailed
 
 from apps.core import policy
-from apps.core.api.authentication import actor_of_token
+from apps.core.api.authentication import SCHEMES, actor_of_token
 from apps.core.entities import uuid7
 from apps.core.identity import Actor, Via
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
@@ -35,7 +35,7 @@ from apps.jobs.services.transitions import MAX_HINT_CHARACTERS, MAX_HINT_EVENTS
 
 log = logging.getLogger(__name__)
 
-Reader = tuple[str, str, str, bool, int | str | None]
+Reader = tuple[str, str, str, bool, int | str | None, str]
 
 PROTOCOL = "modelyard.v1"
 TICKET = "modelyard.ticket."
@@ -172,7 +172,9 @@ class JobConsumer(AsyncWebsocketConsumer):
     def _reader(self) -> Reader:
         """What the answer about rights depends on: sockets that agree in it are of one reader."""
         proof = self.generation if self.generation is not None else self.scope["session"].session_key
-        return str(self.job_id), str(self.actor.user_id), str(self.actor.organization_id), self.actor.narrowed, proof
+        actor = self.actor
+        organization, key = str(actor.organization_id), str(actor.key_id)
+        return str(self.job_id), str(actor.user_id), organization, actor.narrowed, proof, key
 
     def _authenticate(self, protocols: list[str]) -> Actor:
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in self.scope["headers"]}
@@ -189,7 +191,7 @@ class JobConsumer(AsyncWebsocketConsumer):
             self.generation = actor.user.token_generation
             return actor
         scheme, _space, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() in SCHEMES:
             try:
                 actor = actor_of_token(token.strip(), via=Via.SOCKET, **context)
             except AuthenticationFailed as error:

@@ -8,7 +8,9 @@ class ProjectsConfig(AppConfig):
     verbose_name = _("Projects")
 
     def ready(self) -> None:
+        from apps.core.policy import register_narrowing
         from apps.organizations.services.handing_over import Belongings, register_belongings
-        from apps.projects import actions, policies, services  # noqa: F401
+        from apps.projects import actions, narrowing, policies, services  # noqa: F401
 
         register_belongings("projects", Belongings(services.sole_ownerships, services.member_release))
+        register_narrowing(narrowing.within_projects)

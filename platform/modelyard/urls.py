@@ -39,6 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/v1/", include("modelyard.api_urls")),
     *_portal("organizations", "organization/"),
+    *_portal("apikeys", "api-keys/"),
     *_portal("projects", "projects/"),
     *_portal("datasets", "datasets/"),
     *_portal("training", "training/"),

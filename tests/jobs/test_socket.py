@@ -9,15 +9,20 @@ from channels.routing import URLRouter
 from channels.sessions import CookieMiddleware, SessionMiddleware
 from django.db import OperationalError
 from django.urls import path
+from django.utils import timezone
 
+from apps.apikeys.models import ApiKey
+from apps.apikeys.services import key_revoke
 from apps.core.realtime import tickets
-from apps.core.testing import Cast, SocketClient
+from apps.core.testing import Cast, RestClient, SocketClient
 from apps.jobs import consumers
 from apps.jobs.consumers import JobConsumer, merged
 from apps.jobs.models import Job
 from apps.jobs.services import lifecycle
 from apps.jobs.states import JobState
 from apps.projects.models import ProjectMembership
+from tests.factories.apikeys import key_of
+from tests.factories.projects import ProjectFactory
 from tests.jobs import support
 from tests.jobs.support import Launcher, running
 
@@ -230,6 +235,67 @@ def delete_person(cast: Cast) -> None:
 
 def sign_out(cast: Cast) -> None:
     cast.viewer.portal.logout()
+
+
+def of_key(cast: Cast) -> str:
+    return key_of(cast.viewer, "jobs.view_job", "training.view_trainingjob", name="socket")[1]
+
+
+async def key_program(job: Job, person: Any, secret: str) -> SocketClient:
+    client = SocketClient(application, address(job), headers={"authorization": f"Bearer {secret}"})
+    assert await client.connect()
+    return client
+
+
+async def key_ticket(job: Job, person: Any, secret: str) -> SocketClient:
+    answer = await sync_to_async(lambda: RestClient(secret).post("/ws-tickets").json())()
+    client = SocketClient(application, address(job), subprotocols=[f"modelyard.ticket.{answer['ticket']}"])
+    assert await client.connect()
+    return client
+
+
+def revoke_key(cast: Cast) -> None:
+    key_revoke(actor=cast.viewer.actor, key=ApiKey.objects.get())
+
+
+def end_key(cast: Cast) -> None:
+    ApiKey.objects.update(expires_at=timezone.now())
+
+
+@pytest.mark.parametrize("door", [key_program, key_ticket])
+@pytest.mark.parametrize("withdraw", [revoke_key, end_key, revoke_role])
+async def test_a_key_opens_a_socket_until_it_ends(cast: Cast, job: Job, door: Any, withdraw: Any) -> None:
+    client = await door(job, cast.viewer, await sync_to_async(of_key)(cast))
+    assert (await client.receive_json())["type"] == "hello"
+    # A page of the same person stays open: it is not the key's.
+    page = await browser(job, cast.viewer)
+    await page.receive_json()
+    await sync_to_async(withdraw)(cast)
+    assert await client.receive_close() == 4403
+    if withdraw is not revoke_role:
+        await page.send_json({"type": "ping"})
+        assert (await page.receive_json())["type"] == "pong"
+        await page.disconnect()
+
+
+async def test_a_key_outside_its_scope_opens_no_socket(cast: Cast, job: Job) -> None:
+    secret = await sync_to_async(lambda: key_of(cast.viewer, "projects.view_project")[1])()
+    for door in (key_program, key_ticket):
+        assert await (await door(job, cast.viewer, secret)).receive_close() == 4404
+    elsewhere = await sync_to_async(ProjectFactory)(organization=job.project.organization)
+    secret = await sync_to_async(lambda: key_of(cast.admin, projects=[elsewhere])[1])()
+    assert await (await key_program(job, cast.admin, secret)).receive_close() == 4404
+    forged = await key_program(job, cast.viewer, "myk_" + "0" * 46)
+    assert await forged.receive_close() == 4401
+
+
+async def test_a_ticket_of_a_key_revoked_meanwhile_opens_nothing(cast: Cast, job: Job) -> None:
+    secret = await sync_to_async(of_key)(cast)
+    answer = await sync_to_async(lambda: RestClient(secret).post("/ws-tickets").json())()
+    await sync_to_async(revoke_key)(cast)
+    client = SocketClient(application, address(job), subprotocols=[f"modelyard.ticket.{answer['ticket']}"])
+    assert await client.connect()
+    assert await client.receive_close() == 4408
 
 
 @pytest.mark.parametrize(

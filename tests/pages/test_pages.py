@@ -33,6 +33,12 @@ SIGNED_IN_PAGES = [
     "/projects/{project}/settings/",
     "/resource-groups/",
     "/resource-groups/{resource-group}/",
+    "/api-keys/",
+    "/api-keys/?q=nothing-of-this-name",
+    "/api-keys/new/",
+    "/api-keys/endpoints/",
+    "/api-keys/endpoints/?q=projects&days=7",
+    "/api-keys/{api-key}/",
     "/audit/",
     "/audit/?action=project.created&since=2026-01-01",
 ]
@@ -90,6 +96,7 @@ def shown(cast, path):
     job = JobFactory(project=cast.sample("project"), resource_group=cast.sample("resource-group"), state="failed")
     job.change(created_by=cast.admin.user, reason_code="out_of_memory", progress=0.5)
     cast.sample("node"), cast.sample("experiment"), cast.sample("run"), cast.sample("trashed-project")
+    cast.sample("apikeys.EndpointUsage")
     return cast.admin.portal.get(cast.path(path))
 
 

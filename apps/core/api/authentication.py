@@ -10,8 +10,12 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 
-from apps.core.identity import Actor, Via
+from apps.core.identity import Actor, KeyRefused, Via, key_of_secret
 
+#: Before a credential in `Authorization`; each takes an access token or an API key.
+SCHEMES = frozenset({"bearer", "api-key"})
+#: What every API key starts with. No access token does: it starts with the base64 of `{`.
+KEY_PREFIX = "myk_"
 ALGORITHM = "HS256"
 ISSUER = "modelyard"
 AUDIENCE = "modelyard-api"
@@ -40,10 +44,15 @@ def access_claims(token: str) -> dict[str, Any]:
 
 
 def actor_of_token(token: str, *, request_id: str, ip: str | None, user_agent: str, via: Via = Via.TOKEN) -> Actor:
-    """The actor that an access token stands for, narrowed to the organization chosen when it was issued.
+    """The actor that an access token stands for, narrowed to the organization chosen when it was issued, or the owner
+    of an API key, narrowed to what the key may do.
 
     Roles are read afresh; a token of a person whose tokens were revoked since (`token_generation`) is refused.
     """
+    if token.startswith(KEY_PREFIX):
+        return _actor_of_key(
+            token, request_id=request_id, ip=ip, user_agent=user_agent, via=Via.KEY if via == Via.TOKEN else via
+        )
     claims = access_claims(token)
     user = get_user_model()._default_manager.filter(pk=claims["sub"], is_active=True).first()
     if user is None or user.token_generation != claims["gen"]:
@@ -54,13 +63,30 @@ def actor_of_token(token: str, *, request_id: str, ip: str | None, user_agent: s
     )
 
 
+def _actor_of_key(secret: str, **context: Any) -> Actor:
+    try:
+        grant = key_of_secret(secret)
+        actor = Actor.of(grant.user, key=grant, **context)
+        if grant.organization_id not in actor.memberships:
+            raise KeyRefused("key_invalid")
+    except KeyRefused as refusal:
+        reasons = {
+            "key_revoked": _("This API key was revoked."),
+            "key_expired": _("This API key has expired."),
+        }
+        raise exceptions.AuthenticationFailed(
+            reasons.get(refusal.code, _("The API key is not valid.")), code=refusal.code
+        ) from refusal
+    return actor
+
+
 class AccessTokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <access token>`."""
+    """`Authorization: Bearer <access token or API key>`, or `Authorization: Api-Key <API key>`."""
 
     def authenticate(self, request: Any) -> tuple[Any, str] | None:
         header = request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _space, token = header.partition(" ")
-        if scheme.lower() != "bearer":
+        if scheme.lower() not in SCHEMES:
             return None
         actor = actor_of_token(
             token.strip(),

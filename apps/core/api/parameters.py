@@ -1,6 +1,7 @@
-"""Numbers in the query of an address."""
+"""Numbers and ids in the query of an address."""
 
 import math
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
@@ -29,6 +30,17 @@ def number(request: Request, name: str) -> float | None:
     if not math.isfinite(value):
         raise _invalid(name, _("Not a number."))
     return value
+
+
+def identifier(request: Request, name: str) -> UUID | None:
+    """An id, None where none is given. Raises `Invalid` for anything else."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise _invalid(name, _("Not an id.")) from error
 
 
 def _invalid(name: str, message: str) -> Invalid:

@@ -1,6 +1,7 @@
 """Errors of the REST edge as `application/problem+json` (RFC 9457) with `code`, `hint` and `errors`."""
 
 import logging
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from apps.core.errors import DomainError
+from apps.core.policy import outside_scope
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -65,18 +67,29 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         if getattr(error, "auth_header", None):
             headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
         if getattr(error, "wait", None):
-            headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
+            headers["Retry-After"] = str(math.ceil(error.wait))  # type: ignore[attr-defined]
     if body is None:
         return None
+    body = _of_key(body, context.get("request"))
     if body["status"] == 401:
         headers.setdefault("WWW-Authenticate", "Bearer")
     set_rollback()
     return Response(body, status=body["status"], content_type=CONTENT_TYPE, headers=headers)
 
 
-def problem_response(status: int, code: str, detail: Any) -> JsonResponse:
-    """For the places under `/api/` that DRF does not reach (unknown path, crash)."""
-    return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
+def _of_key(body: dict[str, Any], request: Any) -> dict[str, Any]:
+    """The answer to an API key: where it lacks a permission that was asked for, "not found" says so. Nothing is told by
+    it about objects: a key without the permission gets it for every id."""
+    actor = getattr(request, "actor", None)
+    if body["status"] != 404 or actor is None or actor.scopes is None or not actor.missed:
+        return body
+    refusal = outside_scope(actor.missed)
+    return problem(refusal.status, refusal.code, refusal.message, hint=refusal.hint, params=refusal.params)
+
+
+def problem_response(status: int, code: str, detail: Any, **more: Any) -> JsonResponse:
+    """For the places under `/api/` that DRF does not reach (unknown path, crash, middleware)."""
+    return JsonResponse(problem(status, code, detail, **more), status=status, content_type=CONTENT_TYPE)
 
 
 def _flatten(detail: Any, prefix: str = "") -> dict[str, list[Any]]:

@@ -5,7 +5,16 @@ Every action code is registered with a label and a sentence in the reader's lang
 """
 
 from apps.core.auditing.actions import Action, action_of, action_shown, actions, register_action
-from apps.core.auditing.records import MOST_MENTIONS, AuditRecord, Mention, Personal, collect, record, register_sink
+from apps.core.auditing.records import (
+    MOST_MENTIONS,
+    AuditRecord,
+    Mention,
+    Personal,
+    collect,
+    is_collecting,
+    record,
+    register_sink,
+)
 
 __all__ = [
     "MOST_MENTIONS",
@@ -17,6 +26,7 @@ __all__ = [
     "action_shown",
     "actions",
     "collect",
+    "is_collecting",
     "record",
     "register_action",
     "register_sink",

@@ -120,10 +120,15 @@ def record(
             project_id=project_id or getattr(target, "project_id", None),
             before=before,
             after=after,
-            params=dict(params or {}),
+            params=dict(params or {}) | ({"api_key": str(actor.key_id)} if actor.key_id else {}),
             about=mentions,
         )
     )
+
+
+def is_collecting() -> bool:
+    """Whether an operation runs at this moment."""
+    return _scope.get() is not None
 
 
 @contextmanager

@@ -76,6 +76,13 @@ class TooLarge(DomainError):
     code = "too_large"
 
 
+class Unprocessable(DomainError):
+    """Understood, and contradicting what was said before."""
+
+    status = 422
+    code = "unprocessable"
+
+
 class Unavailable(DomainError):
     """A part that this needs does not answer; trying again later may help."""
 

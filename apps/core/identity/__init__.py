@@ -1,6 +1,25 @@
 """Who acts: the frozen actor that every door makes once and hands down."""
 
-from apps.core.identity.actor import Actor, Via, register_membership_source
+from apps.core.identity.actor import (
+    Actor,
+    KeyGrant,
+    KeyRefused,
+    Via,
+    key_of_id,
+    key_of_secret,
+    register_key_source,
+    register_membership_source,
+)
 from apps.core.identity.roles import Role
 
-__all__ = ["Actor", "Role", "Via", "register_membership_source"]
+__all__ = [
+    "Actor",
+    "KeyGrant",
+    "KeyRefused",
+    "Role",
+    "Via",
+    "key_of_id",
+    "key_of_secret",
+    "register_key_source",
+    "register_membership_source",
+]

@@ -25,6 +25,26 @@ class Via(StrEnum):
     SYSTEM = "system"
 
 
+@dataclass(frozen=True, slots=True)
+class KeyGrant:
+    """What a live API key narrows its owner to. `projects` is None where the key is not limited to some."""
+
+    key_id: UUID
+    user: "User"
+    organization_id: UUID
+    scopes: frozenset[str]
+    projects: frozenset[UUID] | None
+    calls_per_minute: int | None = None
+
+
+class KeyRefused(Exception):
+    """A text that claims to be an API key stands for nobody; `code` says why, for programs."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 MembershipSource = Callable[[Any], Mapping[UUID, Role]]
 _membership_source: MembershipSource | None = None
 
@@ -33,6 +53,31 @@ def register_membership_source(source: MembershipSource) -> None:
     """`source(user_id)` returns the active memberships, organization id → role. `organizations` registers it."""
     global _membership_source
     _membership_source = source
+
+
+SecretSource = Callable[[str], KeyGrant]
+KeySource = Callable[[UUID], KeyGrant | None]
+_key_by_secret: SecretSource | None = None
+_key_by_id: KeySource | None = None
+
+
+def register_key_source(*, by_secret: SecretSource, by_id: KeySource) -> None:
+    """`by_secret(text)` returns the grant of a presented key or raises `KeyRefused`; `by_id` the one of a key that was
+    presented before, None once it is revoked or expired. `apikeys` registers both."""
+    global _key_by_secret, _key_by_id
+    _key_by_secret, _key_by_id = by_secret, by_id
+
+
+def key_of_secret(text: str) -> KeyGrant:
+    """The grant of a presented key. Raises `KeyRefused`."""
+    if _key_by_secret is None:
+        raise KeyRefused("key_invalid")
+    return _key_by_secret(text)
+
+
+def key_of_id(key_id: UUID) -> KeyGrant | None:
+    """The grant of a key that was presented before, as it stands now; None when it ended meanwhile."""
+    return _key_by_id(key_id) if _key_by_id else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +91,16 @@ class Actor:
     request_id: str = ""
     ip: str | None = None
     user_agent: str = ""
+    # The API key by which the person came in.
+    key_id: UUID | None = None
     # None: not limited. Otherwise the permissions that a key was given.
     scopes: frozenset[str] | None = None
+    # None: not limited. Otherwise the projects that a key was given.
+    projects: frozenset[UUID] | None = None
+    # The key's own limit, where it has one below everybody's.
+    calls_per_minute: int | None = None
+    # Permissions that were asked for and that the key lacks: for the words of a refusal, and for the audit log.
+    missed: set[str] = field(default_factory=set, compare=False, repr=False)
     # Limited to the chosen organization (tokens, keys).
     narrowed: bool = False
     # Name of the portal's own process that acts, "" for people.
@@ -64,12 +117,16 @@ class Actor:
         request_id: str = "",
         ip: str | None = None,
         user_agent: str = "",
+        key: KeyGrant | None = None,
     ) -> "Actor":
         """The actor for a signed-in person. One query for the memberships.
 
         `organization_id` is the chosen organization; without it, or when the person is not a member, the first
-        membership is chosen. `narrow` (tokens, keys) drops every other membership.
+        membership is chosen. `narrow` (tokens) drops every other membership, and so does an API `key`, which limits
+        permissions and projects too.
         """
+        if key is not None:
+            organization_id, narrow = key.organization_id, True
         memberships = dict(_membership_source(user.pk)) if _membership_source else {}
         if narrow:
             memberships = {key: role for key, role in memberships.items() if key == organization_id}
@@ -84,6 +141,10 @@ class Actor:
             ip=ip,
             user_agent=user_agent[:300],
             narrowed=narrow,
+            key_id=key.key_id if key else None,
+            scopes=key.scopes if key else None,
+            projects=key.projects if key else None,
+            calls_per_minute=key.calls_per_minute if key else None,
         )
         # `user.has_perm`, as the admin asks it, answers from the policy for this actor.
         user.actor = actor
@@ -108,7 +169,8 @@ class Actor:
 
     @property
     def is_platform_admin(self) -> bool:
-        return self.user is not None and self.user.is_superuser and self.user.is_active
+        """Never by an API key: it is bound to one organization, where memberships count alone."""
+        return self.user is not None and self.user.is_superuser and self.user.is_active and self.key_id is None
 
     @property
     def user_id(self) -> UUID | None:
@@ -124,8 +186,12 @@ class Actor:
         return [key for key, role in self.memberships.items() if role.at_least(minimum)]
 
     def refreshed(self) -> "Actor":
-        """The same person at the same door, with memberships read again: for sockets, which outlive a request."""
+        """The same person at the same door, with memberships, and what a key allows, read again: for sockets, which
+        outlive a request. Who came by a key that has ended meanwhile holds nothing any more."""
         assert self.user is not None
+        key = key_of_id(self.key_id) if self.key_id else None
+        if self.key_id and key is None:
+            return replace(self, memberships=MappingProxyType({}), scopes=frozenset(), missed=set())
         return Actor.of(
             self.user,
             organization_id=self.organization_id,
@@ -134,8 +200,23 @@ class Actor:
             request_id=self.request_id,
             ip=self.ip,
             user_agent=self.user_agent,
+            key=key,
+        )
+
+    def bound_to(self, organization_id: UUID | None) -> "Actor":
+        """The same person as an API key of theirs for this organization would be, if it had every permission."""
+        own = {key: role for key, role in self.memberships.items() if key == organization_id}
+        return replace(
+            self,
+            memberships=MappingProxyType(own),
+            organization_id=organization_id,
+            narrowed=True,
+            key_id=self.key_id or uuid7(),
+            scopes=None,
+            missed=set(),
         )
 
     def without_scopes(self) -> "Actor":
-        """The same person, asked what they hold themselves rather than what their key may do."""
-        return replace(self, scopes=None)
+        """The same person, asked what they hold themselves rather than what their key may do. The key's organization
+        and projects stay the limit: they say whose rows are meant."""
+        return self if self.scopes is None else replace(self, scopes=None, missed=set())

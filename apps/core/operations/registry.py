@@ -8,8 +8,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import Model
+from django.utils.translation import gettext as _
 
 from apps.core import auditing, policy
+from apps.core.errors import Forbidden
 from apps.core.errors.conflicts import conflict_of
 from apps.core.identity import Actor
 
@@ -53,9 +55,14 @@ def operation(
             actor = kwargs.get("actor")
             if args or not isinstance(actor, Actor):
                 raise TypeError(f"{name} takes keyword arguments only, and an actor among them.")
+            outermost = not auditing.is_collecting()
             with _conflicts(), transaction.atomic(), auditing.collect(name):
+                if outermost and permission is None:
+                    _refuse_keys(actor)
                 if permission is not None and on is not None:
                     policy.require(actor, permission, kwargs[on])  # type: ignore[arg-type]
+                # The key was asked for this operation; what it does by the way is done as its owner.
+                kwargs["actor"] = actor = actor.without_scopes()
                 result = function(*args, **kwargs)
                 if permission is not None and not hides and isinstance(result, Model):
                     policy.require_visible_still(actor, result)
@@ -80,6 +87,14 @@ def ingest(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return run
 
     return declare
+
+
+def _refuse_keys(actor: Actor) -> None:
+    """What asks for no permission is a person's own affair (sign-in, profile, tokens): no scope of a key covers it."""
+    if actor.scopes is not None:
+        raise Forbidden(
+            _("This cannot be done by an API key."), code="outside_scope", hint=_("Sign in as a person for this.")
+        )
 
 
 @contextmanager

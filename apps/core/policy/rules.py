@@ -44,6 +44,7 @@ class Rule:
 
 _rules: dict[str, Rule] = {}
 _candidates: Callable[[Model], Iterable[Any]] | None = None
+_narrowing: Callable[[Actor, Rule], Q] | None = None
 
 
 def rule(permission: str, *, on: str, needs: Any = "", trashed: bool = False) -> Callable[[Condition], Condition]:
@@ -76,16 +77,22 @@ def rule_of(permission: str) -> Rule:
 def condition(actor: Actor, permission: str) -> Q:
     """The `Q` of the rows on which the actor holds the permission.
 
-    Platform administrators hold every permission on the rows that it is about; the portal itself on all.
+    Platform administrators hold every permission on the rows that it is about; the portal itself on all. An API key
+    narrows its owner: to its permissions here, to its projects by what `register_narrowing` was given.
     """
     found = rule_of(permission)
     if actor.scopes is not None and permission not in actor.scopes:
+        actor.missed.add(permission)
         return NOBODY
     if actor.is_system:
         return Q()
     if actor.is_platform_admin:
         return found.rows
-    held = found.condition(actor) if actor.is_authenticated else NOBODY
+    # A key is asked for the permission at hand; what the rule is composed of is the owner's own affair.
+    held = found.condition(actor.without_scopes()) if actor.is_authenticated else NOBODY
+    if held != NOBODY and actor.projects is not None:
+        within = _narrowing(actor, found) if _narrowing else NOBODY
+        held = NOBODY if within == NOBODY else held & within
     return held if held == NOBODY else found.rows & held
 
 
@@ -101,6 +108,8 @@ def require(actor: Actor, permission: str, obj: Model) -> None:
     if not actor.is_authenticated and not actor.is_system:
         raise NotAuthenticated(_("Sign in first."))
     view = _view_of(obj)
+    if view in _rules and allows(actor, view, obj):
+        require_scope(actor, permission)
     if permission == view or view not in _rules or not allows(actor, view, obj):
         raise NotFound()
     needs = rule_of(permission).needs
@@ -108,6 +117,25 @@ def require(actor: Actor, permission: str, obj: Model) -> None:
         _("You may see this, but not do this with it."),
         hint=_("Needed: %(role)s.") % {"role": needs} if needs else "",
         params={"permission": permission, "needs": str(needs)},
+    )
+
+
+def require_scope(actor: Actor, permission: str) -> None:
+    """Raises `Forbidden` when the actor came by an API key that was not given this permission."""
+    if actor.scopes is not None and permission not in actor.scopes:
+        actor.missed.add(permission)
+        raise outside_scope({permission})
+
+
+def outside_scope(permissions: Iterable[str]) -> Forbidden:
+    """The refusal of an API key that lacks these permissions."""
+    lacking = sorted(permissions)
+    return Forbidden(
+        _("This API key was not given the permission that this needs."),
+        code="outside_scope",
+        hint=_("Needed: %(permissions)s. Make a key that has it; scopes of a key do not change.")
+        % {"permissions": ", ".join(lacking)},
+        params={"permissions": lacking},
     )
 
 
@@ -124,6 +152,13 @@ def require_visible_still(actor: Actor, obj: Model) -> None:
             code="would_be_hidden",
             hint=_("Ask somebody who may see it then to make the change."),
         )
+
+
+def register_narrowing(narrowing: Callable[[Actor, Rule], Q]) -> None:
+    """`narrowing(actor, rule)` is the `Q` of the rule's rows that lie in the projects to which the actor's key is
+    limited; `projects` registers it. Without one such a key sees nothing."""
+    global _narrowing
+    _narrowing = narrowing
 
 
 def register_candidates(source: Callable[[Model], Iterable[Any]]) -> None:

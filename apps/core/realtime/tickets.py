@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 
-from apps.core.identity import Actor, Via
+from apps.core.identity import Actor, Via, key_of_id
 
 PREFIX = "ws-ticket:"
 
@@ -22,13 +22,15 @@ def issue(actor: Actor) -> str:
         "organization_id": str(actor.organization_id) if actor.organization_id else None,
         "narrow": actor.narrowed,
         "generation": actor.user.token_generation,
+        "key_id": str(actor.key_id) if actor.key_id else None,
     }
     cache.set(PREFIX + ticket, content, timeout=settings.WS_TICKET_LIFETIME_SECONDS)
     return ticket
 
 
 def redeem(ticket: str, **context: Any) -> Actor | None:
-    """The ticket's actor, or None when it is unknown, spent, too old, or its person's tokens were revoked."""
+    """The ticket's actor, or None when it is unknown, spent, too old, or its person's tokens or its API
+    key were revoked."""
     content = cache.get(PREFIX + ticket)
     # Deleting answers whether it was there: of two at once only one gets the actor.
     if content is None or not cache.delete(PREFIX + ticket):
@@ -36,5 +38,9 @@ def redeem(ticket: str, **context: Any) -> Actor | None:
     user = get_user_model()._default_manager.filter(pk=content["user_id"], is_active=True).first()
     if user is None or user.token_generation != content["generation"]:
         return None
+    key = key_of_id(UUID(content["key_id"])) if content["key_id"] else None
+    if content["key_id"] and key is None:
+        return None
     organization_id = UUID(content["organization_id"]) if content["organization_id"] else None
-    return Actor.of(user, organization_id=organization_id, narrow=content["narrow"], via=Via.SOCKET, **context)
+    narrow = content["narrow"]
+    return Actor.of(user, organization_id=organization_id, narrow=narrow, via=Via.SOCKET, key=key, **context)

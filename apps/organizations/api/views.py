@@ -5,6 +5,7 @@ from uuid import UUID
 
 import django_filters
 from django.conf import settings
+from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status, viewsets
@@ -126,10 +127,13 @@ class TicketView(APIView):
 class MeView(APIView):
     @extend_schema(responses=serializers.MeSerializer, operation_id="me_retrieve")
     def get(self, request: ApiRequest) -> Response:
-        """Who I am, and where I belong."""
-        user = User.objects.prefetch_related("memberships__organization").get_visible(
-            request.actor, pk=request.user.pk
-        )
+        """Who I am, and where I belong. Every API key may ask; it is told of its own organization."""
+        actor = request.actor.without_scopes()
+        memberships = Membership.objects.visible(actor).select_related("organization")
+        if actor.key_id is not None:
+            memberships = memberships.filter(organization=actor.organization_id)
+        people = User.objects.prefetch_related(Prefetch("memberships", queryset=memberships))
+        user = people.get_visible(actor, pk=request.user.pk)
         return Response(serializers.MeSerializer(user).data)
 
     @extend_schema(

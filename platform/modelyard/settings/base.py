@@ -27,6 +27,7 @@ DEBUG = env.boolean("DEBUG", False)
 SECRET_KEY = embedded.secret("SECRET_KEY", HOME)
 AUDIT_KEY = embedded.secret("AUDIT_KEY", HOME)
 AUDIT_SIGNING_KEY = embedded.secret("AUDIT_SIGNING_KEY", HOME)
+API_KEY_SECRET = embedded.secret("API_KEY_SECRET", HOME)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 PUBLIC_URL = env.text("PUBLIC_URL", "")
@@ -62,6 +63,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.organizations",
     "apps.projects",
+    "apps.apikeys",
     "apps.audit",
     "apps.resources",
     "apps.trainers",
@@ -81,6 +83,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.core.api.middleware.RequestContextMiddleware",
+    "apps.apikeys.middleware.ApiTrafficMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -98,6 +101,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.identity.middleware.ActorMiddleware",
     "apps.core.api.middleware.DomainErrorMiddleware",
+    "apps.apikeys.middleware.IdempotencyMiddleware",
 ]
 
 ROOT_URLCONF = "modelyard.urls"
@@ -295,12 +299,25 @@ REST_FRAMEWORK = {
     # Callers are told apart by their own address, never by the X-Forwarded-For that they send: the web server has put
     # the header of a proxy that it trusts (FORWARDED_ALLOW_IPS) into the address already.
     "NUM_PROXIES": 0,
+    "DEFAULT_THROTTLE_CLASSES": ["apps.apikeys.throttles.ActorThrottle"],
     "DEFAULT_THROTTLE_RATES": {"sign_in": env.text("RATE_SIGN_IN", "10/min")},
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Requests to the REST API in a minute. High enough for a folder of images, sent file by file.
+RATE_LIMITS = {
+    "key": env.integer("RATE_KEY", 3000, minimum=1),
+    "user": env.integer("RATE_USER", 12000, minimum=1),
+    "organization": env.integer("RATE_ORGANIZATION", 60000, minimum=1),
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Modelyard",
-    "DESCRIPTION": "Datasets, training, evaluation and monitoring of models. Errors are `application/problem+json`.",
+    "DESCRIPTION": (
+        "Datasets, training, evaluation and monitoring of models. Errors are `application/problem+json`.\n\n"
+        "Sign in with an access token or an API key: `Authorization: Bearer …`. `RateLimit-*` headers tell the limits; "
+        "429 comes with `Retry-After`. A POST that carries `Idempotency-Key` (1 to 255 characters) runs once: repeated "
+        "within 24 hours it gets the first answer, with `Idempotency-Replayed: true`; 409 while the first one runs, 422 "
+        "for another request under the same key."
+    ),
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -308,6 +325,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "ENUM_NAME_OVERRIDES": {
+        "ApiKeyStateEnum": "apps.apikeys.models.KeyState",
         "OrganizationRoleEnum": "apps.core.identity.roles.Role",
         "ProjectRoleEnum": "apps.projects.models.ProjectRole",
         "RunStatusEnum": "apps.experiments.models.RunStatus",

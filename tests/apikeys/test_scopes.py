@@ -1,0 +1,291 @@
+"""Scopes: permissions × projects. What a key was not given it does not get, at any door, and it is told so."""
+
+from typing import Any
+
+import pytest
+
+from apps.apikeys.models import ApiKey
+from apps.audit.models import AuditEvent
+from apps.core import policy
+from apps.core.testing import Cast, RestClient, assert_constant_queries
+from apps.core.testing.openapi import Endpoint, endpoints
+from apps.organizations.services import token_issue
+from apps.projects.narrowing import path_to_project
+from tests.factories.apikeys import key_of
+from tests.factories.datasets import DatasetFactory
+from tests.factories.organizations import MembershipFactory
+from tests.factories.projects import ProjectFactory
+from tests.security.report import CREDENTIALS
+from tests.security.tenancy import Gets
+from tests.security.test_tenancy import assert_no_leak, body_of, events_of_the_first, filled, rest_row
+
+pytestmark = pytest.mark.security(CREDENTIALS, "scopes of API keys")
+
+#: What a key without any permission for it may still ask: itself, the API, the installation's trainers; it may open a
+#: socket, where the right to the object is asked. (An unknown refresh token is revoked by doing nothing.)
+OPEN_TO_EVERY_KEY = {
+    "api_endpoints_list",
+    "api_keys_scopes_list",
+    "auth_token_revoke",
+    "me_permissions_retrieve",
+    "me_retrieve",
+    "trainers_config_schema_retrieve",
+    "trainers_list",
+    "trainers_retrieve",
+    "ws_tickets_create",
+}
+OUTSIDE = "apikey.used_outside_scope"
+
+#: Model of the registry → the way from a row to its project; None: belongs to no project, so that a key limited to
+#: projects may look at it (with that permission) and change nothing. A model that is missing here fails the test.
+WHERE_PROJECTS_ARE: dict[str, tuple[str, ...] | None] = {
+    "accounts.User": None,
+    "apikeys.ApiKey": None,
+    "apikeys.EndpointUsage": None,
+    "audit.AuditEvent": ("project_id",),
+    "datasets.Dataset": ("project_id",),
+    "datasets.Item": ("dataset", "project_id"),
+    "datasets.Snapshot": ("dataset", "project_id"),
+    "datasets.Upload": ("dataset", "project_id"),
+    "evaluation.InferenceJob": ("job", "project_id"),
+    "experiments.Experiment": ("project_id",),
+    "experiments.Run": ("project_id",),
+    "jobs.Job": ("project_id",),
+    "organizations.Membership": None,
+    "organizations.Organization": None,
+    "projects.Project": ("pk",),
+    "projects.ProjectMembership": ("project_id",),
+    "resources.Node": None,
+    "resources.ResourceGroup": None,
+    "training.Checkpoint": ("job", "project_id"),
+    "training.TrainingJob": ("job", "project_id"),
+}
+
+
+def rule_models() -> list[Any]:
+    return sorted({policy.rule_of(name).model for name in policy.names()}, key=lambda model: model._meta.label)
+
+
+def test_for_every_model_it_is_known_where_its_project_is() -> None:
+    found = {model._meta.label: path_to_project(model) for model in rule_models()}
+    assert found == WHERE_PROJECTS_ARE
+
+
+@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.operation_id)
+def test_a_narrow_key_gets_nothing_anywhere_else(endpoint: Endpoint, cast: Cast) -> None:
+    """Its owner may do nearly everything here; the key was given the sight of machines alone."""
+    row = rest_row(endpoint)
+    client = RestClient(key_of(cast.admin, "resources.view_node", name="narrow")[1])
+    path, body = filled(cast, endpoint.path, row), body_of(row, cast)
+    before = events_of_the_first(cast)
+    response = getattr(client, endpoint.method.lower())(f"/{path}", body)
+    if row.gets == Gets.OPEN or endpoint.operation_id in OPEN_TO_EVERY_KEY:
+        assert response.status_code < 500
+    elif endpoint.operation_id in {"nodes_list", "nodes_retrieve"}:
+        assert response.status_code == 200
+    else:
+        assert response.status_code in {400, 403, 404}, response.content[:300]
+        assert cast.canary not in response.content.decode(errors="replace")
+    written = events_of_the_first(cast) - before
+    assert written <= 1, "a refusal writes one event, and nothing else does"
+    if written:
+        assert AuditEvent.objects.latest("id").action == OUTSIDE
+
+
+def test_a_list_outside_the_scope_is_refused_and_not_empty(cast: Cast) -> None:
+    cast.sample("dataset")
+    key, secret = key_of(cast.owner, "projects.view_project")
+    client = RestClient(secret)
+    assert len(client.get("/projects").json()["results"]) == 1
+    answer = client.get("/datasets")
+    assert (answer.status_code, answer.json()["code"]) == (403, "outside_scope")
+    assert answer.json()["params"] == {"permissions": ["datasets.view_dataset"]}
+    event = AuditEvent.objects.get(action=OUTSIDE)
+    assert (event.entity_id, event.actor_id, event.via) == (str(key.pk), cast.owner.user.pk, "key")
+    assert event.params["request"] == "GET /api/v1/datasets"
+    assert event.params["lacking"] == ["datasets.view_dataset"]
+
+
+def test_seeing_is_not_changing(cast: Cast) -> None:
+    client = RestClient(key_of(cast.owner, "projects.view_project")[1])
+    path = cast.path("/projects/{project}")
+    assert client.get(path).status_code == 200
+    answer = client.patch(path, {"name": "Renamed"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "outside_scope")
+    cast.sample("project").refresh_from_db()
+    assert cast.canary in cast.sample("project").name
+    assert AuditEvent.objects.filter(action=OUTSIDE).count() == 1
+
+
+def test_outside_the_scope_all_ids_look_alike(cast: Cast) -> None:
+    client = RestClient(key_of(cast.owner, "resources.view_node")[1])
+    there = client.get(cast.path("/projects/{project}"))
+    absent = client.get("/projects/0190a5d0-0000-7000-8000-000000000000")
+    foreign = client.get(f"/projects/{ProjectFactory().pk}")
+    assert there.status_code == absent.status_code == foreign.status_code == 403
+    assert there.content == absent.content == foreign.content
+
+
+def test_a_key_never_grants_what_its_owner_lacks(cast: Cast) -> None:
+    client = RestClient(key_of(cast.viewer)[1])
+    path = cast.path("/projects/{project}")
+    assert client.get(path).status_code == 200
+    answer = client.patch(path, {"name": "Renamed"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert client.get(f"/projects/{ProjectFactory(organization=cast.sample('organization')).pk}").status_code == 404
+
+
+def test_one_permission_is_enough_for_what_it_says(cast: Cast) -> None:
+    """The rule behind it is composed of others, which the key was not given."""
+    client = RestClient(key_of(cast.editor, "datasets.add_dataset")[1])
+    body = {"project_id": str(cast.sample("project").pk), "name": "By key"}
+    answer = client.post("/datasets", body)
+    assert answer.status_code == 201, answer.content
+    assert client.patch(f"/datasets/{answer.json()['id']}", {"name": "Changed"}).json()["code"] == "outside_scope"
+
+
+def test_what_belongs_to_a_person_alone_is_done_by_no_key(cast: Cast) -> None:
+    """Such operations ask for no permission, so no scope covers them."""
+    client = RestClient(key_of(cast.admin)[1])
+    refresh = token_issue(actor=cast.admin.actor).refresh
+    answer = client.post("/auth/token/revoke", {"refresh": refresh})
+    assert (answer.status_code, answer.json()["code"]) == (403, "outside_scope")
+    assert not cast.admin.user.refresh_tokens.filter(revoked_at__isnull=False).exists()
+    assert cast.admin.rest.post("/auth/token/revoke", {"refresh": refresh}).status_code == 204
+    assert cast.admin.user.refresh_tokens.filter(revoked_at__isnull=False).exists()
+
+
+def test_a_key_learns_of_its_own_organization_alone(cast: Cast) -> None:
+    second = MembershipFactory(user=cast.owner.user).organization
+    found = RestClient(key_of(cast.owner, "resources.view_node")[1]).get("/me").json()
+    assert [row["organization_id"] for row in found["memberships"]] == [str(cast.owner.organization_id)]
+    token = cast.owner.rest.get("/me").json()
+    assert str(second.pk) in [row["organization_id"] for row in token["memberships"]]
+
+
+# --- Projects
+
+
+@pytest.fixture
+def other(cast: Cast) -> Any:
+    """A second project of the owner's organization, which an administrator reaches too."""
+    return ProjectFactory(organization=cast.sample("organization"), name="The other project")
+
+
+def limited(cast: Cast, *scopes: str) -> tuple[ApiKey, RestClient]:
+    key, secret = key_of(cast.admin, *scopes, projects=[cast.sample("project")])
+    return key, RestClient(secret)
+
+
+def test_a_key_limited_to_projects_reaches_these_alone(cast: Cast, other: Any) -> None:
+    mine = cast.sample("dataset")
+    theirs = DatasetFactory(project=other, organization=other.organization, name="Elsewhere")
+    _key, client = limited(cast)
+    assert [row["id"] for row in client.get("/projects").json()["results"]] == [str(cast.sample("project").pk)]
+    assert [row["id"] for row in client.get("/datasets").json()["results"]] == [str(mine.pk)]
+    assert client.get(f"/datasets/{mine.pk}").status_code == 200
+    for path in (f"/projects/{other.pk}", f"/datasets/{theirs.pk}"):
+        assert client.get(path).status_code == 404
+        assert client.patch(path, {"name": "Taken over"}).status_code == 404
+    answer = client.post("/datasets", {"project_id": str(other.pk), "name": "Planted"})
+    assert answer.status_code == 400
+    answer = client.post("/datasets", {"project_id": str(cast.sample("project").pk), "name": "At home"})
+    assert answer.status_code == 201
+
+
+def test_asking_for_an_object_of_another_project_is_written_down(cast: Cast, other: Any) -> None:
+    key, client = limited(cast)
+    assert client.get(f"/projects/{other.pk}").status_code == 404
+    event = AuditEvent.objects.get(action=OUTSIDE)
+    assert (event.entity_id, event.params["lacking"]) == (str(key.pk), ["project"])
+    assert client.get("/projects/0190a5d0-0000-7000-8000-000000000000").status_code == 404
+    assert client.get(f"/projects/{ProjectFactory().pk}").status_code == 404
+    assert AuditEvent.objects.filter(action=OUTSIDE).count() == 1
+
+
+def test_what_lies_in_no_project_is_looked_at_and_not_changed(cast: Cast) -> None:
+    _key, client = limited(cast)
+    organization = cast.sample("organization")
+    assert client.get(f"/organizations/{organization.pk}").status_code == 200
+    assert client.patch(f"/organizations/{organization.pk}", {"company": "Taken over"}).status_code == 403
+    assert client.post("/projects", {"name": "Another"}).status_code == 403
+    assert client.post("/resource-groups", {"name": "Another"}).status_code == 403
+
+
+def test_a_key_whose_projects_are_gone_reaches_nothing(cast: Cast) -> None:
+    key, client = limited(cast)
+    key.projects.clear()
+    assert client.get("/projects").json()["results"] == []
+    assert client.get(cast.path("/projects/{project}")).status_code == 404
+
+
+def test_projects_of_others_are_no_choice(cast: Cast, other: Any) -> None:
+    body = {
+        "name": "k",
+        "scopes": ["projects.view_project"],
+        "expires_at": "2026-12-01T00:00:00Z",
+        "project_ids": [str(other.pk)],
+    }
+    assert "project_ids" in cast.owner.rest.post("/api-keys", body).json()["errors"]
+    foreign = ProjectFactory()
+    assert (
+        "project_ids" in cast.admin.rest.post("/api-keys", {**body, "project_ids": [str(foreign.pk)]}).json()["errors"]
+    )
+
+
+# --- The seventh actor of the matrix
+
+
+@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.operation_id)
+def test_a_strangers_key_gets_nothing_of_another_organization(endpoint: Endpoint, cast: Cast) -> None:
+    row = rest_row(endpoint)
+    secret = key_of(cast.stranger, name="stranger's")[1]
+    path, body = filled(cast, endpoint.path, row), body_of(row, cast)
+    before = events_of_the_first(cast)
+    response = getattr(RestClient(secret), endpoint.method.lower())(f"/{path}", body)
+    if row.gets == Gets.HIDDEN:
+        assert response.status_code == 404, response.content[:300]
+    elif row.gets == Gets.REFUSED:
+        assert response.status_code == 400, response.content[:300]
+    else:
+        assert response.status_code < 500
+    assert events_of_the_first(cast) == before
+    assert_no_leak(cast, response, path + str(body))
+
+
+# --- One's own permissions
+
+
+def test_my_permissions_are_told_by_organization_and_project(cast: Cast) -> None:
+    found = cast.viewer.rest.get("/me/permissions").json()
+    assert (found["via"], found["scopes"], found["api_key_id"]) == ("token", None, None)
+    (organization,), (project,) = found["organizations"], found["projects"]
+    assert (organization["role"], project["role"]) == ("engineer_i", "viewer")
+    assert "projects.add_project" in organization["permissions"]
+    assert "organizations.change_organization" not in organization["permissions"]
+    assert "projects.view_project" in project["permissions"]
+    assert "datasets.add_dataset" not in project["permissions"]
+    manager = cast.manager.rest.get("/me/permissions").json()["projects"][0]
+    assert manager["role"] is None and "datasets.add_dataset" in manager["permissions"]
+
+
+def test_a_key_is_told_what_its_scopes_leave(cast: Cast) -> None:
+    key, secret = key_of(cast.owner, "datasets.add_dataset")
+    found = RestClient(secret).get("/me/permissions").json()
+    assert (found["via"], found["api_key_id"]) == ("key", str(key.pk))
+    assert found["scopes"] == ["datasets.add_dataset", "datasets.view_dataset", "projects.view_project"]
+    assert found["projects"][0]["permissions"] == ["datasets.add_dataset", "projects.view_project"]
+    assert found["organizations"][0]["permissions"] == []
+
+
+def test_permissions_can_be_asked_of_one_project_and_cost_the_same_for_many(cast: Cast) -> None:
+    organization = cast.sample("organization")
+    first = ProjectFactory(organization=organization)
+    found = cast.admin.rest.get(f"/me/permissions?project_id={first.pk}").json()
+    assert [row["project_id"] for row in found["projects"]] == [str(first.pk)]
+    assert cast.admin.rest.get("/me/permissions?project_id=x").status_code == 400
+    assert cast.admin.rest.get(f"/me/permissions?project_id={ProjectFactory().pk}").json()["projects"] == []
+    assert_constant_queries(
+        lambda: cast.admin.rest.get("/me/permissions"),
+        add_rows=lambda count: ProjectFactory.create_batch(count, organization=organization),
+    )
