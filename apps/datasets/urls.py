@@ -14,6 +14,7 @@ urlpatterns = [
     path("<uuid:pk>/snapshots/<uuid:snapshot_pk>/delete/", detail.snapshot_delete, name="snapshot-delete"),
     path("<uuid:pk>/usage/", detail.usage, name="usage"),
     path("<uuid:pk>/edit/", detail.change, name="change"),
+    path("<uuid:pk>/sharing/", detail.sharing, name="sharing"),
     path("<uuid:pk>/split/", detail.split, name="split"),
     path("<uuid:pk>/split/remove/", detail.split_remove, name="split-remove"),
     path("<uuid:pk>/trash/", lists.dataset_trash, name="delete"),

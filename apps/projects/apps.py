@@ -8,7 +8,11 @@ class ProjectsConfig(AppConfig):
     verbose_name = _("Projects")
 
     def ready(self) -> None:
+        from apps.invitations.targets import register_target
         from apps.organizations.services.handing_over import Belongings, register_belongings
-        from apps.projects import actions, policies, services  # noqa: F401
+        from apps.projects import actions, policies, services
+        from apps.projects.inviting import INVITATIONS
 
+        assert actions and policies
         register_belongings("projects", Belongings(services.sole_ownerships, services.member_release))
+        register_target(INVITATIONS)

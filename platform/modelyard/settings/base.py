@@ -60,7 +60,9 @@ INSTALLED_APPS = [
     "apps.core",
     "apps.accounts",
     "apps.organizations",
+    "apps.invitations",
     "apps.projects",
+    "apps.shares",
     "apps.audit",
     "apps.resources",
     "apps.trainers",
@@ -294,7 +296,10 @@ REST_FRAMEWORK = {
     # Callers are told apart by their own address, never by the X-Forwarded-For that they send: the web server has put
     # the header of a proxy that it trusts (FORWARDED_ALLOW_IPS) into the address already.
     "NUM_PROXIES": 0,
-    "DEFAULT_THROTTLE_RATES": {"sign_in": env.text("RATE_SIGN_IN", "10/min")},
+    "DEFAULT_THROTTLE_RATES": {
+        "sign_in": env.text("RATE_SIGN_IN", "10/min"),
+        "invitation_link": env.text("RATE_INVITATION_LINK", "30/min"),
+    },
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -313,6 +318,7 @@ SPECTACULAR_SETTINGS = {
         "MirrorStateEnum": "apps.experiments.models.MirrorState",
         "JobStateEnum": "apps.jobs.states.JobState",
         "NodeStateEnum": "apps.resources.models.NodeState",
+        "InvitationStateEnum": "apps.invitations.models.InvitationState",
         "MembershipStateEnum": "apps.organizations.models.MembershipState",
         "UploadStateEnum": "apps.datasets.models.UploadState",
         "CheckpointKindEnum": "apps.training.models.CheckpointKind",
@@ -325,6 +331,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
 ACCESS_TOKEN_LIFETIME_SECONDS = env.integer("ACCESS_TOKEN_LIFETIME_SECONDS", 900, minimum=60)
+INVITATION_LIFETIME_DAYS = env.integer("INVITATION_LIFETIME_DAYS", 7, minimum=1)
 REFRESH_TOKEN_LIFETIME_SECONDS = env.integer("REFRESH_TOKEN_LIFETIME_SECONDS", 14 * 86400, minimum=300)
 WS_TICKET_LIFETIME_SECONDS = 30
 

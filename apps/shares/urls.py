@@ -1,0 +1,11 @@
+from django.urls import path
+
+from apps.shares import views
+
+app_name = "shares"
+urlpatterns = [
+    path("<str:kind>/<uuid:pk>/", views.panel, name="panel"),
+    path("<str:kind>/<uuid:pk>/add/", views.add, name="add"),
+    path("<uuid:share_pk>/level/", views.change, name="change"),
+    path("<uuid:share_pk>/remove/", views.remove, name="remove"),
+]
