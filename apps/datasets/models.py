@@ -146,7 +146,7 @@ class Dataset(Entity, Trashable):
         verbose_name_plural = _("datasets")
         ordering: ClassVar[list[str]] = ["-id"]
         # Levels of a share beside Django's own view and change.
-        permissions: ClassVar[list[tuple[str, str]]] = [
+        permissions: ClassVar[list[tuple[str, Any]]] = [
             ("use_dataset", "Can use dataset"),
             ("manage_dataset", "Can manage dataset"),
         ]

@@ -19,4 +19,6 @@ ACCEPTED = register_action(
 DECLINED = register_action(
     "invitation.declined", _("Invitation declined"), _("The invitation of %(object)s was declined.")
 )
-EXPIRED = register_action("invitation.expired", _("Invitations expired"), _("Invitations that nobody answered expired."))
+EXPIRED = register_action(
+    "invitation.expired", _("Invitations expired"), _("Invitations that nobody answered expired.")
+)

@@ -25,7 +25,16 @@ class InvitationAdmin(PolicyAdmin):
     list_select_related = ("organization", "invited_by")
     search_fields = ("email",)
     actions = ("send_again", "withdraw")
-    sent_fields = ("target_type", "target_id", "state", "sendings", "sent_at", "answered_at", "invited_by", "accepted_by")
+    sent_fields = (
+        "target_type",
+        "target_id",
+        "state",
+        "sendings",
+        "sent_at",
+        "answered_at",
+        "invited_by",
+        "accepted_by",
+    )
     fields = ("organization", "email", "role", "message", "expires_at", *sent_fields)
     readonly_fields = ("expires_at", *sent_fields)
 

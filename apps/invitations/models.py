@@ -48,9 +48,7 @@ class Invitation(Entity):
     target_id = models.UUIDField(_("invited to"))
     email = models.EmailField(_("e-mail address"), max_length=254)
     role = models.CharField(_("role"), max_length=20)
-    message = models.TextField(
-        _("message"), blank=True, validators=[MaxLengthValidator(MESSAGE_CHARACTERS), MESSAGE]
-    )
+    message = models.TextField(_("message"), blank=True, validators=[MaxLengthValidator(MESSAGE_CHARACTERS), MESSAGE])
     state = models.CharField(
         _("state"), max_length=20, choices=InvitationState.choices, default=InvitationState.PENDING
     )
@@ -90,9 +88,7 @@ class Invitation(Entity):
         indexes = [
             models.Index(fields=["organization", "-id"], name="invitation_of_organization"),
             models.Index(fields=["target_id", "-id"], name="invitation_of_target"),
-            models.Index(
-                fields=["expires_at"], condition=models.Q(state="pending"), name="invitation_waiting"
-            ),
+            models.Index(fields=["expires_at"], condition=models.Q(state="pending"), name="invitation_waiting"),
         ]
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
-from apps.core.errors import Conflict, DomainError
+from apps.core.errors import Conflict, DomainError, NotFound
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
@@ -33,14 +33,14 @@ def invitation_list(request: PortalRequest) -> HttpResponse:
     if state in InvitationState.values:
         rows = rows.filter(state=state)
     page = page_of(request, rows.search(search).select_related("invited_by"))
-    organizations = Organization.objects.permitted(request.actor, "organizations.add_membership")
+    managed = Organization.objects.permitted(request.actor, "organizations.add_membership")
     context = {
         "page": page,
         "rows": selectors.described(page.rows),
         "states": InvitationState.choices,
         "state": state,
         "filtered": bool(search or state),
-        "may_add": organizations.filter(pk=request.actor.organization_id).exists(),
+        "may_add": managed.filter(pk__in=[request.actor.organization_id]).exists(),
         "needed": policy.rule_of("organizations.add_membership").needs,
     }
     return render(request, "invitations/list.html", context)
@@ -50,6 +50,8 @@ def _wanted(request: PortalRequest) -> Any:
     """What `?type=` and `?id=` name, else the chosen organization; the person may invite to it."""
     name = request.GET.get("type", "organization")
     pk = request.GET.get("id") or request.actor.organization_id
+    if pk is None:
+        raise NotFound()
     target = selectors.target_for(request.actor, name, pk)
     policy.require(request.actor, target_named(name).permission, target)
     return target
@@ -79,7 +81,9 @@ def invitation_create(request: PortalRequest) -> HttpResponse:
         with form_errors(form):
             found = services.invitation_create(actor=request.actor, target=target, **form.cleaned_data)
             joined = found.outcome == "joined"
-            messages.success(request, _("The member joined at once.") if joined else _("The invitation is on its way."))
+            messages.success(
+                request, _("The member joined at once.") if joined else _("The invitation is on its way.")
+            )
             return redirect(_back(request))
     status = 422 if form.errors else 200
     return render(request, "invitations/form.html", _inviting(request, target, form=form), status=status)

@@ -13,7 +13,7 @@ from apps.core.errors import Invalid
 from apps.core.identity import Actor
 from apps.core.policy import condition, rule, through
 from apps.projects.models import Project, ProjectRole
-from apps.shares.models import GroupShare, Level, UserShare
+from apps.shares.models import Level, UserShare
 
 #: A share with a project gives its members no more than their role there allows.
 ROLE_LEVELS = {ProjectRole.OWNER: Level.MANAGE, ProjectRole.EDITOR: Level.EDIT, ProjectRole.VIEWER: Level.USE}
@@ -27,9 +27,9 @@ class Grounds:
     in the project. `everybody`: what all engineers of the organization hold, None for nothing.
     """
 
-    members: Mapping[str, Level]
+    members: Mapping[ProjectRole, Level]
     creator_id: UUID | None = None
-    creator: Mapping[str, Level] = field(default_factory=dict)
+    creator: Mapping[ProjectRole, Level] = field(default_factory=dict)
     everybody: Level | None = None
 
 
@@ -40,8 +40,9 @@ class Kind:
     name: str
     label: Any
     model: type[Model]
-    users: type[UserShare]
-    groups: type[GroupShare]
+    # Subclasses of `UserShare` and `GroupShare`, with a direct key to the model.
+    users: type[Any]
+    groups: type[Any]
     organization: str
     project: str
     grounds: Callable[[Any], Grounds]

@@ -69,7 +69,7 @@ class Share(Entity):
 
 
 class UserShare(Share, UserObjectPermissionBase):
-    objects = UserObjectPermissionManager.from_queryset(ShareQuerySet)()
+    objects = UserObjectPermissionManager.from_queryset(ShareQuerySet)()  # type: ignore[misc]
 
     class Meta:
         abstract = True
@@ -78,7 +78,7 @@ class UserShare(Share, UserObjectPermissionBase):
 class GroupShare(Share, GroupObjectPermissionBase):
     """The group is a project's (`Project.group`)."""
 
-    objects = GroupObjectPermissionManager.from_queryset(ShareQuerySet)()
+    objects = GroupObjectPermissionManager.from_queryset(ShareQuerySet)()  # type: ignore[misc]
 
     class Meta:
         abstract = True

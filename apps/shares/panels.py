@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.urls import reverse
+
 from apps.core import policy
 from apps.core.identity import Actor
 from apps.shares.forms import ShareForm
@@ -15,6 +17,7 @@ def share_panel(actor: Actor, obj: Any, form: ShareForm | None = None) -> dict[s
     kind = kind_of(obj)
     may_manage = policy.allows(actor, kind.manage, obj)
     return {
+        "panel_href": f"{reverse('shares:panel')}?object_type={kind.name}&object_id={obj.pk}",
         "shared": obj,
         "kind": kind,
         "shares": shares_of(actor, obj),

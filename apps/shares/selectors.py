@@ -126,9 +126,7 @@ def _entry(table: dict[UUID, Access], user: User) -> Access:
 
 
 def _by_organization(table: dict[UUID, Access], obj: Any) -> None:
-    rows = Membership.objects.active().filter(
-        organization_id=obj.organization_id, role__in=(Role.ADMIN, Role.MANAGER)
-    )
+    rows = Membership.objects.active().filter(organization_id=obj.organization_id, role__in=(Role.ADMIN, Role.MANAGER))
     for row in rows.select_related("user")[: MOST_PEOPLE + 1]:
         reason = _("%(role)s of the organization") % {"role": Role(row.role).label}
         _entry(table, row.user).add(Level.MANAGE, reason)
@@ -138,12 +136,12 @@ def _by_project(table: dict[UUID, Access], kind: Kind, obj: Any) -> None:
     grounds, project = kind.grounds(obj), kind.project_of(obj)
     rows = ProjectMembership.objects.filter(project=project).select_related("user")
     for row in rows.order_by("pk"):
-        label = ProjectRole(row.role).label
-        if row.role in grounds.members:
-            reason = _("%(role)s of the project %(project)s") % {"role": label, "project": project}
-            _entry(table, row.user).add(grounds.members[row.role], reason)
-        if row.user_id == grounds.creator_id and row.role in grounds.creator:
-            _entry(table, row.user).add(grounds.creator[row.role], _("Created it"))
+        role = ProjectRole(row.role)
+        if role in grounds.members:
+            reason = _("%(role)s of the project %(project)s") % {"role": role.label, "project": project}
+            _entry(table, row.user).add(grounds.members[role], reason)
+        if row.user_id == grounds.creator_id and role in grounds.creator:
+            _entry(table, row.user).add(grounds.creator[role], _("Created it"))
 
 
 def _by_share(table: dict[UUID, Access], kind: Kind, obj: Any) -> None:

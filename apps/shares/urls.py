@@ -4,8 +4,7 @@ from apps.shares import views
 
 app_name = "shares"
 urlpatterns = [
-    path("<str:kind>/<uuid:pk>/", views.panel, name="panel"),
-    path("<str:kind>/<uuid:pk>/add/", views.add, name="add"),
+    path("", views.panel, name="panel"),
     path("<uuid:share_pk>/level/", views.change, name="change"),
     path("<uuid:share_pk>/remove/", views.remove, name="remove"),
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.core import policy
 from apps.core.errors import Conflict, Invalid
@@ -23,15 +23,13 @@ def _shown(request: PortalRequest, obj: Any, form: ShareForm | None = None) -> H
 
 
 @signed_in
-@require_GET
-def panel(request: PortalRequest, kind: str, pk: str) -> HttpResponse:
-    return _shown(request, selectors.object_for(request.actor, kind, pk))
-
-
-@signed_in
-@require_POST
-def add(request: PortalRequest, kind: str, pk: str) -> HttpResponse:
-    obj = selectors.object_for(request.actor, kind, pk)
+@require_http_methods(["GET", "POST"])
+def panel(request: PortalRequest) -> HttpResponse:
+    """The panel of the object that `?object_type=` and `?object_id=` name; a POST shares it."""
+    named = request.GET
+    obj = selectors.object_for(request.actor, named.get("object_type", ""), named.get("object_id", ""))
+    if request.method == "GET":
+        return _shown(request, obj)
     policy.require(request.actor, kind_of(obj).manage, obj)
     form = ShareForm(request.POST, actor=request.actor, obj=obj)
     if form.is_valid():

@@ -63,7 +63,7 @@ class TrainingJob(models.Model):
         verbose_name_plural = _("training jobs")
         ordering: ClassVar[list[str]] = ["-job_id"]
         # Levels of a share beside Django's own view and change.
-        permissions: ClassVar[list[tuple[str, str]]] = [
+        permissions: ClassVar[list[tuple[str, Any]]] = [
             ("use_trainingjob", "Can use training job"),
             ("manage_trainingjob", "Can manage training job"),
         ]

@@ -158,7 +158,7 @@ def _urls(training: TrainingJob, sees_project: bool) -> dict[str, str]:
         "checkpoints": reverse("training:checkpoints", args=[pk]),
         "config": reverse("training:config", args=[pk]),
         "results": reverse("training:results", args=[pk]),
-        "sharing": reverse("shares:panel", args=["training_job", pk]),
+        "sharing": f"{reverse('shares:panel')}?object_type=training_job&object_id={pk}",
     }
 
 

@@ -7,54 +7,116 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
-        ('datasets', '0001_initial'),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("datasets", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='dataset',
-            options={'ordering': ['-id'], 'permissions': [('use_dataset', 'Can use dataset'), ('manage_dataset', 'Can manage dataset')], 'verbose_name': 'dataset', 'verbose_name_plural': 'datasets'},
-        ),
-        migrations.CreateModel(
-            name='DatasetGroupShare',
-            fields=[
-                ('id', models.UUIDField(default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='version')),
-                ('content_object', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='group_shares', to='datasets.dataset', verbose_name='dataset')),
-                ('granted_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='shared by')),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.group')),
-                ('permission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.permission')),
-            ],
+            name="dataset",
             options={
-                'verbose_name': 'share of a dataset with a project',
-                'verbose_name_plural': 'shares of datasets with projects',
-                'ordering': ['-id'],
-                'constraints': [models.UniqueConstraint(fields=('group', 'content_object'), name='dataset_group_share_unique', violation_error_message='It is shared with this project already.')],
+                "ordering": ["-id"],
+                "permissions": [("use_dataset", "Can use dataset"), ("manage_dataset", "Can manage dataset")],
+                "verbose_name": "dataset",
+                "verbose_name_plural": "datasets",
             },
         ),
         migrations.CreateModel(
-            name='DatasetUserShare',
+            name="DatasetGroupShare",
             fields=[
-                ('id', models.UUIDField(default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='version')),
-                ('content_object', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='user_shares', to='datasets.dataset', verbose_name='dataset')),
-                ('granted_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='shared by')),
-                ('permission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.permission')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
+                (
+                    "content_object",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="group_shares",
+                        to="datasets.dataset",
+                        verbose_name="dataset",
+                    ),
+                ),
+                (
+                    "granted_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="shared by",
+                    ),
+                ),
+                ("group", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.group")),
+                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
             ],
             options={
-                'verbose_name': 'share of a dataset with a person',
-                'verbose_name_plural': 'shares of datasets with people',
-                'ordering': ['-id'],
-                'constraints': [models.UniqueConstraint(fields=('user', 'content_object'), name='dataset_user_share_unique', violation_error_message='It is shared with this person already.')],
+                "verbose_name": "share of a dataset with a project",
+                "verbose_name_plural": "shares of datasets with projects",
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("group", "content_object"),
+                        name="dataset_group_share_unique",
+                        violation_error_message="It is shared with this project already.",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="DatasetUserShare",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
+                (
+                    "content_object",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="user_shares",
+                        to="datasets.dataset",
+                        verbose_name="dataset",
+                    ),
+                ),
+                (
+                    "granted_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="shared by",
+                    ),
+                ),
+                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
+                ("user", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                "verbose_name": "share of a dataset with a person",
+                "verbose_name_plural": "shares of datasets with people",
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "content_object"),
+                        name="dataset_user_share_unique",
+                        violation_error_message="It is shared with this person already.",
+                    )
+                ],
             },
         ),
     ]

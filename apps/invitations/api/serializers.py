@@ -5,7 +5,6 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.invitations.models import MESSAGE, MESSAGE_CHARACTERS, InvitationState
-from apps.invitations.selectors import Described
 from apps.invitations.services.sending import MAX_DAYS
 from apps.organizations.api.serializers import TokenPairSerializer
 
@@ -17,8 +16,8 @@ ROLE = (
 OUTCOMES = [("joined", "Joined at once"), ("invited", "Invited")]
 
 
-class InvitationSerializer(serializers.Serializer[Described]):
-    """An invitation as those who may invite to its target see it."""
+class InvitationSerializer(serializers.Serializer[Any]):
+    """An invitation (`selectors.Described`) as those who may invite to its target see it."""
 
     id = serializers.UUIDField(source="invitation.pk")
     organization_id = serializers.UUIDField(source="invitation.organization_id")

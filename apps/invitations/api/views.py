@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from apps.accounts.models import User
 from apps.core.api.requests import ApiRequest
 from apps.core.identity import Actor, Via
 from apps.invitations import selectors, services
@@ -146,13 +147,13 @@ class InvitationAcceptView(LinkView):
         form = serializers.InvitationAcceptSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         if request.actor.user is None and "password" in form.validated_data:
-            user = services.invitation_sign_up(actor=request.actor, token=token, **form.validated_data)
+            user: User | None = services.invitation_sign_up(actor=request.actor, token=token, **form.validated_data)
         else:
             services.invitation_accept(actor=request.actor, token=token)
             user = request.actor.user
         invitation = selectors.invitation_of(token)
         tokens = None
-        if request.actor.via in (Via.SESSION, Via.TOKEN):
+        if user is not None and request.actor.via in (Via.SESSION, Via.TOKEN):
             actor = Actor.of(user, organization_id=invitation.organization_id, request_id=request.request_id)
             tokens = token_issue(actor=actor, organization_id=invitation.organization_id)
         body = {**{name: getattr(invitation, name) for name in selectors.ANSWERED}, "tokens": tokens}

@@ -9,43 +9,118 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('organizations', '0001_initial'),
+        ("organizations", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Invitation',
+            name="Invitation",
             fields=[
-                ('id', models.UUIDField(default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='version')),
-                ('target_type', models.CharField(max_length=20, verbose_name='invited to')),
-                ('target_id', models.UUIDField(verbose_name='invited to')),
-                ('email', models.EmailField(max_length=254, verbose_name='e-mail address')),
-                ('role', models.CharField(max_length=20, verbose_name='role')),
-                ('message', models.TextField(blank=True, validators=[django.core.validators.MaxLengthValidator(1000), django.core.validators.RegexValidator('^[^\\x00-\\x09\\x0b-\\x0c\\x0e-\\x1f]*$', 'Control characters are not allowed.')], verbose_name='message')),
-                ('state', models.CharField(choices=[('pending', 'Waiting for an answer'), ('accepted', 'Accepted'), ('declined', 'Declined'), ('expired', 'Expired'), ('cancelled', 'Withdrawn')], default='pending', max_length=20, verbose_name='state')),
-                ('token_hash', models.CharField(editable=False, max_length=64, null=True, unique=True)),
-                ('sendings', models.PositiveIntegerField(default=1, editable=False, verbose_name='times sent')),
-                ('expires_at', models.DateTimeField(verbose_name='valid until')),
-                ('sent_at', models.DateTimeField(editable=False, null=True, verbose_name='mail sent')),
-                ('answered_at', models.DateTimeField(editable=False, null=True, verbose_name='answered')),
-                ('accepted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='accepted by')),
-                ('invited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='invited by')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='organizations.organization', verbose_name='organization')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
+                ("target_type", models.CharField(max_length=20, verbose_name="invited to")),
+                ("target_id", models.UUIDField(verbose_name="invited to")),
+                ("email", models.EmailField(max_length=254, verbose_name="e-mail address")),
+                ("role", models.CharField(max_length=20, verbose_name="role")),
+                (
+                    "message",
+                    models.TextField(
+                        blank=True,
+                        validators=[
+                            django.core.validators.MaxLengthValidator(1000),
+                            django.core.validators.RegexValidator(
+                                "^[^\\x00-\\x09\\x0b-\\x0c\\x0e-\\x1f]*$", "Control characters are not allowed."
+                            ),
+                        ],
+                        verbose_name="message",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Waiting for an answer"),
+                            ("accepted", "Accepted"),
+                            ("declined", "Declined"),
+                            ("expired", "Expired"),
+                            ("cancelled", "Withdrawn"),
+                        ],
+                        default="pending",
+                        max_length=20,
+                        verbose_name="state",
+                    ),
+                ),
+                ("token_hash", models.CharField(editable=False, max_length=64, null=True, unique=True)),
+                ("sendings", models.PositiveIntegerField(default=1, editable=False, verbose_name="times sent")),
+                ("expires_at", models.DateTimeField(verbose_name="valid until")),
+                ("sent_at", models.DateTimeField(editable=False, null=True, verbose_name="mail sent")),
+                ("answered_at", models.DateTimeField(editable=False, null=True, verbose_name="answered")),
+                (
+                    "accepted_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="accepted by",
+                    ),
+                ),
+                (
+                    "invited_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="invited by",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="invitations",
+                        to="organizations.organization",
+                        verbose_name="organization",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'invitation',
-                'verbose_name_plural': 'invitations',
-                'ordering': ['-id'],
-                'indexes': [models.Index(fields=['organization', '-id'], name='invitation_of_organization'), models.Index(fields=['target_id', '-id'], name='invitation_of_target'), models.Index(condition=models.Q(('state', 'pending')), fields=['expires_at'], name='invitation_waiting')],
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('email'), models.F('target_type'), models.F('target_id'), condition=models.Q(('state', 'pending')), name='invitation_one_pending', violation_error_message='This address has an invitation that waits for an answer.'), models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'accepted', 'declined', 'expired', 'cancelled'])), name='invitation_state_known')],
+                "verbose_name": "invitation",
+                "verbose_name_plural": "invitations",
+                "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["organization", "-id"], name="invitation_of_organization"),
+                    models.Index(fields=["target_id", "-id"], name="invitation_of_target"),
+                    models.Index(
+                        condition=models.Q(("state", "pending")), fields=["expires_at"], name="invitation_waiting"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("email"),
+                        models.F("target_type"),
+                        models.F("target_id"),
+                        condition=models.Q(("state", "pending")),
+                        name="invitation_one_pending",
+                        violation_error_message="This address has an invitation that waits for an answer.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["pending", "accepted", "declined", "expired", "cancelled"])),
+                        name="invitation_state_known",
+                    ),
+                ],
             },
         ),
     ]

@@ -189,7 +189,7 @@ def _checked_days(days: int | None) -> int:
 
 def _save(invitation: Invitation) -> None:
     try:
-        invitation.full_clean(validate_constraints=False)
+        invitation.clean_fields(exclude={field.name for field in Invitation._meta.fields} - {"email", "message"})
     except ValidationError as error:
         raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
     same = Invitation.objects.pending().filter(target_id=invitation.target_id, target_type=invitation.target_type)

@@ -96,9 +96,7 @@ class ProjectViewSet(viewsets.ModelViewSet[Project]):
         policy.require(request.actor, "projects.change_project", project)
         form = ProjectTransferSerializer(data=request.data, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
-        return self._answer(
-            services.project_transfer(actor=request.actor, project=project, **form.validated_data)
-        )
+        return self._answer(services.project_transfer(actor=request.actor, project=project, **form.validated_data))
 
     def _answer(self, project: Project, code: int = status.HTTP_200_OK) -> Response:
         fresh = Project.objects.visible(self.request.actor).with_counts().get(pk=project.pk)

@@ -7,54 +7,119 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
-        ('training', '0001_initial'),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("training", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='trainingjob',
-            options={'ordering': ['-job_id'], 'permissions': [('use_trainingjob', 'Can use training job'), ('manage_trainingjob', 'Can manage training job')], 'verbose_name': 'training job', 'verbose_name_plural': 'training jobs'},
-        ),
-        migrations.CreateModel(
-            name='TrainingJobGroupShare',
-            fields=[
-                ('id', models.UUIDField(default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='version')),
-                ('content_object', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='group_shares', to='training.trainingjob', verbose_name='training job')),
-                ('granted_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='shared by')),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.group')),
-                ('permission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.permission')),
-            ],
+            name="trainingjob",
             options={
-                'verbose_name': 'share of a training with a project',
-                'verbose_name_plural': 'shares of trainings with projects',
-                'ordering': ['-id'],
-                'constraints': [models.UniqueConstraint(fields=('group', 'content_object'), name='training_group_share_unique', violation_error_message='It is shared with this project already.')],
+                "ordering": ["-job_id"],
+                "permissions": [
+                    ("use_trainingjob", "Can use training job"),
+                    ("manage_trainingjob", "Can manage training job"),
+                ],
+                "verbose_name": "training job",
+                "verbose_name_plural": "training jobs",
             },
         ),
         migrations.CreateModel(
-            name='TrainingJobUserShare',
+            name="TrainingJobGroupShare",
             fields=[
-                ('id', models.UUIDField(default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='version')),
-                ('content_object', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='user_shares', to='training.trainingjob', verbose_name='training job')),
-                ('granted_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='shared by')),
-                ('permission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.permission')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
+                (
+                    "content_object",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="group_shares",
+                        to="training.trainingjob",
+                        verbose_name="training job",
+                    ),
+                ),
+                (
+                    "granted_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="shared by",
+                    ),
+                ),
+                ("group", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.group")),
+                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
             ],
             options={
-                'verbose_name': 'share of a training with a person',
-                'verbose_name_plural': 'shares of trainings with people',
-                'ordering': ['-id'],
-                'constraints': [models.UniqueConstraint(fields=('user', 'content_object'), name='training_user_share_unique', violation_error_message='It is shared with this person already.')],
+                "verbose_name": "share of a training with a project",
+                "verbose_name_plural": "shares of trainings with projects",
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("group", "content_object"),
+                        name="training_group_share_unique",
+                        violation_error_message="It is shared with this project already.",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="TrainingJobUserShare",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.entities.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
+                (
+                    "content_object",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="user_shares",
+                        to="training.trainingjob",
+                        verbose_name="training job",
+                    ),
+                ),
+                (
+                    "granted_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="shared by",
+                    ),
+                ),
+                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
+                ("user", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                "verbose_name": "share of a training with a person",
+                "verbose_name_plural": "shares of trainings with people",
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "content_object"),
+                        name="training_user_share_unique",
+                        violation_error_message="It is shared with this person already.",
+                    )
+                ],
             },
         ),
     ]

@@ -321,6 +321,7 @@ SPECTACULAR_SETTINGS = {
         "InvitationStateEnum": "apps.invitations.models.InvitationState",
         "MembershipStateEnum": "apps.organizations.models.MembershipState",
         "UploadStateEnum": "apps.datasets.models.UploadState",
+        "ShareLevelEnum": "apps.shares.models.Level",
         "CheckpointKindEnum": "apps.training.models.CheckpointKind",
     },
     "PREPROCESSING_HOOKS": ["apps.core.api.schema.public_paths_only"],
