@@ -8,4 +8,8 @@ class SharesConfig(AppConfig):
     verbose_name = _("Shares")
 
     def ready(self) -> None:
-        from apps.shares import actions  # noqa: F401
+        from apps.organizations.services.handing_over import Belongings, register_belongings
+        from apps.shares import actions, services
+
+        assert actions
+        register_belongings("shares", Belongings(lambda membership: [], services.shares_release))

@@ -15,7 +15,7 @@ from apps.core.operations import operation
 from apps.organizations.models import Membership
 from apps.projects.models import Project
 from apps.shares import actions
-from apps.shares.kinds import Kind, kind_of
+from apps.shares.kinds import Kind, kind_of, kinds
 from apps.shares.models import GroupShare, Level, UserShare
 
 #: Of one object.
@@ -72,6 +72,13 @@ def share_join(actor: Actor, obj: Any, user: User, level: str) -> UserShare | Gr
     if kind_of(obj).users.objects.filter(content_object=obj, user=user).exists():
         raise Conflict(_("It is shared with this person already."), code="already_member")
     return share_set(actor=actor, obj=obj, user=user, level=Level(level))
+
+
+def shares_release(actor: Actor, membership: Membership, heir: User | None) -> None:
+    """Ends the shares of somebody who leaves the organization, so that none comes back with them."""
+    for kind in kinds():
+        inside = {f"content_object__{kind.organization}": membership.organization_id}
+        kind.users.objects.filter(user_id=membership.user_id, **inside).delete()
 
 
 def _checked_grantee(

@@ -65,6 +65,7 @@ class CheckpointAdmin(ReadOnlyAdmin):
     def shown_size(self, checkpoint: Checkpoint) -> str:
         return format_bytes(checkpoint.size)
 
+
 @admin.register(TrainingJobUserShare)
 class TrainingJobUserShareAdmin(ShareAdmin):
     list_select_related = ("content_object__job",)

@@ -13,6 +13,7 @@ from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, PermissionMatrix, assert_constant_queries
 from apps.datasets.models import Dataset, DatasetUserShare
 from apps.organizations.models import Membership
+from apps.organizations.services import membership_remove
 from apps.projects import services as project_services
 from apps.shares import services
 from apps.shares.kinds import kinds
@@ -199,6 +200,17 @@ def test_a_share_ends_with_what_it_stands_on(cast: Cast, kind: str, reason: str)
         rows = Membership.objects.filter(user=cast.member.user)
         rows.update(state="suspended") if reason == "suspended" else rows.delete()
     assert cast.member.rest.get(path).status_code == 404
+
+
+@KINDS
+def test_who_leaves_and_comes_back_has_no_share_any_more(cast: Cast, kind: str) -> None:
+    obj, organization = cast.sample(kind), cast.sample("organization")
+    shared(obj, Level.VIEW, user=cast.member.user)
+    left = Membership.objects.get(user=cast.member.user)
+    membership_remove(actor=cast.admin.actor, membership=left)
+    MembershipFactory(organization=organization, user=cast.member.user)
+    path = {"dataset": "/datasets", "training-job": "/training-jobs"}[kind]
+    assert cast.member.rest.get(f"{path}/{obj.pk}").status_code == 404
 
 
 @KINDS

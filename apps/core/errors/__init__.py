@@ -76,6 +76,11 @@ class TooLarge(DomainError):
     code = "too_large"
 
 
+class TooManyRequests(DomainError):
+    status = 429
+    code = "too_many_requests"
+
+
 class Unavailable(DomainError):
     """A part that this needs does not answer; trying again later may help."""
 
