@@ -7,7 +7,8 @@ from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin
 from apps.core.identity.requests import PortalRequest
 from apps.core.templatetags.ui import format_bytes
 from apps.datasets import services
-from apps.datasets.models import Dataset, Revision, Snapshot, Upload
+from apps.datasets.models import Dataset, DatasetGroupShare, DatasetUserShare, Revision, Snapshot, Upload
+from apps.shares.admin import GroupShareAdmin, ShareAdmin
 
 
 class RevisionInline(PolicyInline):
@@ -127,3 +128,13 @@ class SnapshotAdmin(ReadOnlyAdmin):
 
     def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.snapshot_delete(actor=request.actor, snapshot=obj)
+
+
+@admin.register(DatasetUserShare)
+class DatasetUserShareAdmin(ShareAdmin):
+    pass
+
+
+@admin.register(DatasetGroupShare)
+class DatasetGroupShareAdmin(GroupShareAdmin):
+    pass

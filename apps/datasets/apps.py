@@ -8,7 +8,13 @@ class DatasetsConfig(AppConfig):
     verbose_name = _("Datasets")
 
     def ready(self) -> None:
-        from apps.datasets import actions, policies, selectors  # noqa: F401
+        from apps.datasets import actions, policies, selectors
+        from apps.datasets.sharing import DATASET, INVITATIONS
+        from apps.invitations.targets import register_target
         from apps.organizations.services.quotas import register_storage_meter
+        from apps.shares.kinds import register_kind
 
+        assert actions and policies
         register_storage_meter("datasets", selectors.stored_bytes)
+        register_kind(DATASET)
+        register_target(INVITATIONS)

@@ -25,6 +25,7 @@ from apps.datasets.querysets import (
     SnapshotQuerySet,
     UploadQuerySet,
 )
+from apps.shares.models import GroupShare, UserShare
 
 TAG = RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", _("Letters, digits, point, dash and underscore only."))
 
@@ -144,6 +145,11 @@ class Dataset(Entity, Trashable):
         verbose_name = _("dataset")
         verbose_name_plural = _("datasets")
         ordering: ClassVar[list[str]] = ["-id"]
+        # Levels of a share beside Django's own view and change.
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("use_dataset", "Can use dataset"),
+            ("manage_dataset", "Can manage dataset"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 Lower("name"),
@@ -163,6 +169,42 @@ class Dataset(Entity, Trashable):
 
     def get_absolute_url(self) -> str:
         return reverse("datasets:detail", args=[self.pk])
+
+
+class DatasetUserShare(UserShare):
+    content_object = models.ForeignKey(
+        Dataset, on_delete=models.CASCADE, related_name="user_shares", verbose_name=_("dataset")
+    )
+
+    class Meta:
+        verbose_name = _("share of a dataset with a person")
+        verbose_name_plural = _("shares of datasets with people")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "content_object"],
+                name="dataset_user_share_unique",
+                violation_error_message=_("It is shared with this person already."),
+            )
+        ]
+
+
+class DatasetGroupShare(GroupShare):
+    content_object = models.ForeignKey(
+        Dataset, on_delete=models.CASCADE, related_name="group_shares", verbose_name=_("dataset")
+    )
+
+    class Meta:
+        verbose_name = _("share of a dataset with a project")
+        verbose_name_plural = _("shares of datasets with projects")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "content_object"],
+                name="dataset_group_share_unique",
+                violation_error_message=_("It is shared with this project already."),
+            )
+        ]
 
 
 class Revision(Entity):

@@ -6,7 +6,10 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.identity import Actor, Role
 from apps.core.policy import condition, rule, through
 from apps.datasets.models import Visibility
+from apps.datasets.sharing import DATASET
 from apps.projects.models import Project
+from apps.shares.kinds import declare_share_rules, granted
+from apps.shares.models import Level
 
 
 def _seen(actor: Actor) -> Q:
@@ -28,8 +31,15 @@ def _contributed(actor: Actor) -> Q:
 
 @rule("datasets.view_dataset", on="datasets.Dataset")
 def view_dataset(actor: Actor) -> Q:
-    """By visibility: its creator and the project's owners, the project's members, or the organization's engineers."""
-    return _seen(actor)
+    """By visibility: its creator and the project's owners, the project's members, or the organization's engineers; and
+    those whom it is shared with."""
+    return _seen(actor) | granted(actor, DATASET, Level.VIEW)
+
+
+@rule("datasets.use_dataset", on="datasets.Dataset", needs=_("somebody whom it is shared with to use"))
+def use_dataset(actor: Actor) -> Q:
+    """Training on it: everybody who sees it by its visibility, and shares from `use` on."""
+    return _seen(actor) | granted(actor, DATASET, Level.USE)
 
 
 @rule("datasets.add_dataset", on="projects.Project", needs=_("engineer of the organization and editor of the project"))
@@ -40,12 +50,21 @@ def add_dataset(actor: Actor) -> Q:
 
 @rule("datasets.change_dataset", on="datasets.Dataset", needs=_("editor of the project"))
 def change_dataset(actor: Actor) -> Q:
-    return _contributed(actor)
+    return _contributed(actor) | granted(actor, DATASET, Level.EDIT)
 
 
 @rule("datasets.delete_dataset", on="datasets.Dataset", needs=_("editor of the project"))
 def delete_dataset(actor: Actor) -> Q:
-    return change_dataset(actor)
+    """Moving it to the trash, and saying who sees it: more than a share to edit gives."""
+    return _contributed(actor) | granted(actor, DATASET, Level.MANAGE)
+
+
+@rule("datasets.manage_dataset", on="datasets.Dataset", needs=_("owner of the project, or the dataset's creator"))
+def manage_dataset(actor: Actor) -> Q:
+    """Sharing it."""
+    created = Q(created_by_id=actor.user_id) & _contributed(actor)
+    owned = through("project", actor, "projects.change_project")
+    return owned | created | granted(actor, DATASET, Level.MANAGE)
 
 
 @rule("datasets.restore_dataset", on="datasets.Dataset", needs=_("editor of the project"), trashed=True)
@@ -77,3 +96,6 @@ def view_snapshot(actor: Actor) -> Q:
 @rule("datasets.delete_snapshot", on="datasets.Snapshot", needs=_("editor of the project"))
 def delete_snapshot(actor: Actor) -> Q:
     return through("dataset", actor, "datasets.change_dataset")
+
+
+declare_share_rules(DATASET, _("owner of the project, or the dataset's creator"))

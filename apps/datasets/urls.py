@@ -15,6 +15,7 @@ urlpatterns = [
     path("<uuid:pk>/usage/", detail.usage, name="usage"),
     path("<uuid:pk>/history/", detail.history, name="history"),
     path("<uuid:pk>/edit/", detail.change, name="change"),
+    path("<uuid:pk>/sharing/", detail.sharing, name="sharing"),
     path("<uuid:pk>/split/", detail.split, name="split"),
     path("<uuid:pk>/split/remove/", detail.split_remove, name="split-remove"),
     path("<uuid:pk>/trash/", lists.dataset_trash, name="delete"),

@@ -10,7 +10,9 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from apps.jobs import actions, policies, reasons, selectors
         from apps.organizations.services.quotas import register_gpu_meter, register_storage_meter
+        from apps.projects.selectors import register_work
 
         assert actions and policies and reasons
         register_storage_meter("jobs", selectors.stored_bytes)
         register_gpu_meter("jobs", selectors.gpu_hours)
+        register_work(selectors.is_going_on)

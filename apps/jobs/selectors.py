@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 
 from apps.core.storage import ObjectNotFound, storage
 from apps.jobs.models import Attempt, AttemptFile, Job, JobEvent, LogChunk
-from apps.jobs.states import RESUMABLE, JobState
+from apps.jobs.states import ACTIVE, RESUMABLE, JobState
+from apps.projects.models import Project
 
 MAX_SEARCH_MATCHES = 200
 MAX_SHOWN_LINE = 1000
@@ -225,3 +226,8 @@ def gpu_hours(organization_ids: list[UUID], begin: datetime, end: datetime) -> d
         seconds = (min(ended_at or now, end) - max(claimed_at, begin)).total_seconds()
         found[organization_id] += gpus * max(0.0, seconds) / 3600
     return found
+
+
+def is_going_on(project: Project) -> bool:
+    """Whether a job of the project runs or waits in the queue."""
+    return Job.objects.filter(project=project, state__in=[JobState.QUEUED, *ACTIVE]).exists()

@@ -8,6 +8,13 @@ TRASHED = register_action(
     "project.trashed", _("Project moved to the trash"), _("%(actor)s moved the project %(object)s to the trash.")
 )
 RESTORED = register_action("project.restored", _("Project restored"), _("%(actor)s restored the project %(object)s."))
+ARCHIVED = register_action("project.archived", _("Project archived"), _("%(actor)s archived the project %(object)s."))
+UNARCHIVED = register_action(
+    "project.unarchived", _("Project taken back"), _("%(actor)s took the project %(object)s out of the archive.")
+)
+TRANSFERRED = register_action(
+    "project.transferred", _("Project handed over"), _("%(actor)s handed the project %(object)s over.")
+)
 MEMBER_ADDED = register_action(
     "project.member_added", _("Project member added"), _("%(actor)s added %(object)s to the project.")
 )

@@ -1,8 +1,12 @@
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin import EmptyFieldListFilter
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 from apps.projects import services
 from apps.projects.models import Project, ProjectMembership
@@ -16,10 +20,11 @@ class ProjectMembershipInline(PolicyInline):
 @admin.register(Project)
 class ProjectAdmin(PolicyAdmin):
     list_display = ("name", "organization", "created_by", "created_at")
-    list_filter = ("organization",)
+    list_filter = ("organization", ("archived_at", EmptyFieldListFilter))
+    actions = ("archive", "unarchive")
     list_select_related = ("organization", "created_by")
     search_fields = ("name", "description")
-    readonly_fields = ("id", "created_by", "created_at", "updated_at", "version")
+    readonly_fields = ("id", "archived_at", "created_by", "created_at", "updated_at", "version")
     fields = ("organization", "name", "description", *readonly_fields)
     inlines = (ProjectMembershipInline,)
 
@@ -34,3 +39,18 @@ class ProjectAdmin(PolicyAdmin):
 
     def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.project_trash(actor=request.actor, project=obj)
+
+    @admin.action(description=_("Archive"))
+    def archive(self, request: PortalRequest, queryset: QuerySet[Project]) -> None:
+        self._each(request, queryset, services.project_archive)
+
+    @admin.action(description=_("Take out of the archive"))
+    def unarchive(self, request: PortalRequest, queryset: QuerySet[Project]) -> None:
+        self._each(request, queryset, services.project_unarchive)
+
+    def _each(self, request: PortalRequest, rows: QuerySet[Project], operation: Any) -> None:
+        for project in rows:
+            try:
+                operation(actor=request.actor, project=project)
+            except DomainError as error:
+                messages.error(request, f"{project}: {error.message} {error.hint}".strip())

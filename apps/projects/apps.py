@@ -9,8 +9,12 @@ class ProjectsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.policy import register_narrowing
+        from apps.invitations.targets import register_target
         from apps.organizations.services.handing_over import Belongings, register_belongings
-        from apps.projects import actions, narrowing, policies, services  # noqa: F401
+        from apps.projects import actions, narrowing, policies, services
+        from apps.projects.inviting import INVITATIONS
 
+        assert actions and policies
         register_belongings("projects", Belongings(services.sole_ownerships, services.member_release))
         register_narrowing(narrowing.within_projects)
+        register_target(INVITATIONS)

@@ -38,6 +38,27 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(label=_("Role"), choices=ProjectRole.choices, initial=ProjectRole.VIEWER)
 
 
+def people_of(actor: Actor, project: Project) -> Any:
+    """Active members of the project's organization, by name."""
+    people = User.objects.visible(actor).filter(
+        memberships__organization=project.organization_id, memberships__state="active"
+    )
+    return people.distinct().order_by("name")
+
+
+class TransferForm(forms.Form):
+    """To whom the project is handed over."""
+
+    user = forms.ModelChoiceField(label=_("New owner"), queryset=User.objects.none(), empty_label=_("Choose a person"))
+
+    def __init__(self, *args: Any, actor: Actor, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["user"]
+        owners = project.memberships.owners().values("user_id")
+        field.queryset = people_of(actor, project).exclude(pk__in=owners)
+        field.label_from_instance = lambda person: f"{person.name} ({person.email})"
+
+
 class MemberForm(RoleForm):
     """Adds somebody of the same organization."""
 
@@ -46,9 +67,6 @@ class MemberForm(RoleForm):
 
     def __init__(self, *args: Any, actor: Actor, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        people = User.objects.visible(actor).filter(
-            memberships__organization=project.organization_id, memberships__state="active"
-        )
         field: Any = self.fields["user"]
-        field.queryset = people.exclude(project_memberships__project=project).distinct().order_by("name")
+        field.queryset = people_of(actor, project).exclude(project_memberships__project=project)
         field.label_from_instance = lambda person: f"{person.name} ({person.email})"

@@ -31,6 +31,8 @@ class Project(Entity, Trashable):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
     )
+    # Put away: to be seen, and changed no more until it is taken back.
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
     # Shares (django-guardian) are granted to people or to this group; only the membership services write it.
     group = models.OneToOneField(
         "auth.Group", on_delete=models.PROTECT, related_name="project", editable=False, verbose_name=_("group")

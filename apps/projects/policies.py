@@ -37,8 +37,9 @@ def change_project(actor: Actor) -> Q:
 
 @rule("projects.contribute_project", on="projects.Project", needs=_("editor of the project"))
 def contribute_project(actor: Actor) -> Q:
-    """Adding and changing what the project holds: its trainings, predictions, notes."""
-    return _managed(actor) | _member(actor, ProjectRole.OWNER, ProjectRole.EDITOR)
+    """Adding and changing what the project holds: its trainings, predictions, notes. Nothing of that in an archive."""
+    working = _managed(actor) | _member(actor, ProjectRole.OWNER, ProjectRole.EDITOR)
+    return working & Q(archived_at__isnull=True)
 
 
 @rule("projects.delete_project", on="projects.Project", needs=_("owner of the project"))

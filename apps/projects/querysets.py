@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 
 class ProjectQuerySet(PermittedQuerySet["Project"]):
+    def archived(self, wanted: bool) -> Self:
+        return self.filter(archived_at__isnull=not wanted)
+
     def with_counts(self) -> Self:
         return self.annotate(member_count=Count("memberships"))
 

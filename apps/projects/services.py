@@ -17,6 +17,7 @@ from apps.core.operations import operation
 from apps.organizations.models import Membership, Organization
 from apps.projects import actions
 from apps.projects.models import Project, ProjectMembership, ProjectRole
+from apps.projects.selectors import going_on
 
 CHANGEABLE = ("name", "description")
 
@@ -40,12 +41,66 @@ def project_create(*, actor: Actor, organization: Organization, name: str, descr
 
 @operation("projects.project_change", permission="projects.change_project", on="project")
 def project_change(*, actor: Actor, project: Project, **fields: Any) -> Project:
-    """Changes name or description."""
+    """Changes name or description; not in the archive."""
     refuse_unknown(fields, CHANGEABLE)
     project = Project.objects.select_for_update().get(pk=project.pk)
+    if project.archived_at is not None:
+        raise Conflict(
+            _("The project is in the archive."), code="project_archived", hint=_("Take it out of the archive first.")
+        )
     _check_name(project, fields.get("name", project.name))
     changes = project.change(**fields)
     auditing.record(actor, actions.CHANGED, project, project_id=project.pk, changes=changes)
+    return project
+
+
+@operation("projects.project_archive", permission="projects.change_project", on="project")
+def project_archive(*, actor: Actor, project: Project) -> Project:
+    """Puts the project away: everybody still sees it, nothing in it changes. Refused while work is going on."""
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    if project.archived_at is not None:
+        raise Conflict(_("The project is in the archive already."), code="archived_already")
+    if going_on(project):
+        raise Conflict(
+            _("Work in this project is going on."),
+            code="project_busy",
+            hint=_("Stop what runs or waits in the queue first."),
+        )
+    changes = project.change(archived_at=timezone.now())
+    auditing.record(actor, actions.ARCHIVED, project, project_id=project.pk, changes=changes)
+    return project
+
+
+@operation("projects.project_unarchive", permission="projects.change_project", on="project")
+def project_unarchive(*, actor: Actor, project: Project) -> Project:
+    """Takes the project out of the archive."""
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    if project.archived_at is None:
+        raise Conflict(_("The project is not in the archive."), code="not_archived")
+    changes = project.change(archived_at=None)
+    auditing.record(actor, actions.UNARCHIVED, project, project_id=project.pk, changes=changes)
+    return project
+
+
+@operation("projects.project_transfer", permission="projects.change_project", on="project")
+def project_transfer(*, actor: Actor, project: Project, user: User) -> Project:
+    """Makes a member of the organization the owner. The actor, or every owner where the actor is none, stays as editor."""
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    _check_in_organization(project, user)
+    _check_guest_limit(project.organization_id, [user.pk], but=project)
+    owners = ProjectMembership.objects.select_for_update().owners().filter(project=project).exclude(user=user)
+    handing = [row for row in owners.order_by("pk") if row.user_id == actor.user_id] or list(owners.order_by("pk"))
+    for membership in handing:
+        membership.change(role=ProjectRole.EDITOR)
+    found, created = ProjectMembership.objects.get_or_create(
+        project=project, user=user, defaults={"role": ProjectRole.OWNER}
+    )
+    if not created:
+        found.change(role=ProjectRole.OWNER)
+    user.groups.add(project.group)
+    before = {f"owner_{number}": _person(membership) for number, membership in enumerate(handing, 1)}
+    after = {"owner": Personal(user.name, user.pk)}
+    auditing.record(actor, actions.TRANSFERRED, project, project_id=project.pk, before=before, after=after)
     return project
 
 
@@ -74,12 +129,7 @@ def project_restore(*, actor: Actor, project: Project) -> Project:
 def member_add(*, actor: Actor, project: Project, user: User, role: ProjectRole) -> ProjectMembership:
     """Adds a member of the same organization."""
     project = Project.objects.select_for_update().get(pk=project.pk)
-    if not Membership.objects.active().filter(organization_id=project.organization_id, user=user).exists():
-        raise Invalid(
-            _("This person is not a member of the organization."),
-            code="not_in_organization",
-            fields={"user": [_("This person is not a member of the organization.")]},
-        )
+    _check_in_organization(project, user)
     if role == ProjectRole.OWNER:
         _check_guest_limit(project.organization_id, [user.pk], but=project)
     membership, created = ProjectMembership.objects.get_or_create(project=project, user=user, defaults={"role": role})
@@ -162,6 +212,15 @@ def _owned_alone(membership: Membership) -> QuerySet[Project]:
         ~Exists(others),
         organization_id=membership.organization_id,
     )
+
+
+def _check_in_organization(project: Project, user: User) -> None:
+    if not Membership.objects.active().filter(organization_id=project.organization_id, user=user).exists():
+        raise Invalid(
+            _("This person is not a member of the organization."),
+            code="not_in_organization",
+            fields={"user": [_("This person is not a member of the organization.")]},
+        )
 
 
 def _check_guest_limit(organization_id: UUID, user_ids: list[UUID], *, but: Project | None = None) -> None:

@@ -12,11 +12,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
+from apps.invitations.models import Invitation
+from apps.invitations.selectors import described
 from apps.organizations.models import Organization
 from apps.projects import services
-from apps.projects.forms import MemberForm, ProjectForm, RoleForm
+from apps.projects.forms import MemberForm, ProjectForm, RoleForm, TransferForm
 from apps.projects.models import Project, ProjectMembership, ProjectRole
 from apps.projects.panels import panels
+
+#: Invitations shown beside the members; the list of invitations has all.
+WAITING = 20
 
 
 def _project(request: PortalRequest, pk: str) -> Project:
@@ -46,14 +51,18 @@ def _shown(request: PortalRequest, project: Project, tab: str) -> dict[str, Any]
 @signed_in
 @require_GET
 def project_list(request: PortalRequest) -> HttpResponse:
-    """Projects of the chosen organization, the last changed first; `?q=` searches their names."""
+    """Projects of the chosen organization; `?q=` searches their names, `?archived=1` shows those put away."""
     search = search_of(request)
     rows = Project.objects.visible(request.actor).filter(organization=request.actor.organization_id)
-    page = page_of(request, rows.search(search).with_counts().select_related("created_by"))
+    in_archive = request.GET.get("archived") == "1"
+    shown = rows.archived(in_archive).search(search).with_counts()
+    page = page_of(request, shown.select_related("created_by"))
     trash = Project.objects.permitted(request.actor, "projects.restore_project")
     context = {
         "page": page,
         "search": search,
+        "in_archive": in_archive,
+        "has_archive": in_archive or rows.archived(True).exists(),
         "may_add": request.actor.organization_id is not None,
         "has_trash": trash.filter(organization=request.actor.organization_id).exists(),
     }
@@ -94,6 +103,9 @@ def project_members(request: PortalRequest, pk: str) -> HttpResponse:
         "roles": ProjectRole.choices,
         "member_form": MemberForm(actor=request.actor, project=project) if context["may_change"] else None,
     }
+    if context["may_change"]:
+        waiting = Invitation.objects.visible(request.actor).pending().filter(target_id=pk).select_related("invited_by")
+        context["waiting"] = described(waiting.order_by("-pk")[:WAITING])
     return render(request, "projects/members.html", context)
 
 
@@ -117,7 +129,46 @@ def project_change(request: PortalRequest, pk: str) -> HttpResponse:
             messages.success(request, _("The project was changed."))
             return redirect("projects:change", pk=pk)
     context = _shown(request, project, "settings") | {"form": form}
+    if context["may_change"]:
+        context["transfer_form"] = TransferForm(actor=request.actor, project=project)
     return render(request, "projects/settings.html", context, status=422 if form.errors else 200)
+
+
+@signed_in
+@require_POST
+def project_archive(request: PortalRequest, pk: str) -> HttpResponse:
+    return _put(request, pk, services.project_archive, _("The project is in the archive."))
+
+
+@signed_in
+@require_POST
+def project_unarchive(request: PortalRequest, pk: str) -> HttpResponse:
+    return _put(request, pk, services.project_unarchive, _("The project is out of the archive."))
+
+
+def _put(request: PortalRequest, pk: str, operation: Any, done: str) -> HttpResponse:
+    project = Project.objects.get_visible(request.actor, pk=pk)
+    policy.require(request.actor, "projects.change_project", project)
+    with error_messages(request):
+        operation(actor=request.actor, project=project)
+        messages.success(request, done)
+    return redirect("projects:change", pk=pk)
+
+
+@signed_in
+@require_POST
+def project_transfer(request: PortalRequest, pk: str) -> HttpResponse:
+    """Hands the project over to somebody of the organization."""
+    project = Project.objects.get_visible(request.actor, pk=pk)
+    policy.require(request.actor, "projects.change_project", project)
+    form = TransferForm(request.POST, actor=request.actor, project=project)
+    if not form.is_valid():
+        messages.error(request, _("Choose a person."))
+        return redirect("projects:change", pk=pk)
+    with error_messages(request):
+        services.project_transfer(actor=request.actor, project=project, **form.cleaned_data)
+        messages.success(request, _("The project was handed over."))
+    return redirect("projects:members", pk=pk)
 
 
 @signed_in

@@ -6,7 +6,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.admin import ReadOnlyAdmin
 from apps.core.templatetags.ui import format_bytes
 from apps.datasets.models import Task
-from apps.training.models import Checkpoint, TrainingJob
+from apps.shares.admin import GroupShareAdmin, ShareAdmin
+from apps.training.models import Checkpoint, TrainingJob, TrainingJobGroupShare, TrainingJobUserShare
 
 
 @admin.register(TrainingJob)
@@ -63,3 +64,15 @@ class CheckpointAdmin(ReadOnlyAdmin):
     @admin.display(description=_("size"), ordering="size")
     def shown_size(self, checkpoint: Checkpoint) -> str:
         return format_bytes(checkpoint.size)
+
+
+@admin.register(TrainingJobUserShare)
+class TrainingJobUserShareAdmin(ShareAdmin):
+    list_select_related = ("content_object__job",)
+    search_fields = ("content_object__job__name",)
+
+
+@admin.register(TrainingJobGroupShare)
+class TrainingJobGroupShareAdmin(GroupShareAdmin):
+    list_select_related = ("content_object__job",)
+    search_fields = ("content_object__job__name",)

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.entities import Entity
+from apps.shares.models import GroupShare, UserShare
 from apps.training.querysets import CheckpointQuerySet, TrainingJobQuerySet
 
 
@@ -61,6 +62,11 @@ class TrainingJob(models.Model):
         verbose_name = _("training job")
         verbose_name_plural = _("training jobs")
         ordering: ClassVar[list[str]] = ["-job_id"]
+        # Levels of a share beside Django's own view and change.
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("use_trainingjob", "Can use training job"),
+            ("manage_trainingjob", "Can manage training job"),
+        ]
 
     def __str__(self) -> str:
         return self.job.name
@@ -75,6 +81,42 @@ class TrainingJob(models.Model):
     @property
     def project_id(self) -> Any:
         return self.job.project_id
+
+
+class TrainingJobUserShare(UserShare):
+    content_object = models.ForeignKey(
+        TrainingJob, on_delete=models.CASCADE, related_name="user_shares", verbose_name=_("training job")
+    )
+
+    class Meta:
+        verbose_name = _("share of a training with a person")
+        verbose_name_plural = _("shares of trainings with people")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "content_object"],
+                name="training_user_share_unique",
+                violation_error_message=_("It is shared with this person already."),
+            )
+        ]
+
+
+class TrainingJobGroupShare(GroupShare):
+    content_object = models.ForeignKey(
+        TrainingJob, on_delete=models.CASCADE, related_name="group_shares", verbose_name=_("training job")
+    )
+
+    class Meta:
+        verbose_name = _("share of a training with a project")
+        verbose_name_plural = _("shares of trainings with projects")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "content_object"],
+                name="training_group_share_unique",
+                violation_error_message=_("It is shared with this project already."),
+            )
+        ]
 
 
 class CheckpointKind(models.TextChoices):

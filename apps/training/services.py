@@ -126,6 +126,8 @@ def training_start(*, actor: Actor, training: TrainingJob) -> TrainingJob:
 @operation("training.training_retry", permission="training.change_trainingjob", on="training")
 def training_retry(*, actor: Actor, training: TrainingJob) -> TrainingJob:
     """The same work from the beginning, as a new job that names the old one."""
+    # A share lets people change this one, not start others in its project.
+    policy.require(actor, "training.add_trainingjob", training.job.project)
     old = training.job
     if not old.is_terminal:
         raise Conflict(_("The training has not ended yet."), code="not_ended")
@@ -274,24 +276,24 @@ def _checked_model(trainer: Trainer, task: str, model: str) -> str:
 
 
 def _visible_dataset(actor: Actor, project: Project, dataset: Dataset | None) -> Dataset | None:
-    """A dataset that the actor may see, of the same organization."""
+    """A dataset that the actor may train on, of the same organization."""
     if dataset is None:
         return None
     if dataset.organization_id != project.organization_id:
         raise NotFound()
-    policy.require(actor, "datasets.view_dataset", dataset)
+    policy.require(actor, "datasets.use_dataset", dataset)
     return dataset
 
 
 def _usable_weights(
     actor: Actor, project: Project, trainer: Trainer, checkpoint: Checkpoint | None
 ) -> Checkpoint | None:
-    """Weights that the actor may see, of the same organization and the same trainer."""
+    """Weights that the actor may use, of the same organization and the same trainer."""
     if checkpoint is None:
         return None
     if checkpoint.organization_id != project.organization_id:
         raise NotFound()
-    policy.require(actor, "training.view_checkpoint", checkpoint)
+    policy.require(actor, "training.use_checkpoint", checkpoint)
     if checkpoint.trainer != trainer.name:
         message = _("These weights were made by the trainer “%(trainer)s”.") % {"trainer": checkpoint.trainer}
         raise Invalid(message, code="weights_unfit", fields={"start_from_id": [message]})

@@ -70,7 +70,8 @@ def training_monitor(request: PortalRequest, pk: str) -> HttpResponse:
     context = {
         "training": training,
         "job": shown,
-        "urls": _urls(training),
+        # Who sees it by a share may not see its project.
+        "urls": _urls(training, policy.allows(request.actor, "projects.view_project", job.project)),
         "project": job.project,
         "actions": _actions(training),
         "stages": _stages(),
@@ -145,7 +146,7 @@ def _form_context(chosen: Trainer, form: TrainingForm, config: dict[str, Any], e
     }
 
 
-def _urls(training: TrainingJob) -> dict[str, str]:
+def _urls(training: TrainingJob, sees_project: bool) -> dict[str, str]:
     api, pk = f"/api/v1/training-jobs/{training.pk}", training.pk
     return {
         "socket": f"/ws/training-jobs/{pk}/",
@@ -153,10 +154,11 @@ def _urls(training: TrainingJob) -> dict[str, str]:
         "metrics": f"{api}/metrics",
         "logs": f"{api}/logs",
         "list": reverse("training:list"),
-        "project": reverse("projects:detail", args=[training.job.project_id]),
+        "project": reverse("projects:detail", args=[training.job.project_id]) if sees_project else "",
         "checkpoints": reverse("training:checkpoints", args=[pk]),
         "config": reverse("training:config", args=[pk]),
         "results": reverse("training:results", args=[pk]),
+        "sharing": f"{reverse('shares:panel')}?object_type=training_job&object_id={pk}",
     }
 
 

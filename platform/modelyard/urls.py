@@ -40,6 +40,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("modelyard.api_urls")),
     *_portal("organizations", "organization/"),
     *_portal("apikeys", "api-keys/"),
+    *_portal("invitations", ""),
     *_portal("projects", "projects/"),
     *_portal("datasets", "datasets/"),
     *_portal("training", "training/"),
@@ -47,6 +48,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *_portal("audit", "audit/"),
     *_portal("experiments", ""),
     *_portal("evaluation", ""),
+    *_portal("shares", "shares/"),
 ]
 if "apps.jobs" in settings.INSTALLED_APPS:
     urlpatterns.append(path("api/attempt/v1/", include("apps.jobs.attempt_api.urls")))

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlencode
 
 from apps.core.testing import Cast
 
@@ -54,6 +55,16 @@ class Row:
 
 def foreign_organization(field: str, **others: Any) -> Callable[[Cast], dict[str, Any]]:
     return lambda cast: {field: str(cast.sample("organization").pk), **others}
+
+
+def invited(cast: Cast, **others: str) -> dict[str, Any]:
+    """The body of an invitation to the first organization."""
+    target = {"target_type": "organization", "target_id": str(cast.sample("organization").pk)}
+    return {**target, "role": "guest", **others}
+
+
+def shared_dataset(cast: Cast) -> dict[str, str]:
+    return {"object_type": "dataset", "object_id": str(cast.sample("dataset").pk)}
 
 
 def previewed(cast: Cast) -> str:
@@ -142,6 +153,17 @@ REST: dict[str, Row] = {
     "inference_jobs_retrieve": Row(HIDDEN),
     "inference_jobs_stop_create": Row(HIDDEN),
     "me_permissions_retrieve": Row(OWN),
+    "invitations_accept": Row(
+        OPEN, {}, "the link is the key: tests/invitations/test_answers.py", samples={"invitations": "ended-link"}
+    ),
+    "invitations_bulk_create": Row(HIDDEN, lambda cast: invited(cast, csv="new@example.com")),
+    "invitations_cancel_create": Row(HIDDEN),
+    "invitations_create": Row(HIDDEN, lambda cast: invited(cast, email="new@example.com")),
+    "invitations_decline": Row(OPEN, why="the link is the key", samples={"invitations": "ended-link"}),
+    "invitations_info_retrieve": Row(OPEN, why="the link is the key", samples={"invitations": "ended-link"}),
+    "invitations_list": Row(OWN),
+    "invitations_resend_create": Row(HIDDEN),
+    "invitations_retrieve": Row(HIDDEN),
     "me_partial_update": Row(OWN, {"name": "stranger"}),
     "me_retrieve": Row(OWN),
     "nodes_list": Row(OWN),
@@ -158,6 +180,7 @@ REST: dict[str, Row] = {
     "organizations_quotas_list": Row(HIDDEN),
     "organizations_quotas_partial_update": Row(HIDDEN, {"max_users": 1}),
     "organizations_retrieve": Row(HIDDEN),
+    "projects_archive_create": Row(HIDDEN),
     "projects_create": Row(REFUSED, foreign_organization("organization_id", name="Planted")),
     "projects_destroy": Row(HIDDEN),
     "projects_list": Row(OWN),
@@ -169,10 +192,21 @@ REST: dict[str, Row] = {
     "projects_partial_update": Row(HIDDEN, {"name": "Taken over"}),
     "projects_restore_create": Row(HIDDEN, samples={"projects": "trashed-project"}),
     "projects_retrieve": Row(HIDDEN),
+    "projects_transfer_create": Row(HIDDEN, lambda cast: {"user_id": str(cast.stranger.user.pk)}),
+    "projects_unarchive_create": Row(HIDDEN),
     "resource_groups_create": Row(REFUSED, foreign_organization("organization_id", name="Planted")),
     "resource_groups_list": Row(OWN),
     "resource_groups_partial_update": Row(HIDDEN, {"name": "Taken over"}),
     "resource_groups_retrieve": Row(HIDDEN),
+    "shares_access_retrieve": Row(HIDDEN, query=lambda cast: urlencode(shared_dataset(cast))),
+    "shares_create": Row(
+        HIDDEN,
+        lambda cast: {**shared_dataset(cast), "user_id": str(cast.stranger.user.pk), "level": "view"},
+    ),
+    "shares_destroy": Row(HIDDEN),
+    "shares_list": Row(HIDDEN, query=lambda cast: urlencode(shared_dataset(cast))),
+    "shares_partial_update": Row(HIDDEN, {"level": "manage"}),
+    "shares_retrieve": Row(HIDDEN),
     "trainers_config_schema_retrieve": Row(OWN, why="trainers belong to the installation"),
     "trainers_list": Row(OWN, why="trainers belong to the installation"),
     "trainers_retrieve": Row(OWN, why="trainers belong to the installation"),
@@ -256,6 +290,20 @@ OPERATIONS: dict[str, Row] = {
     "experiments.run_log_metrics": Row(CHECKED, why=ITSELF),
     "experiments.run_reopen": Row(CHECKED, why=ITSELF),
     "experiments.run_start": Row(CHECKED, why=ITSELF),
+    "invitations.invitation_accept": Row(CHECKED, why="tests/invitations/test_answers.py: link and address"),
+    "invitations.invitation_cancel": Row(HIDDEN),
+    "invitations.invitation_create": Row(
+        CHECKED, why="tests/invitations/test_permissions.py: the target's permission"
+    ),
+    "invitations.invitation_decline": Row(CHECKED, why="tests/invitations/test_answers.py: the link"),
+    "invitations.invitation_resend": Row(HIDDEN),
+    "invitations.invitation_sign_up": Row(CHECKED, why="tests/invitations/test_answers.py: the link"),
+    "invitations.invitations_create": Row(
+        CHECKED, why="tests/invitations/test_permissions.py: the target's permission"
+    ),
+    "invitations.invitations_expire": Row(HIDDEN),
+    "invitations.mail_arm": Row(CHECKED, why=ITSELF),
+    "invitations.mail_note_sent": Row(CHECKED, why=ITSELF),
     "jobs.attempt_arm": Row(CHECKED, why=LAUNCHER),
     "jobs.attempt_end": Row(CHECKED, why=LAUNCHER),
     "jobs.attempt_heartbeat": Row(CHECKED, why=LAUNCHER),
@@ -295,10 +343,13 @@ OPERATIONS: dict[str, Row] = {
     "projects.member_add": Row(HIDDEN),
     "projects.member_change": Row(HIDDEN),
     "projects.member_remove": Row(HIDDEN),
+    "projects.project_archive": Row(HIDDEN),
     "projects.project_change": Row(HIDDEN),
     "projects.project_create": Row(HIDDEN),
     "projects.project_restore": Row(HIDDEN, samples={"projects.Project": "trashed-project"}),
+    "projects.project_transfer": Row(HIDDEN),
     "projects.project_trash": Row(HIDDEN),
+    "projects.project_unarchive": Row(HIDDEN),
     "resources.group_change": Row(HIDDEN),
     "resources.group_create": Row(HIDDEN),
     "resources.node_change": Row(HIDDEN),
@@ -308,6 +359,10 @@ OPERATIONS: dict[str, Row] = {
     "resources.nodes_check": Row(CHECKED, why=ITSELF),
     "training.artifact_download": Row(HIDDEN),
     "training.checkpoint_download": Row(HIDDEN),
+    "shares.share_remove": Row(
+        CHECKED, why="tests/shares/test_permissions.py: who manages the object, or whose it is"
+    ),
+    "shares.share_set": Row(CHECKED, why="tests/shares/test_permissions.py: who manages the object"),
     "training.training_change": Row(HIDDEN),
     "training.training_clone": Row(HIDDEN),
     "training.training_create": Row(HIDDEN),
@@ -347,6 +402,7 @@ PAGES: dict[str, Row] = {
     "datasets:image": Row(HIDDEN),
     "datasets:list": Row(OWN),
     "datasets:restore": Row(HIDDEN, samples={"datasets": "trashed-dataset"}),
+    "datasets:sharing": Row(HIDDEN),
     "datasets:snapshot-delete": Row(HIDDEN),
     "datasets:snapshots": Row(HIDDEN),
     "datasets:split": Row(HIDDEN),
@@ -362,6 +418,15 @@ PAGES: dict[str, Row] = {
     "evaluation:quick-test": Row(OWN),
     "evaluation:training": Row(HIDDEN, samples={"training": "tried-checkpoint-training"}),
     "healthz": Row(OPEN),
+    "invitations:accept": Row(OPEN, why="the link is the key", samples={"invite": "ended-link"}),
+    "invitations:bulk": Row(HIDDEN, query=lambda cast: f"id={cast.sample('organization').pk}"),
+    "invitations:cancel": Row(HIDDEN),
+    "invitations:create": Row(HIDDEN, query=lambda cast: f"id={cast.sample('organization').pk}"),
+    "invitations:decline": Row(OPEN, why="the link is the key", samples={"invite": "ended-link"}),
+    "invitations:invite": Row(OPEN, why="the link is the key", samples={"invite": "ended-link"}),
+    "invitations:list": Row(OWN),
+    "invitations:resend": Row(HIDDEN),
+    "invitations:sign-up": Row(OPEN, why="the link is the key", samples={"invite": "ended-link"}),
     "javascript-catalog": Row(OPEN),
     "metrics": Row(OPEN, why="loopback or METRICS_TOKEN: tests/api/test_health.py"),
     "organizations:change": Row(OWN),
@@ -374,6 +439,7 @@ PAGES: dict[str, Row] = {
     "organizations:overview": Row(OWN),
     "profile": Row(OWN),
     "profile-theme": Row(OPEN, {"theme": "dark"}),
+    "projects:archive": Row(HIDDEN),
     "projects:change": Row(HIDDEN, {"name": "Taken over"}),
     "projects:create": Row(OWN, {"name": "Another"}),
     "projects:delete": Row(HIDDEN),
@@ -387,7 +453,9 @@ PAGES: dict[str, Row] = {
     "projects:restore": Row(
         OWN, why="back to one's own trash, whatever the id", samples={"projects": "trashed-project"}
     ),
+    "projects:transfer": Row(HIDDEN, lambda cast: {"user": str(cast.stranger.user.pk)}),
     "projects:trash": Row(OWN),
+    "projects:unarchive": Row(HIDDEN),
     "readyz": Row(OPEN),
     "resources:change": Row(HIDDEN, {"name": "Taken over"}),
     "resources:create": Row(OWN, {"name": "Another"}),
@@ -395,6 +463,9 @@ PAGES: dict[str, Row] = {
     "resources:list": Row(OWN),
     "resources:node-telemetry": Row(HIDDEN),
     "set_language": Row(OPEN, {"language": "ko"}),
+    "shares:change": Row(HIDDEN, {"level": "manage"}),
+    "shares:panel": Row(HIDDEN, query=lambda cast: urlencode(shared_dataset(cast))),
+    "shares:remove": Row(HIDDEN),
     "training:checkpoints": Row(HIDDEN),
     "training:config": Row(HIDDEN),
     "training:create": Row(OWN),
@@ -417,6 +488,8 @@ ADMIN: dict[str, Row] = {
     "auth.Group": Row(STAFF),
     "core.OutboxMessage": Row(STAFF),
     "datasets.Dataset": Row(HIDDEN),
+    "datasets.DatasetGroupShare": Row(HIDDEN),
+    "datasets.DatasetUserShare": Row(HIDDEN),
     "datasets.Snapshot": Row(HIDDEN),
     "datasets.Upload": Row(HIDDEN),
     "django_celery_beat.ClockedSchedule": Row(STAFF),
@@ -427,6 +500,7 @@ ADMIN: dict[str, Row] = {
     "evaluation.InferenceJob": Row(HIDDEN),
     "experiments.Experiment": Row(HIDDEN),
     "experiments.Run": Row(HIDDEN),
+    "invitations.Invitation": Row(HIDDEN),
     "jobs.Job": Row(HIDDEN),
     "mfa.Authenticator": Row(STAFF),
     "organizations.Membership": Row(HIDDEN),
@@ -436,6 +510,8 @@ ADMIN: dict[str, Row] = {
     "resources.ResourceGroup": Row(HIDDEN),
     "training.Checkpoint": Row(HIDDEN),
     "training.TrainingJob": Row(HIDDEN),
+    "training.TrainingJobGroupShare": Row(HIDDEN),
+    "training.TrainingJobUserShare": Row(HIDDEN),
     "usersessions.UserSession": Row(STAFF),
 }
 

@@ -83,6 +83,11 @@ class Unprocessable(DomainError):
     code = "unprocessable"
 
 
+class TooManyRequests(DomainError):
+    status = 429
+    code = "too_many_requests"
+
+
 class Unavailable(DomainError):
     """A part that this needs does not answer; trying again later may help."""
 

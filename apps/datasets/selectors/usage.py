@@ -42,7 +42,8 @@ def usage_of(actor: Actor, dataset: Dataset, limit: int = 20) -> list[Use]:
 def datasets_for_choice(actor: Actor) -> PermittedQuerySet[Dataset]:
     """Datasets of the chosen organization that the actor may train on, by name; those without a revision are left
     out."""
-    rows = Dataset.objects.visible(actor).filter(organization=actor.organization_id, revision_no__gt=0)
+    rows = Dataset.objects.permitted(actor, "datasets.use_dataset")
+    rows = rows.filter(organization=actor.organization_id, revision_no__gt=0)
     return rows.order_by("name")
 
 

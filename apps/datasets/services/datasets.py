@@ -5,7 +5,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.core import auditing
+from apps.core import auditing, policy
 from apps.core.errors import Conflict, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
@@ -52,6 +52,9 @@ def dataset_change(*, actor: Actor, dataset: Dataset, **fields: Any) -> Dataset:
     if "name" in fields:
         fields["name"] = fields["name"].strip()
         _check_name(dataset, fields["name"])
+    if fields.get("visibility", dataset.visibility) != dataset.visibility:
+        # Who may edit it by a share does not open it to others.
+        policy.require(actor, "datasets.delete_dataset", dataset)
     changes = dataset.change(**fields)
     dataset.full_clean(validate_constraints=False)
     auditing.record(actor, actions.CHANGED, dataset, changes=changes)

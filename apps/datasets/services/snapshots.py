@@ -62,7 +62,7 @@ def snapshot_for_training(
     where train or val would hold no labelled image, `Conflict` where nothing was published yet or a labelled picture
     cannot be decoded.
     """
-    policy.require(actor, "datasets.view_dataset", dataset)
+    policy.require(actor, "datasets.use_dataset", dataset)
     with transaction.atomic():
         prepared = _prepare(dataset, split_override)
         _check_trainable(prepared.view)
@@ -88,9 +88,9 @@ def snapshot_create(*, actor: Actor, dataset: Dataset, tag: str = "", note: str 
     return _save(actor, prepared, tag, note)
 
 
-@operation("datasets.snapshot_record", permission="datasets.view_dataset", on="dataset")
+@operation("datasets.snapshot_record", permission="datasets.use_dataset", on="dataset")
 def snapshot_record(*, actor: Actor, dataset: Dataset, prepared: _Prepared) -> Snapshot:
-    """A snapshot that a training needs: whoever may see the dataset may train on it."""
+    """A snapshot that a training needs: whoever may use the dataset may have it."""
     return _save(actor, prepared, "", "")
 
 

@@ -18,6 +18,7 @@ from apps.datasets.models import Entry, Snapshot, Split
 from apps.datasets.selectors.images import content_address
 from apps.datasets.selectors.splits import split_view
 from apps.datasets.views.frame import framed, tile, visible
+from apps.shares.panels import share_panel
 
 IMAGES = 48
 LABELLED = {"yes": True, "no": False}
@@ -134,6 +135,15 @@ def usage(request: PortalRequest, pk: str) -> HttpResponse:
 @require_GET
 def history(request: PortalRequest, pk: str) -> HttpResponse:
     return render(request, "datasets/history.html", framed(request, visible(request, pk), "history"))
+
+
+@signed_in
+@require_GET
+def sharing(request: PortalRequest, pk: str) -> HttpResponse:
+    """Whom it is shared with, and who can see it and why."""
+    dataset = visible(request, pk)
+    context = framed(request, dataset, "sharing", **share_panel(request.actor, dataset))
+    return render(request, "datasets/sharing.html", context)
 
 
 @signed_in

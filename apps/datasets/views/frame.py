@@ -26,6 +26,7 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
         ("snapshots", _("Snapshots"), "datasets:snapshots", "camera", None, True),
         ("uploads", _("Uploads"), "datasets:uploads", "upload", None, may_change),
         ("usage", _("Usage"), "datasets:usage", "chart-dots", None, True),
+        ("sharing", _("Sharing"), "datasets:sharing", "users", None, True),
         ("history", _("History"), "datasets:history", "history", None, True),
         ("settings", _("Settings"), "datasets:change", "settings", None, may_change),
     ]

@@ -25,11 +25,12 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
             "name",
             "description",
             "member_count",
+            "archived_at",
             "created_at",
             "updated_at",
             "version",
         ]
-        read_only_fields = ["id", "created_at", "updated_at", "version"]
+        read_only_fields = ["id", "archived_at", "created_at", "updated_at", "version"]
         # Uniqueness is the service's business: it knows the organization.
         validators: list[Any] = []
 
@@ -38,6 +39,15 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         fields["organization_id"].queryset = Organization.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["organization_id"].read_only = True
+        return fields
+
+
+class ProjectTransferSerializer(serializers.Serializer[Any]):
+    user_id = serializers.PrimaryKeyRelatedField(source="user", queryset=User.objects.none())
+
+    def get_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().get_fields()
+        fields["user_id"].queryset = User.objects.visible(actor_of(self))
         return fields
 
 

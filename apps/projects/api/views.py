@@ -7,17 +7,19 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core import policy
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import check_version, etag
 from apps.core.errors import NotFound
 from apps.organizations.models import Organization
 from apps.projects import services
-from apps.projects.api.serializers import ProjectMembershipSerializer, ProjectSerializer
+from apps.projects.api.serializers import ProjectMembershipSerializer, ProjectSerializer, ProjectTransferSerializer
 from apps.projects.models import Project, ProjectMembership
 
 
 class ProjectFilter(django_filters.FilterSet):
     search = django_filters.CharFilter(method="by_text", label="Part of the name")
+    archived = django_filters.BooleanFilter(method="by_archive", label="Only those in the archive, or only the others")
 
     class Meta:
         model = Project
@@ -25,6 +27,9 @@ class ProjectFilter(django_filters.FilterSet):
 
     def by_text(self, rows: Any, name: str, value: str) -> Any:
         return rows.search(value)
+
+    def by_archive(self, rows: Any, name: str, value: bool) -> Any:
+        return rows.archived(value)
 
 
 class ProjectViewSet(viewsets.ModelViewSet[Project]):
@@ -70,6 +75,28 @@ class ProjectViewSet(viewsets.ModelViewSet[Project]):
     def restore(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Bring a project back from the trash."""
         return self._answer(services.project_restore(actor=request.actor, project=self.get_object()))
+
+    @extend_schema(request=None, responses=ProjectSerializer)
+    @action(detail=True, methods=["post"])
+    def archive(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Put a project away: it can be seen, and changed no more. Refused while work in it is going on."""
+        return self._answer(services.project_archive(actor=request.actor, project=self.get_object()))
+
+    @extend_schema(request=None, responses=ProjectSerializer)
+    @action(detail=True, methods=["post"])
+    def unarchive(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Take a project out of the archive."""
+        return self._answer(services.project_unarchive(actor=request.actor, project=self.get_object()))
+
+    @extend_schema(request=ProjectTransferSerializer, responses=ProjectSerializer)
+    @action(detail=True, methods=["post"])
+    def transfer(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Hand a project over to a member of the organization; who owned it stays as an editor."""
+        project = self.get_object()
+        policy.require(request.actor, "projects.change_project", project)
+        form = ProjectTransferSerializer(data=request.data, context=self.get_serializer_context())
+        form.is_valid(raise_exception=True)
+        return self._answer(services.project_transfer(actor=request.actor, project=project, **form.validated_data))
 
     def _answer(self, project: Project, code: int = status.HTTP_200_OK) -> Response:
         fresh = Project.objects.visible(self.request.actor).with_counts().get(pk=project.pk)

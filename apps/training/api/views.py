@@ -9,6 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core import policy
 from apps.core.api.bodies import file_response, not_modified
 from apps.core.api.parameters import integer, number
 from apps.core.api.requests import ApiRequest
@@ -184,6 +185,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         """The bytes of a checkpoint."""
         training = self.get_object()
         row = Checkpoint.objects.get_visible(request.actor, pk=_uuid(row_id), job_id=training.pk)
+        policy.require(request.actor, "training.use_checkpoint", row)
         content = _content(request, row.organization_id, row.sha256, row.size, row.name, "application/octet-stream")
         if _leaves(request, content):
             services.checkpoint_download(actor=request.actor, checkpoint=row)

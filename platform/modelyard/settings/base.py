@@ -62,7 +62,9 @@ INSTALLED_APPS = [
     "apps.core",
     "apps.accounts",
     "apps.organizations",
+    "apps.invitations",
     "apps.projects",
+    "apps.shares",
     "apps.apikeys",
     "apps.audit",
     "apps.resources",
@@ -300,7 +302,10 @@ REST_FRAMEWORK = {
     # the header of a proxy that it trusts (FORWARDED_ALLOW_IPS) into the address already.
     "NUM_PROXIES": 0,
     "DEFAULT_THROTTLE_CLASSES": ["apps.apikeys.throttles.ActorThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"sign_in": env.text("RATE_SIGN_IN", "10/min")},
+    "DEFAULT_THROTTLE_RATES": {
+        "sign_in": env.text("RATE_SIGN_IN", "10/min"),
+        "invitation_link": env.text("RATE_INVITATION_LINK", "30/min"),
+    },
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 # Requests to the REST API in a minute. High enough for a folder of images, sent file by file.
@@ -332,8 +337,10 @@ SPECTACULAR_SETTINGS = {
         "MirrorStateEnum": "apps.experiments.models.MirrorState",
         "JobStateEnum": "apps.jobs.states.JobState",
         "NodeStateEnum": "apps.resources.models.NodeState",
+        "InvitationStateEnum": "apps.invitations.models.InvitationState",
         "MembershipStateEnum": "apps.organizations.models.MembershipState",
         "UploadStateEnum": "apps.datasets.models.UploadState",
+        "ShareLevelEnum": "apps.shares.models.Level",
         "CheckpointKindEnum": "apps.training.models.CheckpointKind",
     },
     "PREPROCESSING_HOOKS": ["apps.core.api.schema.public_paths_only"],
@@ -344,6 +351,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
 ACCESS_TOKEN_LIFETIME_SECONDS = env.integer("ACCESS_TOKEN_LIFETIME_SECONDS", 900, minimum=60)
+INVITATION_LIFETIME_DAYS = env.integer("INVITATION_LIFETIME_DAYS", 7, minimum=1)
 REFRESH_TOKEN_LIFETIME_SECONDS = env.integer("REFRESH_TOKEN_LIFETIME_SECONDS", 14 * 86400, minimum=300)
 WS_TICKET_LIFETIME_SECONDS = 30
 

@@ -14,6 +14,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600, "queue": "io"},
     },
+    "invitations-expire": {
+        "task": "invitations.expire",
+        "schedule": 300.0,
+        "options": {"expires": 300, "queue": "io"},
+    },
     "metrics-roll-up": {"task": "metrics.roll_up", "schedule": 15.0, "options": {"expires": 15, "queue": "io"}},
     "datasets-sweep": {"task": "datasets.sweep", "schedule": 60.0, "options": {"expires": 60, "queue": "io"}},
     "audit-seal": {"task": "audit.seal", "schedule": 10.0, "options": {"expires": 10}},

@@ -1,0 +1,81 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.forms import ChoiceField
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from apps.core.admin import PolicyAdmin
+from apps.core.errors import DomainError
+from apps.core.identity import Role
+from apps.core.identity.requests import PortalRequest
+from apps.invitations import services
+from apps.invitations.models import Invitation
+from apps.invitations.targets import target_named
+
+
+@admin.register(Invitation)
+class InvitationAdmin(PolicyAdmin):
+    """Invites to an organization; what was sent is sent again or withdrawn by actions, never edited or removed."""
+
+    list_display = ("email", "organization", "target_type", "shown_role", "shown_state", "invited_by", "expires_at")
+    list_filter = ("state", "target_type", "organization")
+    list_select_related = ("organization", "invited_by")
+    search_fields = ("email",)
+    actions = ("send_again", "withdraw")
+    sent_fields = (
+        "target_type",
+        "target_id",
+        "state",
+        "sendings",
+        "sent_at",
+        "answered_at",
+        "invited_by",
+        "accepted_by",
+    )
+    fields = ("organization", "email", "role", "message", "expires_at", *sent_fields)
+    readonly_fields = ("expires_at", *sent_fields)
+
+    @admin.display(description=_("role"))
+    def shown_role(self, invitation: Invitation) -> str:
+        return target_named(invitation.target_type).role_label(invitation.role)
+
+    @admin.display(description=_("state"))
+    def shown_state(self, invitation: Invitation) -> str:
+        return invitation.state_label
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj else ("organization", "email", "role", "message")
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name == "role":
+            return ChoiceField(label=db_field.verbose_name, choices=Role.choices, widget=UnfoldAdminSelectWidget)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: PortalRequest, obj: Any = None) -> bool:
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Invitation | None:
+        fields = {name: form.cleaned_data[name] for name in ("email", "role", "message")}
+        found = services.invitation_create(actor=request.actor, target=obj.organization, **fields)
+        return found.invitation
+
+    @admin.action(description=_("Send again"))
+    def send_again(self, request: PortalRequest, queryset: QuerySet[Invitation]) -> None:
+        self._each(request, queryset, services.invitation_resend)
+
+    @admin.action(description=_("Withdraw"))
+    def withdraw(self, request: PortalRequest, queryset: QuerySet[Invitation]) -> None:
+        self._each(request, queryset, services.invitation_cancel)
+
+    def _each(self, request: PortalRequest, rows: QuerySet[Invitation], operation: Any) -> None:
+        for invitation in rows:
+            try:
+                operation(actor=request.actor, invitation=invitation)
+            except DomainError as error:
+                messages.error(request, f"{invitation}: {error.message} {error.hint}".strip())

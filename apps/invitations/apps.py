@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class InvitationsConfig(AppConfig):
+    name = "apps.invitations"
+    label = "invitations"
+    verbose_name = _("Invitations")
+
+    def ready(self) -> None:
+        from apps.invitations import actions, policies
+        from apps.invitations.services import mailing
+        from apps.invitations.services.organizations import ORGANIZATION
+        from apps.invitations.targets import register_target
+
+        assert actions and policies and mailing
+        register_target(ORGANIZATION)

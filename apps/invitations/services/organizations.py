@@ -1,0 +1,56 @@
+"""The organization as something that people are invited to."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.accounts.models import User
+from apps.core.errors import Conflict, Forbidden
+from apps.core.identity import Actor, Role
+from apps.invitations.targets import Target
+from apps.organizations.models import Membership, MembershipState, Organization
+from apps.organizations.services import membership_add, membership_approve
+from apps.organizations.services.memberships import grantable
+
+
+def _check(actor: Actor, organization: Organization, role: str) -> None:
+    if not (actor.is_system or Role(role) in grantable(actor, organization.pk)):
+        raise Forbidden(
+            _("You cannot invite people as %(role)s.") % {"role": Role(role).label},
+            code="role_above_own",
+            hint=_("Needed: %(role)s.") % {"role": Role.ADMIN.label},
+        )
+
+
+def organization_enter(actor: Actor, organization: Organization, user: User, role: str) -> Membership:
+    """Makes the person an active member; who asked to join is let in. Members keep the role that they have."""
+    found = Membership.objects.select_for_update().filter(organization=organization, user=user).first()
+    if found is None:
+        return membership_add(actor=actor, organization=organization, user=user, role=Role(role))
+    if found.state == MembershipState.PENDING:
+        return membership_approve(actor=actor, membership=found, role=Role(role))
+    if found.state == MembershipState.SUSPENDED:
+        raise Conflict(
+            _("Your membership in this organization is suspended."),
+            code="membership_suspended",
+            hint=_("Ask an administrator or manager of the organization."),
+        )
+    raise Conflict(_("This person is a member already."), code="already_member")
+
+
+def _address(organization: Any) -> str:
+    return reverse("dashboard")
+
+
+ORGANIZATION = Target(
+    name="organization",
+    label=gettext_lazy("Organization"),
+    model=Organization,
+    permission="organizations.add_membership",
+    roles=tuple(Role.choices),
+    check=_check,
+    join=organization_enter,
+    address=_address,
+)
