@@ -1,5 +1,6 @@
 /**
- * A job's measured values in the browser: one list of points per series, in the order of steps, across attempts.
+ * A job's measured values in the browser: one list of points per series, in the order of steps, across attempts; what
+ * the machine used counts its samples in every attempt anew and is kept in the order of time.
  * A point is [step, epoch, unix time, value, attempt_no], as the metrics endpoint gives it. Pure: no DOM, no network.
  */
 
@@ -34,12 +35,26 @@ export function baseOf(name) {
   return name.replace(/^(train|val|test)\//, "");
 }
 
+/** What a series shares its chart by. @param {Series} series */
+function groupOf({ info, isSystem }) {
+  if (!isSystem) return info.group || baseOf(info.name);
+  return /percent/.test(info.name) ? "utilisation" : /_mb$/.test(info.name) ? "memory" : baseOf(info.name);
+}
+
 export class Series {
   /** @param {SeriesInfo} info */
   constructor(info) {
     this.info = { title: baseOf(info.name), split: splitOf(info.name), group: "", ...info };
     /** @type {Point[]} */
     this.points = [];
+    // Whether the portal has told its title and group: until then it belongs to no chart.
+    this.described = false;
+    this.asked = 0; // how often the portal was asked for it in vain
+  }
+
+  /** Whether its steps are samples of the machine, which no later attempt does again. */
+  get isSystem() {
+    return this.info.scope === "system";
   }
 
   /**
@@ -48,6 +63,7 @@ export class Series {
    * @param {Point} point
    */
   add(point) {
+    if (this.isSystem) return void this.#addSample(point);
     const { points } = this;
     const [step, , , , attempt] = point;
     const end = points.at(-1);
@@ -64,6 +80,18 @@ export class Series {
     points.splice(at, points.length - at, point, ...kept);
   }
 
+  /** @param {Point} point */
+  #addSample(point) {
+    const { points } = this;
+    const end = points.at(-1);
+    if (!end || (end[TIME] <= point[TIME] && end[ATTEMPT] === point[ATTEMPT] && end[STEP] < point[STEP])) return void points.push(point);
+    const same = points.findLastIndex((other) => other[ATTEMPT] === point[ATTEMPT] && other[STEP] === point[STEP]);
+    if (same >= 0) points.splice(same, 1);
+    let at = points.length;
+    while (at > 0 && points[at - 1][TIME] > point[TIME]) at -= 1;
+    points.splice(at, 0, point);
+  }
+
   /** @param {Point[]} points as loaded: values may be named numbers */
   load(points) {
     this.points = points.map(([step, epoch, time, value, attempt]) => [step, epoch, time, toNumber(value), attempt]);
@@ -74,6 +102,13 @@ export class MetricStore {
   constructor() {
     /** @type {Map<string, Series>} */
     this.series = new Map();
+  }
+
+  /** What the portal says of a series. @param {SeriesInfo} info @returns {Series} */
+  describe(info) {
+    const series = this.declare(info);
+    series.described = true;
+    return series;
   }
 
   /** @param {SeriesInfo} info @returns {Series} */
@@ -91,7 +126,7 @@ export class MetricStore {
   /**
    * Applies one `metrics` event.
    * @param {{type: string, attempt_no: number|null, time: number|string, data: any}} event
-   * @returns {{changed: Set<string>, unknown: Set<string>}} names of series that grew, and of those never declared
+   * @returns {{changed: Set<string>, unknown: Set<string>}} names of series that grew, and of those not described yet
    */
   apply(event) {
     const changed = new Set();
@@ -99,21 +134,24 @@ export class MetricStore {
     if (event.type !== "metrics") return { changed, unknown };
     const { step, epoch = null, values = {}, scope } = event.data;
     for (const [name, value] of Object.entries(values)) {
-      if (!this.series.has(name)) {
-        unknown.add(name);
-        this.declare({ name, scope });
-      }
-      this.series.get(name).add([step, epoch, toSeconds(event.time), toNumber(value), event.attempt_no ?? 1]);
+      const series = this.series.get(name) || this.declare({ name, scope });
+      if (!series.described) unknown.add(name);
+      series.add([step, epoch, toSeconds(event.time), toNumber(value), event.attempt_no ?? 1]);
       changed.add(name);
     }
     return { changed, unknown };
   }
 
-  /** Series by chart: those of one `group` share one; a series without a group has its own. @returns {Map<string, Series[]>} */
+  /**
+   * Series by chart, `job:<group>` or `system:<what>`: those of one `group` share one. A series that came live before
+   * its title and group are known is in none.
+   * @returns {Map<string, Series[]>}
+   */
   groups() {
     const groups = new Map();
     for (const series of this.series.values()) {
-      const key = series.info.group || baseOf(series.info.name);
+      if (!series.described || !series.points.length) continue;
+      const key = `${series.isSystem ? "system" : "job"}:${groupOf(series)}`;
       if (!groups.has(key)) groups.set(key, []);
       groups.get(key).push(series);
     }

@@ -11,13 +11,15 @@ import { clock, duration } from "./format.js";
 import { fill, gettext, language } from "./i18n.js";
 import { LiveClient } from "./live.js";
 import { LogViewer } from "./logs.js";
-import { baseOf, MetricStore, toSeconds } from "./metrics.js";
+import { MetricStore, TIME, toSeconds } from "./metrics.js";
 import { isFinished, stageStates } from "./stages.js";
 import { toast } from "./toasts.js";
 
 const POINTS = 1000;
 const MOST_POINTS = 6000; // a series that grew beyond is loaded anew, thinned by the server
 const NAMES_AT_ONCE = 20;
+const MOST_QUESTIONS = 3; // for a series that the portal does not know
+const ASK_AGAIN_AFTER = 5000;
 const SETTINGS = "monitor.charts";
 
 const PILL = {
@@ -50,6 +52,11 @@ const GROUPS = {
   utilisation: () => gettext("Utilisation, %"),
   memory: () => gettext("Memory, MB"),
 };
+
+/** The names in parts that one request may ask for, each with its axis. @param {string[]} names @param {string} x */
+function parts(names, x) {
+  return Array.from({ length: Math.ceil(names.length / NAMES_AT_ONCE) }, (_, at) => [x, names.slice(at * NAMES_AT_ONCE, (at + 1) * NAMES_AT_ONCE)]);
+}
 
 /** The name of a group as a title. @param {string} name */
 function sentence(name) {
@@ -192,7 +199,7 @@ class Monitor {
       if (event.type === "metrics") {
         const { changed, unknown } = this.store.apply(event);
         changed.forEach((name) => this.dirty.add(name));
-        if (unknown.size) this.learn();
+        if ([...unknown].some((name) => this.store.series.get(name).asked < MOST_QUESTIONS)) this.learn();
       } else if (event.type === "warning") this.#warn(event);
       else if (event.type === "checkpoint" || event.type === "artifact") document.dispatchEvent(new CustomEvent(`job:${event.type}`, { detail: event }));
     }
@@ -204,23 +211,28 @@ class Monitor {
     try {
       const { series } = await get(this.root.dataset.metrics);
       const wanted = series.filter((info) => !this.store.series.get(info.name)?.loaded).map((info) => info.name);
-      series.forEach((info) => this.store.declare(info));
+      series.forEach((info) => this.store.describe(info));
+      for (const known of this.store.series.values()) if (!known.described) known.asked += 1;
       await this.#loadPoints(wanted);
     } catch (error) {
       if (this.client.cursor.last === null || !(error instanceof ApiError)) throw error;
+      if (this.client.state !== "refused") setTimeout(this.learn, ASK_AGAIN_AFTER);
     }
     this.parts("chart-skeleton").forEach((skeleton) => skeleton.remove());
     this.#paint();
   }
 
+  /** What the machine used is asked for over time: its steps begin anew with every attempt. */
   async #loadPoints(names) {
-    for (let at = 0; at < names.length; at += NAMES_AT_ONCE) {
-      const part = names.slice(at, at + NAMES_AT_ONCE);
-      const { series } = await get(withQuery(this.root.dataset.metrics, { name: part.join(","), x: "step", points: POINTS }));
+    const system = names.filter((name) => this.store.series.get(name)?.isSystem);
+    const others = names.filter((name) => !system.includes(name));
+    for (const [x, part] of [...parts(others, "step"), ...parts(system, "time")]) {
+      const { series } = await get(withQuery(this.root.dataset.metrics, { name: part.join(","), x, points: POINTS }));
       for (const info of series) {
         const target = this.store.declare({ name: info.name });
         // What came live while this was asked for stays.
-        const meanwhile = target.points;
+        const newest = info.points.at(-1)?.[TIME] ?? -Infinity;
+        const meanwhile = target.points.filter((point) => !target.loaded || point[TIME] >= newest);
         target.load(info.points);
         meanwhile.forEach((point) => target.add(point));
         target.loaded = true;
@@ -231,54 +243,62 @@ class Monitor {
 
   // Charts
 
-  #keyOf(series) {
-    const { info } = series;
-    if (info.scope !== "system") return info.group || baseOf(info.name);
-    return /percent/.test(info.name) ? "utilisation" : /_mb$/.test(info.name) ? "memory" : baseOf(info.name);
-  }
-
   #paint() {
-    const groups = new Map();
-    for (const series of this.store.series.values()) {
-      if (!series.points.length) continue;
-      const key = `${series.info.scope === "system" ? "system" : "job"}:${this.#keyOf(series)}`;
-      if (!groups.has(key)) groups.set(key, []);
-      groups.get(key).push(series);
+    const groups = this.store.groups();
+    for (const [key, { chart, card }] of this.charts) {
+      if (groups.has(key)) continue;
+      chart.destroy();
+      card.remove();
+      this.charts.delete(key);
     }
     for (const [key, list] of groups) {
       const known = this.charts.get(key);
       if (!known) this.#addChart(key, list);
-      else if (known.chart.list.length !== list.length || list.some((series) => this.dirty.has(series.info.name))) known.chart.show(list);
+      else if (known.chart.list.length !== list.length) {
+        this.#place(key, list, known);
+        known.chart.show(list);
+      } else if (list.some((series) => this.dirty.has(series.info.name))) known.chart.show(list);
     }
     const grown = [...this.dirty].filter((name) => (this.store.series.get(name)?.points.length || 0) > MOST_POINTS);
     this.dirty.clear();
     if (grown.length) {
-      for (const name of grown) this.store.series.get(name).points = [];
-      this.#loadPoints(grown).then(this.paint, () => {});
+      this.#loadPoints(grown, { anew: true }).then(this.paint, () => {});
     }
     const none = this.part("charts-empty");
     if (none) none.hidden = [...this.charts.keys()].some((key) => key.startsWith("job:"));
   }
 
-  #addChart(key, list) {
-    const [scope, name] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
-    const home = this.part(scope === "system" ? "system-charts" : "charts");
-    if (!home) return;
-    const card = this.part("chart-template").content.firstElementChild.cloneNode(true);
+  #home(key) {
+    return this.part(key.startsWith("system:") ? "system-charts" : "charts");
+  }
+
+  /** Titles the chart and puts it where a reload would: in the order of the names. */
+  #place(key, list, { chart, card }) {
+    const name = key.slice(key.indexOf(":") + 1);
     const title = GROUPS[name]?.() || (list.length === 1 ? list[0].info.title : sentence(name));
+    chart.name = title;
     card.querySelector("[data-chart-title]").textContent = title;
-    const box = card.querySelector("[data-chart]");
-    box.setAttribute("aria-label", title);
-    // In the order of the names, so that a reload puts every chart where it was.
-    card.dataset.key = `${list.some((series) => series.info.primary) ? 0 : name === "loss" ? 1 : 2} ${name}`;
-    const after = [...home.children].find((other) => other.dataset.key && other.dataset.key > card.dataset.key);
+    card.querySelector("[data-chart]").setAttribute("aria-label", title);
+    const order = `${list.some((series) => series.info.primary) ? 0 : name === "loss" ? 1 : 2} ${name}`;
+    if (card.dataset.key === order) return;
+    card.dataset.key = order;
+    const home = this.#home(key);
+    const after = [...home.children].find((other) => other !== card && other.dataset.key > order);
     home.insertBefore(card, after || null);
+  }
+
+  #addChart(key, list) {
+    const [scope] = key.split(":", 1);
+    if (!this.#home(key)) return;
+    const card = this.part("chart-template").content.firstElementChild.cloneNode(true);
+    const box = card.querySelector("[data-chart]");
     const chart = new LineChart(box, {
-      name: title,
+      name: "",
       connect: scope,
       start: () => (this.summary?.started_at ? Date.parse(this.summary.started_at) / 1000 : 0),
       settings: scope === "system" ? { axis: "time", log: false, smoothing: 0, clip: false } : this.settings,
     });
+    this.#place(key, list, { chart, card });
     chart.show(list);
     this.charts.set(key, { chart, card });
     card.addEventListener("click", (event) => {

@@ -34,16 +34,42 @@ test("a resumed attempt cuts what the earlier one had from its first step on", (
 
 test("a metrics event fills its series and names those that nobody declared", () => {
   const store = new MetricStore();
-  store.declare({ name: "train/loss", group: "loss", title: "Loss" });
+  store.describe({ name: "train/loss", group: "loss", title: "Loss" });
   const { changed, unknown } = store.apply({ type: "metrics", attempt_no: 1, time: 12.5, data: { scope: "epoch", step: 3, epoch: 1, values: { "train/loss": "NaN", "val/map50": 0.5 } } });
   assert.deepEqual([...changed], ["train/loss", "val/map50"]);
   assert.deepEqual([...unknown], ["val/map50"]);
   assert.ok(Number.isNaN(store.series.get("train/loss").points[0][3]));
   assert.deepEqual(store.series.get("val/map50").points, [[3, 1, 12.5, 0.5, 1]]);
-  assert.deepEqual([...store.groups().keys()], ["loss", "map50"]);
   assert.equal(toNumber("-Infinity"), -Infinity);
   assert.equal(baseOf("val/loss"), "loss");
   assert.equal(baseOf("lr/pg0"), "lr/pg0");
+});
+
+test("a series that came live is in no chart before the portal has told its group", () => {
+  const store = new MetricStore();
+  const event = { type: "metrics", attempt_no: 1, time: 1, data: { scope: "epoch", step: 1, values: { "val/precision": 0.5, "val/recall": 0.4, "system/cpu_percent": 7 } } };
+  assert.equal(store.apply(event).unknown.size, 3);
+  assert.equal(store.apply(event).unknown.size, 3); // asked for again until it is known
+  assert.equal(store.groups().size, 0);
+  for (const name of ["val/precision", "val/recall"]) store.describe({ name, group: "precision and recall", scope: "epoch" });
+  store.describe({ name: "system/cpu_percent", group: "system", scope: "system" });
+  assert.equal(store.apply(event).unknown.size, 0);
+  assert.deepEqual([...store.groups()].map(([key, list]) => [key, list.length]), [["job:precision and recall", 2], ["system:utilisation", 1]]);
+  store.series.get("system/cpu_percent").points = [];
+  assert.deepEqual([...store.groups().keys()], ["job:precision and recall"]);
+});
+
+test("samples of the machine lie one attempt after the other in time, and none is cut", () => {
+  const series = new Series({ name: "system/cpu_percent", scope: "system" });
+  const sample = (step, time, attempt) => [step, null, time, time, attempt];
+  [sample(1, 100, 1), sample(2, 101, 1), sample(3, 102, 1), sample(1, 200, 2), sample(2, 201, 2)].forEach((item) => series.add(item));
+  series.add(sample(4, 103, 1)); // comes late
+  series.add(sample(2, 201, 2)); // comes twice
+  const times = [100, 101, 102, 103, 200, 201];
+  assert.deepEqual(series.points.map(([, , time]) => time), times);
+  const drawn = pairs(series.points, { axis: "time", log: false, start: 0 });
+  assert.deepEqual(drawn.map(([x, y]) => [x / 1000, y]), [[100, 100], [101, 101], [102, 102], [103, 103], [103, null], [200, 200], [201, 201]]);
+  assert.deepEqual(tableRows([series]).steps, times);
 });
 
 test("smoothing keeps a constant constant, and passes over what is not finite", () => {

@@ -41,6 +41,8 @@ class Feed:
         self.events: list[dict[str, Any]] = []
         self.log = ""
         self.batch = 0
+        self.attempt_no = 1
+        self.samples = 0
         self.state = "running"
         self.queues: set[asyncio.Queue[dict[str, Any]]] = set()
         self.dropping = False
@@ -78,7 +80,7 @@ class Feed:
         self.events.append(
             {
                 "seq": len(self.events) + 1,
-                "attempt_no": 1,
+                "attempt_no": self.attempt_no,
                 "stream": "trainer",
                 "type": kind,
                 "time": time.time(),
@@ -101,7 +103,8 @@ class Feed:
         values = {"train/box_loss": loss, "lr/pg0": 0.01 * (1 - share)}
         self.add("metrics", {"scope": "batch", "step": self.batch, "epoch": epoch, "values": values})
         system = {"system/cpu_percent": 60 + 25 * math.sin(self.batch / 9), "system/memory_mb": 900 + 2 * self.batch}
-        self.add("metrics", {"scope": "system", "step": self.batch, "epoch": None, "values": system})
+        self.samples += 1
+        self.add("metrics", {"scope": "system", "step": self.samples, "epoch": None, "values": system})
         self.log += (
             f"\x1b[36mepoch {int(epoch) + 1}/{EPOCHS}\x1b[0m batch {self.batch} box_loss \x1b[1m{loss:.4f}\x1b[0m\n"
         )
@@ -117,6 +120,11 @@ class Feed:
         if self.batch >= EPOCHS * BATCHES:
             self.state = "succeeded"
         self.tell(first)
+
+    def resume(self) -> None:
+        """What comes next is of another attempt, which counts the machine's samples anew."""
+        self.attempt_no += 1
+        self.samples = 0
 
     def tell(self, first: int) -> None:
         hint = {"type": "hint", "from": first, "to": len(self.events), "job": self.summary()}

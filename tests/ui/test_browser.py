@@ -137,6 +137,42 @@ def test_curves_grow_without_a_reload_and_none_is_lost(page, portal):
     assert page.complaints == []
 
 
+CHARTS = """[...document.querySelectorAll("[data-charts] [data-chart], [data-system-charts] [data-chart]")]
+  .map((one) => one.getAttribute("aria-label")).join("|")"""
+CPU = """(() => {
+  const box = document.querySelector("[data-system-charts] [data-chart][aria-label^=Utilisation]");
+  const chart = box && window.echarts.getInstanceByDom(box);
+  return chart ? JSON.stringify(chart.getOption().series[0].data) : "";
+})()"""
+
+
+def test_a_training_watched_from_its_start_has_the_charts_that_a_reload_shows(page, portal):
+    page.goto(f"{portal.url}/monitor")
+    page.wait_for_selector("[data-live-pill][data-state=live]")
+    for _ in range(2):
+        portal.train(BATCHES)
+        wait(page, CHARTS, "mAP|Loss|Learning rate|Memory, MB|Utilisation, %")
+    page.reload()
+    wait(page, CHARTS, "mAP|Loss|Learning rate|Memory, MB|Utilisation, %")
+    assert page.complaints == []
+
+
+def test_what_the_machine_used_is_drawn_over_time_across_attempts(page, portal):
+    portal.train(5)
+    page.goto(f"{portal.url}/monitor")
+    page.wait_for_selector("[data-live-pill][data-state=live]")
+    portal.feed.resume()
+    portal.train(3)
+    page.click("#tab-system")
+    for _ in range(2):
+        wait(page, f"JSON.parse({CPU} || '[]').length", 5 + 1 + 3)
+        times = page.evaluate(f"JSON.parse({CPU}).map(([time]) => time)")
+        assert times == sorted(times)
+        page.reload()
+        page.click("#tab-system")
+    assert page.complaints == []
+
+
 def test_gallery_keeps_to_the_policy_in_korean_on_a_phone(page, portal):
     page.set_viewport_size({"width": 390, "height": 844})
     page.context.add_cookies(

@@ -66,11 +66,12 @@ export class LineChart {
   /** The same values for people who do not see the canvas. @returns {HTMLElement} */
   table() {
     const { steps, values } = tableRows(this.list);
+    const timed = this.list.every((series) => series.isSystem);
     return el(
       "table",
       { class: "table table-sm" },
-      el("thead", {}, el("tr", {}, el("th", { scope: "col", text: gettext("step") }), ...this.list.map((series) => el("th", { scope: "col", class: "is-number", text: this.#label(series) })))),
-      el("tbody", {}, ...steps.map((step) => el("tr", {}, el("th", { scope: "row", text: step }), ...this.list.map((series) => el("td", { class: "is-number", text: values.get(series.info.name).has(step) ? figure(values.get(series.info.name).get(step)) : "" }))))),
+      el("thead", {}, el("tr", {}, el("th", { scope: "col", text: timed ? gettext("time") : gettext("step") }), ...this.list.map((series) => el("th", { scope: "col", class: "is-number", text: this.#label(series) })))),
+      el("tbody", {}, ...steps.map((step) => el("tr", {}, el("th", { scope: "row", text: timed ? moment(step) : step }), ...this.list.map((series) => el("td", { class: "is-number", text: values.get(series.info.name).has(step) ? figure(values.get(series.info.name).get(step)) : "" }))))),
     );
   }
 
@@ -151,7 +152,7 @@ export class LineChart {
 
   /** Built from elements: the policy of our pages allows no style attribute in markup. */
   #tip(items) {
-    const shown = items.filter((item) => !item.seriesId?.endsWith(" raw"));
+    const shown = items.filter((item) => !item.seriesId?.endsWith(" raw") && item.value[1] !== null);
     if (!shown.length) return "";
     const x = shown[0].axisValue;
     const { axis } = this.settings;

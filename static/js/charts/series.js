@@ -1,5 +1,5 @@
 /** What happens to points between the store and the canvas: axis, smoothing, clipping, export. Pure. */
-import { EPOCH, STEP, TIME, VALUE } from "../metrics.js";
+import { ATTEMPT, EPOCH, STEP, TIME, VALUE } from "../metrics.js";
 
 /** @typedef {"step"|"epoch"|"time"|"relative"} Axis */
 
@@ -48,15 +48,19 @@ export function clipRange(values) {
 }
 
 /**
- * Points as pairs for the chart; on a log axis values that have no logarithm are gaps.
+ * Points as pairs for the chart; on a log axis values that have no logarithm are gaps. Over time nothing was measured
+ * between two attempts: a null there.
  * @param {import("../metrics.js").Point[]} points @param {{axis: Axis, log: boolean, start: number}} options
- * @returns {[number, number][]}
+ * @returns {[number, number|null][]}
  */
 export function pairs(points, { axis, log, start }) {
   const result = [];
+  let attempt = null;
   for (const point of points) {
     const x = xOf(point, axis, start);
     if (x === null || x === undefined) continue;
+    if (axis === "time" && attempt !== null && attempt !== point[ATTEMPT]) result.push([result.at(-1)[0], null]);
+    attempt = point[ATTEMPT];
     const y = point[VALUE];
     result.push([x, log && !(y > 0) ? NaN : y]);
   }
@@ -87,14 +91,16 @@ export function toCsv(list) {
 
 /**
  * Rows for people who read a table instead of a chart: at most `limit` steps, evenly chosen, the last one always there.
+ * What the machine used is told by Unix seconds: its steps begin anew with every attempt.
  * @param {import("../metrics.js").Series[]} list @param {number} limit
  * @returns {{steps: number[], values: Map<string, Map<number, number>>}}
  */
 export function tableRows(list, limit = 20) {
+  const by = list.every((series) => series.isSystem) ? TIME : STEP;
   const values = new Map(
-    list.map((series) => [series.info.name, new Map(series.points.map((point) => [point[STEP], point[VALUE]]))]),
+    list.map((series) => [series.info.name, new Map(series.points.map((point) => [point[by], point[VALUE]]))]),
   );
-  const all = [...new Set(list.flatMap((series) => series.points.map((point) => point[STEP])))].sort((a, b) => a - b);
+  const all = [...new Set(list.flatMap((series) => series.points.map((point) => point[by])))].sort((a, b) => a - b);
   const every = Math.max(1, Math.ceil(all.length / limit));
   return { steps: all.filter((_, index) => (all.length - 1 - index) % every === 0), values };
 }
