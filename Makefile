@@ -27,6 +27,10 @@ demo: install assets ## install, start everything, train on a small data set, pr
 up: install assets ## start the portal; Ctrl-C stops it (ARGS="--host 0.0.0.0 --port 8000")
 	$(PYTHON) manage.py up $(ARGS)
 
+.PHONY: admin
+admin: install ## create an administrator of the running portal, for /admin/ (asks for address and password)
+	$(PYTHON) manage.py createsuperuser $(ARGS)
+
 .PHONY: doctor
 doctor: install ## look at every part of the portal and say what to do
 	$(PYTHON) manage.py doctor $(ARGS)

@@ -9,8 +9,9 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "modelyard.settings.base")
 http = get_asgi_application()
 
+from modelyard.bodies import BodyLimits  # as below
 from modelyard.routing import websocket_urlpatterns  # consumers need the apps loaded
 
 application = ProtocolTypeRouter(
-    {"http": http, "websocket": CookieMiddleware(SessionMiddleware(URLRouter(websocket_urlpatterns)))}
+    {"http": BodyLimits(http), "websocket": CookieMiddleware(SessionMiddleware(URLRouter(websocket_urlpatterns)))}
 )

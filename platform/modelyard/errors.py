@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -30,6 +31,13 @@ def page_not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(request, 500, "internal", _("Something broke on our side; it has been logged."))
+
+
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """The admin's sign-in; who is signed in already and not on its staff is told so instead of being asked again."""
+    if request.user.is_authenticated and not request.user.is_staff:
+        return render(request, "403_admin.html", {"name": request.user}, status=403)
+    return admin.site.login(request)
 
 
 @csrf_exempt

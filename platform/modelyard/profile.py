@@ -82,9 +82,9 @@ def choose_language(request: PortalRequest) -> HttpResponse:
     """Keeps the language in a cookie, and in the profile of who is signed in: mails and other browsers follow."""
     response = set_language(request)
     chosen = request.POST.get("language", "")
-    known = request.user.is_authenticated and chosen in dict(settings.LANGUAGES)
-    if known and chosen != request.user.language:
-        profile_update(actor=request.actor, user=request.user, language=chosen)
+    person = request.user
+    if person.is_authenticated and chosen in dict(settings.LANGUAGES) and chosen != person.language:
+        profile_update(actor=request.actor, user=person, language=chosen)
     return response
 
 

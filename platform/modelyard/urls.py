@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import JavaScriptCatalog
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from modelyard import dashboard, errors, health, profile
+from modelyard import dashboard, errors, health, profile, search
 
 handler400 = errors.bad_request
 handler403 = errors.permission_denied
@@ -28,12 +28,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("", dashboard.portal_dashboard, name="dashboard"),
+    path("search/", search.search, name="search"),
     path("profile/", profile.profile, name="profile"),
     path("profile/theme/", profile.choose_theme, name="profile-theme"),
     path("organization/choose/", profile.choose_organization, name="choose-organization"),
     path("i18n/set-language/", profile.choose_language, name="set_language"),
     path("i18n/js/", JavaScriptCatalog.as_view(domain="djangojs", packages=["modelyard"]), name="javascript-catalog"),
     path("account/", include("allauth.account.urls")),
+    path("admin/login/", errors.admin_sign_in),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),

@@ -1,7 +1,7 @@
 /**
- * Ctrl/⌘ K: go to a page, project, dataset or job by name. Pages come from the navigation; other sources join with
- * `addSource`, or by `data-palette-source="/api/v1/projects" data-palette-icon="folder"` on any element of the page: the
- * address is asked with `?search=`, and answers `{"results": [{"name", "url", "note"?}]}`.
+ * Ctrl/⌘ K: go to a page, project, dataset or job by name. Pages come from the navigation and are there at once; other
+ * sources join with `addSource`, or by `data-palette-source="/search/"` on any element of the page: once typing has
+ * rested, the address is asked with `?q=`, and answers `{"results": [{"name", "url", "note"?, "icon"?}]}`.
  */
 import { get, withQuery } from "./api.js";
 import { el, icon } from "./dom.js";
@@ -9,6 +9,8 @@ import { el, icon } from "./dom.js";
 /** @typedef {{name: string, url: string, icon?: string, note?: string}} Target */
 /** @type {((query: string, signal: AbortSignal) => Promise<Target[]>|Target[])[]} */
 const sources = [];
+/** How long nothing is typed before a server is asked. */
+const REST_MS = 150;
 
 /** @param {(query: string, signal: AbortSignal) => Promise<Target[]>|Target[]} source */
 export function addSource(source) {
@@ -29,11 +31,12 @@ function pages(query) {
 
 function remote(element) {
   return async (query, signal) => {
-    if (!query.trim()) return [];
-    const answer = await get(withQuery(element.dataset.paletteSource, { search: query, page_size: 8 }), { signal });
-    return (answer.results || [])
-      .filter((item) => item.url)
-      .map((item) => ({ name: item.name, url: item.url, note: item.note, icon: element.dataset.paletteIcon || "point" }));
+    const wanted = query.normalize("NFC").trim();
+    if (!wanted) return [];
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    if (signal.aborted) return [];
+    const answer = await get(withQuery(element.dataset.paletteSource, { q: wanted }), { signal });
+    return (answer?.results || []).filter((item) => item.url);
   };
 }
 
@@ -75,16 +78,25 @@ export function startPalette() {
         ),
       ),
     );
-    empty.hidden = targets.length > 0;
-    choose(0);
+    choose(Math.min(chosen, Math.max(targets.length - 1, 0)));
   };
 
   const look = async () => {
     running.abort();
     running = new AbortController();
     const { signal } = running;
-    const found = await Promise.allSettled(sources.map(async (source) => source(input.value, signal)));
-    if (!signal.aborted) draw(found.flatMap((result) => (result.status === "fulfilled" ? result.value : [])));
+    const found = sources.map(() => []);
+    chosen = 0;
+    empty.hidden = true;
+    await Promise.allSettled(
+      sources.map(async (source, at) => {
+        const targets = await source(input.value, signal);
+        if (signal.aborted) return;
+        found[at] = targets;
+        draw(found.flat());
+      }),
+    );
+    if (!signal.aborted) empty.hidden = found.some((targets) => targets.length > 0);
   };
 
   input.addEventListener("input", look);

@@ -1,23 +1,24 @@
 """Access and refresh tokens: what they prove, and every way in which they must not."""
 
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
 from django.conf import settings as django_settings
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import RefreshToken
 from apps.audit.models import AuditEvent
 from apps.core.api.authentication import access_claims
-from apps.core.errors import Forbidden
+from apps.core.errors import Forbidden, NotAuthenticated
 from apps.core.identity import Role
 from apps.core.testing import Cast, RestClient
-from apps.organizations.services import tokens_end
+from apps.organizations.services import sign_in, tokens_end
 from tests.factories.accounts import PASSWORD, UserFactory
 from tests.factories.organizations import MembershipFactory
 from tests.security.report import CREDENTIALS
@@ -287,3 +288,59 @@ def test_one_refresh_token_used_by_many_at_once_gives_one_pair_and_ends_the_fami
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
     winner = next(answer for answer in answers if answer.status_code == 200).json()
     assert refreshed(winner["refresh"]).status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refresh_while_the_password_changes_leaves_no_live_token(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair, user = issued(cast.owner), cast.owner.user
+    exchanging, refreshing, broke = threading.Event(), sign_in._refreshed, []
+
+    def held_up(**arguments: Any) -> Any:
+        exchanging.set()
+        deadline = time.monotonic() + 10
+        while not _waits_for_a_lock() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return refreshing(**arguments)
+
+    def run(call: Any) -> None:
+        try:
+            call()
+        except NotAuthenticated:
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever broke in a thread must reach the test
+            broke.append(error)
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(sign_in, "_refreshed", held_up)
+    calls = [
+        lambda: sign_in.token_refresh(refresh=pair["refresh"]),
+        lambda: tokens_end(actor=cast.owner.actor, user=user),
+    ]
+    threads = [threading.Thread(target=run, args=[call]) for call in calls]
+    threads[0].start()
+    assert exchanging.wait(10)
+    threads[1].start()
+    for thread in threads:
+        thread.join(30)
+    assert not broke
+    assert RefreshToken.objects.filter(user=user).count() == 2, "the refresh came first"
+    assert not RefreshToken.objects.filter(user=user, revoked_at__isnull=True).exists()
+
+
+def _waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone() is not None
+
+
+def test_a_sign_in_from_before_the_password_changed_gets_no_token(cast: Cast) -> None:
+    proven = cast.owner.actor
+    tokens_end(actor=cast.owner.actor, user=type(proven.user).objects.get(pk=proven.user_id))
+    with pytest.raises(NotAuthenticated):
+        sign_in.token_issue(actor=proven)
+    assert not RefreshToken.objects.filter(user=proven.user, revoked_at__isnull=True).exists()

@@ -315,3 +315,17 @@ def _report(cast, state):
     answer = cast.owner.portal.get(f"/datasets/{upload.dataset_id}/uploads/{upload.pk}/")
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+@pytest.mark.parametrize("page", ["/account/confirm-email/", "/account/password/reset/done/"])
+@pytest.mark.parametrize(
+    ("backend", "told"),
+    [
+        ("django.core.mail.backends.filebased.EmailBackend", True),
+        ("django.core.mail.backends.smtp.EmailBackend", False),
+    ],
+)
+def test_who_waits_for_a_mail_is_told_when_there_is_no_mail_server(page, backend, told, cast, settings):
+    settings.EMAIL_BACKEND = backend
+    text = cast.anonymous.portal.get(page).content.decode()
+    assert ("This installation has no mail server." in text, "var/mail" in text) == (told, told)

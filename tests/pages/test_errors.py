@@ -61,3 +61,16 @@ def test_form_without_its_token_says_that_it_expired(cast, page_of):
     page = page_of(client.post("/projects/new/", {"name": "x"}))
     assert page.status == 403
     assert "This form has expired." in page.words
+
+
+def test_the_admin_tells_who_is_not_on_its_staff_why(cast, client, page_of):
+    page = page_of(client.get("/admin/", follow=True))
+    assert (page.status, page.language, page.inline) == (403, client.language, [])
+    assert cast.viewer.user.name in page.text
+    assert {"/", "/account/logout/"} <= set(page.links)
+    assert 'name="password"' not in page.text
+
+
+def test_the_admin_asks_strangers_to_sign_in_and_lets_its_staff_in(cast):
+    assert 'name="password"' in cast.anonymous.portal.get("/admin/", follow=True).content.decode()
+    assert cast.platform.portal.get("/admin/login/?next=/admin/")["Location"] == "/admin/"

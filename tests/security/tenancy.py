@@ -218,6 +218,7 @@ REST: dict[str, Row] = {
     "training_jobs_create": Row(
         REFUSED, lambda cast: {"project_id": str(cast.sample("project").pk), "name": "Planted", "trainer": "reference"}
     ),
+    "training_jobs_destroy": Row(HIDDEN),
     "training_jobs_events_retrieve": Row(HIDDEN),
     "training_jobs_list": Row(OWN),
     "training_jobs_logs_retrieve": Row(HIDDEN),
@@ -366,6 +367,7 @@ OPERATIONS: dict[str, Row] = {
     "training.training_change": Row(HIDDEN),
     "training.training_clone": Row(HIDDEN),
     "training.training_create": Row(HIDDEN),
+    "training.training_delete": Row(HIDDEN),
     "training.training_retry": Row(HIDDEN),
     "training.training_start": Row(HIDDEN),
 }
@@ -462,10 +464,12 @@ PAGES: dict[str, Row] = {
     "resources:detail": Row(HIDDEN),
     "resources:list": Row(OWN),
     "resources:node-telemetry": Row(HIDDEN),
+    "search": Row(OWN, lambda cast: {"q": cast.canary[:4]}),
     "set_language": Row(OPEN, {"language": "ko"}),
     "shares:change": Row(HIDDEN, {"level": "manage"}),
     "shares:panel": Row(HIDDEN, query=lambda cast: urlencode(shared_dataset(cast))),
     "shares:remove": Row(HIDDEN),
+    "training:change": Row(HIDDEN),
     "training:checkpoints": Row(HIDDEN),
     "training:config": Row(HIDDEN),
     "training:create": Row(OWN),

@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+#: Mails go to a folder of the home: this installation has no mail server.
+FOLDER = "django.core.mail.backends.filebased.EmailBackend"
 THEMES = ("system", "light", "dark")
 
 
@@ -14,4 +16,5 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "actor": getattr(request, "actor", None),
         "theme": theme if theme in THEMES else "system",
         "languages": settings.LANGUAGES,
+        "mail_kept": settings.EMAIL_BACKEND == FOLDER,
     }

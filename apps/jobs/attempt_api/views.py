@@ -36,7 +36,7 @@ def attempt_view(*methods: str) -> Callable[[AttemptView], Any]:
         @require_http_methods(list(methods))
         def guarded(request: HttpRequest, pk: UUID, **kwargs: Any) -> HttpResponseBase:
             try:
-                return view(request, attempts.authenticate(pk, _token(request)), **kwargs)
+                return view(request, attempts.authenticate(pk, attempt_token(request)), **kwargs)
             except DomainError as error:
                 body = problem(error.status, error.code, error.message, params=error.params)
                 # `acked`, `missing`: the protocol has them beside the code.
@@ -136,7 +136,8 @@ def end(request: HttpRequest, attempt: Attempt) -> HttpResponse:
     return JsonResponse({"state": state})
 
 
-def _token(request: HttpRequest) -> str:
+def attempt_token(request: HttpRequest) -> str:
+    """The token that a request carries. Raises `NotAuthenticated`."""
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if scheme != "Attempt" or not token:
         raise NotAuthenticated("The attempt's token is missing.", code="token_invalid")

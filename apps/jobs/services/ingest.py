@@ -31,6 +31,7 @@ MAX_EVENT_CHARACTERS = 512 * 1024
 # Readers stand deeper in the stack than the one who stored it.
 MAX_DEPTH = 64
 MAX_LOG_PIECE = 256 * 1024
+MAX_FILE_BYTES = 64 << 30
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,300}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 YEAR_3000 = 32503680000
@@ -128,6 +129,8 @@ def file_store(*, attempt: Attempt, kind: str, name: str, sha256: str, size: int
     """Takes a checkpoint or artifact: verified first, then a blob of the organization."""
     if kind not in {"checkpoint", "artifact"} or not NAME.fullmatch(name) or not SHA256.fullmatch(sha256):
         raise Malformed("The file's kind, name or digest is not valid.")
+    if size > MAX_FILE_BYTES:
+        raise TooLarge("A file may have 64 GiB.")
     if AttemptFile.objects.filter(attempt=attempt, kind=kind, name=name, sha256=sha256).exists():
         return
     incoming = incoming_key()

@@ -62,6 +62,8 @@ def token_issue(*, actor: Actor, organization_id: UUID | None = None) -> TokenPa
         raise NotAuthenticated(_("Sign in first."))
     if organization_id is not None and organization_id not in actor.memberships:
         raise NotFound()
+    if not _lock_person(actor.user):
+        raise NotAuthenticated(_("Sign in first."))
     chosen = organization_id or actor.organization_id
     pair = _issue(actor, actor.user, chosen, family=uuid7())
     _note(actor, actions.TOKEN_ISSUED, chosen)
@@ -89,6 +91,8 @@ def token_refresh(*, refresh: str, request_id: str = "", ip: str | None = None, 
 @transaction.atomic
 def _exchange(actor: Actor, found: RefreshToken) -> TokenPair | None:
     """Spends the token, or ends its family when it was spent before: then somebody holds a copy."""
+    if not _lock_person(found.user):
+        return None
     # The lock lets a second use of the token see what the first one has made.
     token = RefreshToken.objects.select_for_update().get(pk=found.pk)
     if token.used_at is not None:
@@ -153,6 +157,16 @@ def signed_out_note(*, actor: Actor) -> None:
 def sign_in_failed_note(*, actor: Actor) -> None:
     """A failed sign-in belongs to no organization and names nobody: the address may be a mistyped password."""
     auditing.record(actor, actions.SIGN_IN_FAILED, None)
+
+
+def _lock_person(user: User) -> bool:
+    """Whether the person's sign-ins still count as they did when `user` was read.
+
+    A change of the password waits, or is waited for: it ends every token that was issued before it. Locked ahead of
+    any token, as `tokens_end` does.
+    """
+    now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    return now.is_active and now.token_generation == user.token_generation
 
 
 def _issue(actor: Actor, user: User, organization_id: UUID | None, *, family: UUID) -> TokenPair:

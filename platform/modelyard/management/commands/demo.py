@@ -11,6 +11,9 @@ import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.accounts.services import user_create
+from apps.core.errors import Conflict
+from apps.core.identity import Actor
 from modelyard import embedded
 from modelyard.demo import ApiError, Journey
 from modelyard.demo.journey import EMAIL
@@ -18,6 +21,7 @@ from modelyard.demo.journey import EMAIL
 READY_SECONDS = 120
 STOP_SECONDS = 180
 GOAL = 0.90
+ADMIN_EMAIL = "admin@modelyard.example"
 
 
 class Command(BaseCommand):
@@ -68,7 +72,9 @@ class Command(BaseCommand):
         url = settings.JOBS["portal_file"].read_text().strip()
         password = embedded.secret("DEMO_PASSWORD", settings.HOME)
         self.stdout.write(self.style.SUCCESS(f"\nOpen {url}/ and sign in:"))
-        self.stdout.write(f"  e-mail    {EMAIL}\n  password  {password}\n\nCtrl-C stops everything.")
+        self.stdout.write(f"  e-mail    {EMAIL}\n  password  {password}")
+        self.stdout.write(self.style.SUCCESS(f"\nor look after the installation at {url}/admin/:"))
+        self.stdout.write(f"  e-mail    {ADMIN_EMAIL}\n  password  {administrator()}\n\nCtrl-C stops everything.")
         self.stdout.flush()
 
     def _say(self, step: str, text: str) -> None:
@@ -82,3 +88,13 @@ class Command(BaseCommand):
                 portal.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 portal.kill()
+
+
+def administrator() -> str:
+    """Password of the demo's administrator of the platform, who is created when there is none."""
+    password = embedded.secret("DEMO_ADMIN_PASSWORD", settings.HOME)
+    try:
+        user_create(actor=Actor.system("demo"), email=ADMIN_EMAIL, password=password, is_staff=True, is_superuser=True)
+    except Conflict:
+        pass  # Known from before, with the password that the home keeps.
+    return password

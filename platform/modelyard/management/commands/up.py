@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.core.identity.context_processors import FOLDER
 from modelyard.embedded import EmbeddedError
 from modelyard.supervisor.address import AddressInUseError
 from modelyard.supervisor.portal import AlreadyRunningError, Options, Portal, StartFailedError
@@ -34,6 +35,8 @@ class Command(BaseCommand):
         say("home", str(settings.HOME))
         try:
             portal.start()
+            if settings.EMAIL_BACKEND == FOLDER:
+                say("mail", f"no EMAIL_HOST: mails, with the links of sign-up, are kept in {settings.EMAIL_FILE_PATH}")
             self.stdout.write(self.style.SUCCESS(f"Modelyard is ready at {portal.url}/"))
             say("", f"in {time.monotonic() - began:.1f} s; logs in {portal.logs}; Ctrl-C stops everything")
             self.stdout.flush()
