@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import translation
 from drf_spectacular.generators import SchemaGenerator
 
 PREFIX = "/api/v1/"
@@ -38,7 +39,8 @@ def endpoint_of(request: HttpRequest) -> str | None:
 @cache
 def catalogue() -> tuple[Endpoint, ...]:
     """Every endpoint, by path and method. Drawn once per process: it takes seconds."""
-    paths: dict[str, dict[str, Any]] = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    with translation.override("en"):
+        paths: dict[str, dict[str, Any]] = SchemaGenerator().get_schema(request=None, public=True)["paths"]
     found = [
         Endpoint(
             name=_name(method.upper(), path),

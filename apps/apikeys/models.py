@@ -96,9 +96,9 @@ class ApiKey(Entity):
 class ApiKeySecret(models.Model):
     """One secret of a key: two while a rotation overlaps. Only its keyed digest is stored."""
 
-    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="secrets")
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="secrets", verbose_name=_("API key"))
     shown = models.CharField(_("begins with"), max_length=20)
-    digest = models.CharField(max_length=64, unique=True)
+    digest = models.CharField(_("digest"), max_length=64, unique=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     # Null: as long as the key. Otherwise the end of the overlap.
     expires_at = models.DateTimeField(_("replaced, ends"), null=True, blank=True)
@@ -169,17 +169,19 @@ class IdempotentRequest(models.Model):
     Has no page in the admin: it holds answers made for one caller, and nobody else is to read them.
     """
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name=_("person")
+    )
     # The API key by which it came; plain, so that a key's end leaves the row alone.
-    api_key_id = models.UUIDField(null=True)
-    name = models.CharField(max_length=255)
+    api_key_id = models.UUIDField(_("API key"), null=True)
+    name = models.CharField(_("name"), max_length=255)
     # Of method, address, organization and body: the same name may not stand for something else.
-    fingerprint = models.CharField(max_length=64)
-    started_at = models.DateTimeField(default=timezone.now)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64)
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
     # Null while it runs.
-    status = models.PositiveSmallIntegerField(null=True)
-    headers = models.JSONField(default=dict)
-    body = models.BinaryField(default=bytes)
+    status = models.PositiveSmallIntegerField(_("status"), null=True)
+    headers = models.JSONField(_("headers"), default=dict)
+    body = models.BinaryField(_("body"), default=bytes)
 
     class Meta:
         verbose_name = _("repeated request")

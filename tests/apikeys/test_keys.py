@@ -101,7 +101,7 @@ def test_who_is_removed_from_the_organization_has_no_key_to_it_when_they_come_ba
     _key, secret = key_of(cast.member)
     kept = key_of(cast.editor)[1]
     membership = cast.member.user.memberships.get()
-    membership_remove(actor=cast.admin.actor, membership=membership, reason="has left")
+    membership_remove(actor=cast.admin.actor, membership=membership)
     assert me(secret).status_code == 401
     MembershipFactory(organization=cast.sample("organization"), user=cast.member.user)
     assert me(secret).json()["code"] == "key_revoked"
