@@ -4,9 +4,14 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor, Role
-from apps.core.policy import condition, rule, through
+from apps.core.policy import condition, lies_in, rule, through
 from apps.datasets.models import Visibility
 from apps.projects.models import Project
+
+lies_in("datasets.Dataset", "project")
+lies_in("datasets.Item", "dataset")
+lies_in("datasets.Upload", "dataset")
+lies_in("datasets.Snapshot", "dataset")
 
 
 def _seen(actor: Actor) -> Q:

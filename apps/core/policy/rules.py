@@ -38,11 +38,12 @@ class Rule:
 
     @property
     def rows(self) -> Q:
-        """The rows that the permission is about at all, whoever asks."""
+        """The rows that the permission is about at all, whoever asks, but for those that lie in a row in the trash."""
         return Q(deleted_at__isnull=not self.trashed) if issubclass(self.model, Trashable) else Q()
 
 
 _rules: dict[str, Rule] = {}
+_containers: dict[str, str] = {}
 _candidates: Callable[[Model], Iterable[Any]] | None = None
 
 
@@ -61,6 +62,19 @@ def rule(permission: str, *, on: str, needs: Any = "", trashed: bool = False) ->
     return declare
 
 
+def lies_in(on: str, path: str) -> None:
+    """Declares that a row of the model `on` lies in the row that `path` leads to, and with it in the trash.
+
+    A rule says this by itself when it goes `through` the path; platform administrators are asked no rule.
+    """
+    _containers[on] = path
+
+
+def containers() -> dict[str, str]:
+    """The paths by which rows of models lie in others."""
+    return dict(_containers)
+
+
 def names() -> list[str]:
     """Every permission that has a rule."""
     return sorted(_rules)
@@ -76,7 +90,8 @@ def rule_of(permission: str) -> Rule:
 def condition(actor: Actor, permission: str) -> Q:
     """The `Q` of the rows on which the actor holds the permission.
 
-    Platform administrators hold every permission on the rows that it is about; the portal itself on all.
+    Platform administrators hold every permission on the rows that it is about, unless they lie in the trash with what
+    holds them (`lies_in`); the portal itself on all.
     """
     found = rule_of(permission)
     if actor.scopes is not None and permission not in actor.scopes:
@@ -84,7 +99,7 @@ def condition(actor: Actor, permission: str) -> Q:
     if actor.is_system:
         return Q()
     if actor.is_platform_admin:
-        return found.rows
+        return found.rows & _held(found.model)
     held = found.condition(actor) if actor.is_authenticated else NOBODY
     return held if held == NOBODY else found.rows & held
 
@@ -143,6 +158,18 @@ def through(path: str, actor: Actor, permission: str) -> Q:
     """Composes a parent's rule into a child's: rows whose `path` leads to a row with this permission."""
     parents = rule_of(permission).model._default_manager.filter(condition(actor, permission))
     return Q(**{f"{path}__in": parents})
+
+
+def _held(model: type[Model]) -> Q:
+    """Rows of the model that lie in no row in the trash."""
+    path = _containers.get(model._meta.label)
+    if path is None:
+        return Q()
+    field: Any = model._meta.get_field(path)
+    parent: type[Model] = field.related_model
+    live = Q(deleted_at__isnull=True) if issubclass(parent, Trashable) else Q()
+    held = Q(**{f"{path}__in": parent._default_manager.filter(live & _held(parent))})
+    return held | Q(**{f"{path}__isnull": True}) if field.null else held
 
 
 def _view_of(obj: Model) -> str:
