@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.names import avatar_name
-from apps.accounts.querysets import UserQuerySet
+from apps.accounts.querysets import RefreshTokenQuerySet, UserQuerySet
 from apps.core.entities import Entity
 from apps.core.policy import answers
 
@@ -109,6 +109,8 @@ class RefreshToken(Entity):
     expires_at = models.DateTimeField(_("expires"))
     used_at = models.DateTimeField(_("used"), null=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True)
+
+    objects = RefreshTokenQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("refresh token")

@@ -28,3 +28,9 @@ def view_user(actor: Actor) -> Q:
 @rule("accounts.change_user", on="accounts.User", needs=_("the person themselves"))
 def change_user(actor: Actor) -> Q:
     return Q(pk=actor.user_id)
+
+
+@rule("accounts.view_refreshtoken", on="accounts.RefreshToken")
+def view_refreshtoken(actor: Actor) -> Q:
+    """When somebody's programs signed in is their own business."""
+    return Q(user_id=actor.user_id)

@@ -4,12 +4,17 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor, Role
-from apps.core.policy import condition, rule, through
+from apps.core.policy import condition, lies_in, rule, through
 from apps.datasets.models import Visibility
 from apps.datasets.sharing import DATASET
 from apps.projects.models import Project
 from apps.shares.kinds import declare_share_rules, granted
 from apps.shares.models import Level
+
+lies_in("datasets.Dataset", "project")
+lies_in("datasets.Item", "dataset")
+lies_in("datasets.Upload", "dataset")
+lies_in("datasets.Snapshot", "dataset")
 
 
 def _seen(actor: Actor) -> Q:

@@ -2,7 +2,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
-from apps.core.policy import rule, through
+from apps.core.policy import lies_in, rule, through
+
+lies_in("evaluation.InferenceJob", "job")
 
 
 @rule("evaluation.view_inferencejob", on="evaluation.InferenceJob")

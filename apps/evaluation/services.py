@@ -16,6 +16,7 @@ from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key, incoming_key
+from apps.core.storage.locks import blobs_shared
 from apps.datasets.defects import ERROR, Defect, describe
 from apps.datasets.images import MEDIA_TYPES, ImageFacts, ImageLimits, inspect
 from apps.evaluation import actions
@@ -69,16 +70,17 @@ def inference_start(
     trainer = _checked_trainer(checkpoint)
     settings = trainer.checked("predict", checkpoint.task, config or {})
     facts = _checked_pictures(files)
-    pictures = [_stored(project, file, found) for file, found in zip(files, facts, strict=True)]
-    return inference_create(
-        actor=actor,
-        project=project,
-        checkpoint=checkpoint,
-        pictures=pictures,
-        config=settings,
-        name=name,
-        or_newer=or_newer,
-    )
+    with blobs_shared(project.organization_id):
+        pictures = [_stored(project, file, found) for file, found in zip(files, facts, strict=True)]
+        return inference_create(
+            actor=actor,
+            project=project,
+            checkpoint=checkpoint,
+            pictures=pictures,
+            config=settings,
+            name=name,
+            or_newer=or_newer,
+        )
 
 
 @operation("evaluation.inference_create", permission="evaluation.add_inferencejob", on="project")
@@ -187,7 +189,7 @@ def _checked_pictures(files: Sequence["File[bytes]"]) -> list[ImageFacts]:
 
 def _refused(refusals: list[Defect]) -> Invalid | TooLarge:
     """One error that names every file; its code is that of the first."""
-    worded = [(defect, *describe(defect)) for defect in refusals]
+    worded = [(defect, *describe(defect, in_set=False)) for defect in refusals]
     first, sentence, hint = worded[0]
     kind = TooLarge if first.code in TOO_BIG else Invalid
     return kind(

@@ -4,7 +4,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
-from apps.core.policy import condition, rule, through
+from apps.core.policy import condition, lies_in, rule, through
+
+lies_in("experiments.Experiment", "project")
+lies_in("experiments.Run", "experiment")
 
 
 @rule("experiments.view_experiment", on="experiments.Experiment")

@@ -58,6 +58,8 @@ def capabilities(job: Job, *, may_change: bool) -> dict[str, bool]:
     active = job.state in {JobState.QUEUED, JobState.STARTING, JobState.RUNNING, JobState.UNREACHABLE}
     return {
         "start": may_change and job.state == JobState.DRAFT,
+        "change": may_change and job.state == JobState.DRAFT,
+        "delete": may_change and job.state == JobState.DRAFT,
         "stop": may_change and active,
         "resume": may_change and job.state in RESUMABLE,
         "retry": may_change and job.is_terminal,

@@ -4,8 +4,10 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor, Role
-from apps.core.policy import rule, through
+from apps.core.policy import lies_in, rule, through
 from apps.projects.models import ProjectMembership, ProjectRole
+
+lies_in("projects.ProjectMembership", "project")
 
 
 def _managed(actor: Actor) -> Q:

@@ -78,6 +78,22 @@ def groups_for_choice(actor: Actor) -> ResourceGroupQuerySet:
     return ResourceGroup.objects.visible(actor).usable_by(actor.organization_id).order_by("-is_default", "name")
 
 
+@dataclass(frozen=True, slots=True)
+class Largest:
+    """The most that one machine of a group has of each."""
+
+    cpus: int
+    gpus: int
+
+
+def largest_of(group: ResourceGroup | None) -> Largest | None:
+    """What the machines of a group offer to one piece of work; None while the group has none."""
+    rows = list(Node.objects.filter(group=group).values_list("cpus", "gpus")) if group else []
+    if not rows:
+        return None
+    return Largest(cpus=max(cpus for cpus, _gpus in rows), gpus=max(len(gpus) for _cpus, gpus in rows))
+
+
 def groups_with_nodes(actor: Actor) -> ResourceGroupQuerySet:
     """The groups that the chosen organization may use (platform administrators without one: all), by name, each with
     its nodes by name. Two queries."""

@@ -70,6 +70,12 @@ def schema_presets(trainer: Trainer, mode: str) -> list[dict[str, str]]:
     ]
 
 
+def cpu_preset(trainer: Trainer, mode: str) -> dict[str, Any] | None:
+    """The preset that the trainer has for machines without a GPU (`"for": "cpu"`)."""
+    presets = trainer.schema(mode).get("x-presets", [])
+    return next((preset for preset in presets if preset.get("for") == "cpu"), None)
+
+
 def title_of(key: str, field: dict[str, Any]) -> str:
     """What a setting is called in the reader's language; its key where the trainer gives no title."""
     return _worded(field, "title") or key

@@ -4,6 +4,9 @@ from apps.core.auditing import register_action
 
 CREATED = register_action("training.created", _("Training created"), _("%(actor)s created the training %(object)s."))
 CHANGED = register_action("training.changed", _("Training changed"), _("%(actor)s changed the training %(object)s."))
+DELETED = register_action(
+    "training.deleted", _("Draft deleted"), _("%(actor)s deleted the draft of the training %(object)s.")
+)
 STARTED = register_action("training.started", _("Training started"), _("%(actor)s started the training %(object)s."))
 RETRIED = register_action(
     "training.retried", _("Training repeated"), _("%(actor)s started the training %(object)s again.")

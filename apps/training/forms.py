@@ -1,4 +1,4 @@
-"""The form of a new training: everything but the trainer's settings, which `apps.trainers.forms` draws."""
+"""The form of a training: everything but the trainer's settings, which `apps.trainers.forms` draws."""
 
 from typing import Any
 
@@ -12,12 +12,18 @@ from apps.datasets.selectors import datasets_for_choice
 from apps.projects.models import Project
 from apps.projects.selectors import projects_for_choice
 from apps.resources.models import ResourceGroup
-from apps.resources.selectors import groups_for_choice
+from apps.resources.selectors import groups_for_choice, largest_of
 from apps.trainers.catalogue import Trainer
+from apps.trainers.forms import cpu_preset
+from apps.training.models import TrainingJob
 
 
 class TrainingForm(forms.Form):
-    """The trainer is chosen before."""
+    """The trainer is chosen before. With `training`, a draft, its trainer and project stay.
+
+    `first_settings` are the settings that a new training begins with, where they are not the trainer's defaults: on
+    machines without a GPU those of the trainer's preset for them.
+    """
 
     project = forms.ModelChoiceField(label=_("Project"), queryset=Project.objects.none())
     name = forms.CharField(label=_("Name"), max_length=120)
@@ -33,8 +39,11 @@ class TrainingForm(forms.Form):
     )
     seed = forms.IntegerField(label=_("Seed"), min_value=0, max_value=2**31 - 1, initial=0)
 
-    def __init__(self, *args: Any, actor: Actor, trainer: Trainer, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, actor: Actor, trainer: Trainer, training: TrainingJob | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.first_settings: dict[str, Any] = {}
         fields: dict[str, Any] = self.fields
         fields["project"].queryset = projects_for_choice(actor)
         fields["project"].empty_label = _("Choose a project")
@@ -54,6 +63,29 @@ class TrainingForm(forms.Form):
         ]
         fields["model"].choices = [(model.name, model.title) for model in descriptor.models]
         fields["resource_group"].initial = fields["resource_group"].queryset.first()
-        fields["cpus"].initial = descriptor.cpus
         fields["memory_mb"].initial = descriptor.memory_mb
         fields["gpus"].initial = descriptor.gpus
+        if training is None:
+            self._fit_machines(trainer)
+        else:
+            del fields["project"]
+            self.initial = _values_of(training)
+
+    def _fit_machines(self, trainer: Trainer) -> None:
+        """One CPU is left for a quick test beside the training; without a GPU the preset for CPUs comes first."""
+        fields: dict[str, Any] = self.fields
+        machine = largest_of(fields["resource_group"].initial)
+        fields["cpus"].initial = trainer.descriptor.cpus
+        if machine is None:
+            return
+        fields["cpus"].initial = min(trainer.descriptor.cpus, max(1, machine.cpus - 1))
+        preset = cpu_preset(trainer, "train") if not machine.gpus else None
+        if preset is not None:
+            self.first_settings = preset["values"]
+            fields["model"].initial = preset.get("model")
+
+
+def _values_of(training: TrainingJob) -> dict[str, Any]:
+    work = {name: getattr(training, name) for name in ("dataset", "task", "model", "seed")}
+    asked = ("name", "resource_group", "cpus", "memory_mb", "gpus", "priority")
+    return {**work, **{name: getattr(training.job, name) for name in asked}}

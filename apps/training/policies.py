@@ -2,10 +2,13 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
-from apps.core.policy import rule, through
+from apps.core.policy import lies_in, rule, through
 from apps.shares.kinds import declare_share_rules, granted
 from apps.shares.models import Level
 from apps.training.sharing import TRAINING_JOB
+
+lies_in("training.TrainingJob", "job")
+lies_in("training.Checkpoint", "job")
 
 
 @rule("training.view_trainingjob", on="training.TrainingJob")

@@ -1,6 +1,7 @@
 """Reads for pages and REST: a training's charts with the trainer's own titles, its artifacts."""
 
 import json
+import re
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -15,6 +16,8 @@ from apps.metrics.selectors import AXES, chart, series_of
 from apps.trainers.catalogue import Trainer, trainer
 from apps.trainers.forms import title_of
 from apps.training.models import TrainingJob
+
+CLASS = re.compile(r"/class \d+$")
 
 
 def charts(
@@ -35,10 +38,10 @@ def charts(
     series = series_of(job)
     chosen = [item for item in series if names is not None and item.name in names]
     drawn = chart(job, chosen, axis=axis, low=low, high=high, points=points)
-    styles = _trainer(training)
+    styles, classes = _trainer(training), _classes(training, series)
     shown = []
     for item in series if names is None else chosen:
-        found = _summary(item, styles)
+        found = _summary(item, styles, classes)
         if item.pk in drawn:
             found["points"], found["downsampled"] = drawn[item.pk]
         shown.append(found)
@@ -85,7 +88,19 @@ def _trainer(training: TrainingJob) -> Trainer | None:
         return None
 
 
-def _summary(series: Series, found: Trainer | None) -> dict[str, Any]:
+def _classes(training: TrainingJob, series: list[Series]) -> dict[str, str]:
+    """Own names of the classes that a metric's name, which is ASCII, calls `class <id>`.
+
+    A class that is itself called so goes by its own name.
+    """
+    if training.snapshot is None or not any(CLASS.search(item.name) for item in series):
+        return {}
+    rows = training.snapshot.revision.classes
+    names = {f"class {row['id']}": str(row["name"]) for row in rows}
+    return {**names, **{name: name for name in names.values()}}
+
+
+def _summary(series: Series, found: Trainer | None, classes: dict[str, str] | None = None) -> dict[str, Any]:
     style = found.descriptor.metrics.get(series.name) if found else None
     prefix, _found, rest = series.name.partition("/")
     # `val/ap50/<class>`: one chart for the classes.
@@ -93,7 +108,7 @@ def _summary(series: Series, found: Trainer | None) -> dict[str, Any]:
     goal = style.goal if style else None
     return {
         "name": series.name,
-        "title": found.text(style.title) if found and style else leaf or prefix,
+        "title": found.text(style.title) if found and style else (classes or {}).get(leaf, leaf) or prefix,
         "group": (style.group if style else None) or (prefix if series.scope == "system" else middle or series.name),
         "split": (style.split if style else None) or (prefix if prefix in {"train", "val"} else ""),
         "scope": series.scope,

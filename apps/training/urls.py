@@ -7,6 +7,7 @@ urlpatterns = [
     path("", views.training_list, name="list"),
     path("new/", views.training_create, name="create"),
     path("<uuid:pk>/", views.training_monitor, name="monitor"),
+    path("<uuid:pk>/change/", views.training_change, name="change"),
     path("<uuid:pk>/checkpoints/", views.training_checkpoints, name="checkpoints"),
     path("<uuid:pk>/config/", views.training_config, name="config"),
     path("<uuid:pk>/results/", views.training_results, name="results"),

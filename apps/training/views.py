@@ -15,6 +15,7 @@ from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors, page_of, search_of, signed_in
 from apps.jobs.selectors import summary
 from apps.jobs.states import JobState
+from apps.projects.selectors import projects_for_choice
 from apps.trainers.catalogue import Trainer, trainer, trainers
 from apps.trainers.forms import config_of, schema_fields, schema_presets
 from apps.training import selectors, services
@@ -53,9 +54,32 @@ def training_create(request: PortalRequest) -> HttpResponse:
             try:
                 return redirect(_saved(request, fields))
             except Invalid as error:
-                errors = {name: [str(text) for text in texts] for name, texts in error.fields.items()}
+                errors = _by_name(error)
                 raise
-    context = _form_context(chosen, form, config, errors)
+    context = _form_context(chosen, form, config if form.is_bound else form.first_settings, errors)
+    context |= _choice_of_trainers(request)
+    return render(request, "training/form.html", context, status=422 if form.errors else 200)
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def training_change(request: PortalRequest, pk: str) -> HttpResponse:
+    """The form of a new training, filled in with a draft."""
+    training = _training(request, pk)
+    policy.require(request.actor, "training.change_trainingjob", training)
+    if training.job.state != JobState.DRAFT:
+        return redirect(training)
+    chosen, posted = trainer(training.trainer), request.POST or None
+    form = TrainingForm(posted, actor=request.actor, trainer=chosen, training=training)
+    config, errors = (config_of(chosen, "train", request.POST) if form.is_bound else training.config), {}
+    if form.is_valid():
+        with form_errors(form):
+            try:
+                return redirect(_changed(request, training, {**form.cleaned_data, "config": config}))
+            except Invalid as error:
+                errors = _by_name(error)
+                raise
+    context = _form_context(chosen, form, config, errors) | {"training": training}
     return render(request, "training/form.html", context, status=422 if form.errors else 200)
 
 
@@ -123,6 +147,29 @@ def _saved(request: PortalRequest, fields: dict[str, Any]) -> TrainingJob:
         return training
 
 
+def _changed(request: PortalRequest, training: TrainingJob, fields: dict[str, Any]) -> TrainingJob:
+    # One transaction: a draft that cannot start is shown as it was sent, and saved only with the next try.
+    with transaction.atomic():
+        training = services.training_change(actor=request.actor, training=training, **fields)
+        if "start" in request.POST:
+            services.training_start(actor=request.actor, training=training)
+        return training
+
+
+def _by_name(error: Invalid) -> dict[str, list[str]]:
+    return {name: [str(text) for text in texts] for name, texts in error.fields.items()}
+
+
+def _choice_of_trainers(request: PortalRequest) -> dict[str, Any]:
+    """Links to the form of each trainer, which keep what was chosen before; one that only tries the system out is
+    last."""
+    query, links = request.GET.copy(), []
+    for found in sorted(trainers(), key=lambda found: not found.needs_dataset):
+        query["trainer"] = found.name
+        links.append((found, f"?{query.urlencode()}"))
+    return {"trainers": links, "has_projects": projects_for_choice(request.actor).exists()}
+
+
 def _chosen_trainer(request: PortalRequest) -> Trainer:
     """The trainer of `?trainer=`; the first that wants a dataset otherwise."""
     try:
@@ -138,11 +185,9 @@ def _form_context(chosen: Trainer, form: TrainingForm, config: dict[str, Any], e
     return {
         "form": form,
         "trainer": chosen,
-        "trainers": trainers(),
         "description": chosen.text(chosen.descriptor.description),
         "fields": schema_fields(chosen, "train", config, errors),
         "presets": schema_presets(chosen, "train"),
-        "has_projects": form.fields["project"].queryset.exists(),  # type: ignore[attr-defined]
     }
 
 
@@ -166,12 +211,18 @@ def _actions(training: TrainingJob) -> list[dict[str, Any]]:
     """Buttons of the page; monitor.js shows those that the job's capabilities allow now."""
     api, detail = f"/api/v1/training-jobs/{training.pk}", "/training/{id}/"
     stop = _("Stop this training? It writes a checkpoint first and can be resumed.")
+    stopping = _("The training is stopping: it writes its checkpoint.")
+    edit, delete = reverse("training:change", args=[training.pk]), _("Delete this draft?")
     return [
         {"name": "start", "url": f"{api}/start", "label": _("Start"), "icon": "player-play", "variant": "primary"},
-        {"name": "stop", "url": f"{api}/stop", "label": _("Stop"), "icon": "player-stop", "confirm": stop},
+        {"name": "change", "href": edit, "label": _("Edit"), "icon": "edit"},
+        {"name": "stop", "url": f"{api}/stop", "label": _("Stop"), "icon": "player-stop", "confirm": stop}
+        | {"danger": True, "done": stopping, "done_state": JobState.STOPPING.value},
         {"name": "resume", "url": f"{api}/resume", "label": _("Resume"), "icon": "player-play", "variant": "primary"},
         {"name": "retry", "url": f"{api}/retry", "label": _("Retry"), "icon": "refresh", "next": detail},
         {"name": "clone", "url": f"{api}/clone", "label": _("Clone"), "icon": "copy", "next": detail},
+        {"name": "delete", "url": api, "method": "DELETE", "label": _("Delete"), "icon": "trash", "confirm": delete}
+        | {"danger": True, "next": reverse("training:list")},
     ]
 
 

@@ -7,7 +7,7 @@ are opened to nobody who does not prove first who they are. The views keep their
 
 import io
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -35,10 +35,10 @@ from apps.jobs.attempt_api.views import MAX_BODY, attempt_token
 from apps.jobs.services import attempts
 from apps.jobs.services.ingest import MAX_FILE_BYTES
 
-Message = MutableMapping[str, Any]
+Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 Proof = Callable[[ASGIRequest, Mapping[str, str]], None]
 
 UUID_FORM = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -61,7 +61,8 @@ def _person(request: ASGIRequest, found: Mapping[str, str]) -> None:
     SessionMiddleware(lambda _request: HttpResponse()).process_request(request)
     request.user = get_user(request)
     request.request_id = ""  # type: ignore[attr-defined]
-    asked = Request(request, authenticators=[kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES])
+    kinds: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+    asked = Request(request, authenticators=[kind() for kind in kinds])
     try:
         known = asked.user.is_authenticated
     except PermissionDenied:
@@ -101,7 +102,7 @@ class BodyLimits:
     def __init__(self, application: Application) -> None:
         self.application = application
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         announced = _announced(scope)
         if announced is None or announced > limit:

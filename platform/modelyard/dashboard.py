@@ -109,6 +109,12 @@ def _address(name: str, *args: Any) -> str:
         return ""
 
 
+def _new_in(project: Project, name: str) -> str:
+    """The address of a form of something new, with the project chosen."""
+    address = _address(name)
+    return f"{address}?project={project.pk}" if address else ""
+
+
 def _job(job: Job) -> dict[str, Any]:
     left = eta(job)
     return {
@@ -129,7 +135,10 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
 
 def _datasets_panel(actor: Actor, project: Project) -> dict[str, Any]:
     rows = Dataset.objects.visible(actor).filter(project=project).order_by("-updated_at")[:PANEL_ROWS]
-    return {"datasets": [_dataset(row) for row in rows], "href": _address("datasets:list")}
+    found = {"datasets": [_dataset(row) for row in rows], "href": _address("datasets:list")}
+    if policy.allows(actor, "datasets.add_dataset", project):
+        found |= {"new_label": _("New dataset"), "new_href": _new_in(project, "datasets:create")}
+    return found
 
 
 def _jobs_panel(actor: Actor, project: Project) -> dict[str, Any]:
@@ -139,8 +148,10 @@ def _jobs_panel(actor: Actor, project: Project) -> dict[str, Any]:
         .select_related("project")
         .order_by(_active_first(), "-id")[:PANEL_ROWS]
     )
-    may_train = policy.allows(actor, "projects.contribute_project", project)
-    return {"jobs": [_job(job) for job in rows], "href": _address("training:list"), "may_train": may_train}
+    found = {"jobs": [_job(job) for job in rows], "href": _address("training:list")}
+    if policy.allows(actor, "projects.contribute_project", project):
+        found |= {"new_label": _("New training"), "new_href": _new_in(project, "training:create")}
+    return found
 
 
 def _experiments_panel(actor: Actor, project: Project) -> dict[str, Any]:

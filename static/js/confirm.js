@@ -1,6 +1,7 @@
 /**
  * The question before an act, as a dialog of the page. `data-confirm="…"` on a form, on its submit button, or (through
- * hx-confirm) on anything that htmx sends. Optional: `data-confirm-detail`, `data-confirm-label`, `data-confirm-danger`.
+ * hx-confirm) on anything that htmx sends. `data-confirm-label` says what
+ * the answer does; optional: `data-confirm-detail`, `data-confirm-danger`.
  */
 
 /**
@@ -69,7 +70,8 @@ export function startConfirm() {
   document.addEventListener("htmx:confirm", (event) => {
     event.preventDefault();
     const { ctx, issueRequest, dropRequest } = event.detail;
-    ask(ctx.confirm, { danger: "confirmDanger" in ctx.sourceElement.dataset }).then((answer) =>
+    const { confirmLabel: label, confirmDetail: detail, ...rest } = ctx.sourceElement.dataset;
+    ask(ctx.confirm, { label, detail, danger: "confirmDanger" in rest }).then((answer) =>
       answer ? issueRequest() : dropRequest(),
     );
   });

@@ -3,7 +3,7 @@
  * their attributes are those of templates/training/monitor.html. The page is drawn by the server; everything here keeps
  * it current, and a reload at any moment shows the same.
  */
-import { ApiError, get, post, withQuery } from "./api.js";
+import { ApiError, call, get, withQuery } from "./api.js";
 import { LineChart } from "./charts/line.js";
 import { askFor } from "./confirm.js";
 import { el, icon, throttle } from "./dom.js";
@@ -109,9 +109,10 @@ class Monitor {
 
   #pill(state, { reason = "" } = {}) {
     const ended = state === "live" && this.summary && isFinished(this.summary.state);
+    const draft = this.summary?.state === "draft";
     const pill = this.part("live-pill");
     if (pill) {
-      pill.hidden = Boolean(ended); // the state of the job says it
+      pill.hidden = Boolean(ended || draft); // the state of the job says it
       pill.dataset.state = ended ? "ended" : state;
       pill.textContent = PILL[ended ? "ended" : state]();
       pill.title = fill(gettext("Last message at %(time)s"), { time: clock(this.client.heard / 1000) });
@@ -337,7 +338,7 @@ class Monitor {
         }
       });
     }
-    for (const button of this.parts("action")) button.addEventListener("click", () => this.#act(button));
+    for (const button of this.parts("action")) if (button.dataset.url) button.addEventListener("click", () => this.#act(button));
     setInterval(() => document.visibilityState === "visible" && this.summary && !this.summary.finished_at && this.#elapsed(), 1000);
   }
 
@@ -346,9 +347,11 @@ class Monitor {
     button.setAttribute("aria-busy", "true");
     button.disabled = true;
     try {
-      const answer = await post(button.dataset.url);
-      if (button.dataset.next && answer?.id) location.assign(button.dataset.next.replace("{id}", answer.id));
-      else toast(button.dataset.done || gettext("Done."), "success");
+      const { url, method = "POST", next, done, doneState } = button.dataset;
+      const answer = await call(method, url, method === "POST" ? { body: {} } : {});
+      if (next) return void location.assign(next.replace("{id}", answer?.id));
+      const isTrue = !doneState || doneState === answer?.job?.state;
+      toast((isTrue && done) || gettext("Done."), "success");
     } catch (error) {
       toast([error.message, error.hint].filter(Boolean).join(" "), "error");
     } finally {

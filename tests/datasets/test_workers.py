@@ -1,5 +1,7 @@
 """Several at once, workers that die, and what is swept behind them."""
 
+import contextlib
+import hashlib
 import io
 import os
 import threading
@@ -10,19 +12,27 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.utils import timezone
 
 from apps.core.identity import Actor
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
+from apps.core.storage.locks import blobs_shared
+from apps.core.testing import Cast
 from apps.datasets import services
 from apps.datasets.folders import UploadFolder, uploads_root
 from apps.datasets.models import Blob, Dataset, Entry, Revision, Upload, UploadState
 from apps.datasets.samples import sample_archive
-from apps.datasets.services import messages, publishing
-from apps.datasets.services.locks import blobs_shared, upload_lock
+from apps.datasets.services import messages, publishing, uploads
+from apps.datasets.services.locks import upload_lock
+from apps.evaluation import services as evaluation
+from apps.jobs.models import Job
+from apps.jobs.services import ingest
 from tests.factories.datasets import SYSTEM, DatasetFactory, owner_of, published, shapes, uploaded
+from tests.factories.evaluation import PNG
+from tests.jobs.support import running
 
 
 def owner(dataset: Dataset) -> Actor:
@@ -66,8 +76,8 @@ def only(pattern: str) -> dict[str, bytes]:
 @pytest.mark.django_db(transaction=True)
 def test_two_publications_at_once_become_two_revisions() -> None:
     dataset = DatasetFactory()
-    uploads = [ready(dataset, only("/train/")), ready(dataset, only("/val/"))]
-    raised = at_once(*(lambda upload=upload: services.upload_store(upload.pk) for upload in uploads))  # type: ignore[misc]
+    two = [ready(dataset, only("/train/")), ready(dataset, only("/val/"))]
+    raised = at_once(*(lambda upload=upload: services.upload_store(upload.pk) for upload in two))  # type: ignore[misc]
     assert raised == []
     assert list(Revision.objects.order_by("no").values_list("no", flat=True)) == [1, 2]
     assert Upload.objects.filter(state=UploadState.PUBLISHED).count() == 2
@@ -102,6 +112,71 @@ def test_files_sent_side_by_side_are_all_counted() -> None:
     upload.refresh_from_db()
     assert (upload.file_count, upload.byte_count) == (40, 120)
     assert len(list(services.received_files(upload))) == 40
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_files_for_one_path_at_once_one_is_there_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = services.upload_create(actor=SYSTEM, dataset=DatasetFactory())
+    both, count = threading.Barrier(2), uploads._upload_count
+
+    def counted(**arguments: Any) -> bool:
+        """Both have looked for the file by now, unless one waits for the other."""
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(1)
+        return count(**arguments)
+
+    def send(size: int) -> None:
+        services.upload_receive(actor=SYSTEM, upload=upload, path="images/one.jpg", stream=io.BytesIO(b"x" * size))
+
+    monkeypatch.setattr(uploads, "_upload_count", counted)
+    assert at_once(lambda: send(3), lambda: send(5)) == []
+    upload.refresh_from_db()
+    (found,) = services.received_files(upload)
+    assert found == ("images/one.jpg", upload.byte_count)
+    assert upload.file_count == 1
+
+
+def sweep_between(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, content: bytes) -> Callable[[Job], None]:
+    """Sweeps when an app has stored the blob `content` and is about to name it, as `name` of the module does.
+
+    A dataset that was deleted for good held the same bytes. Returns a check that they are there.
+    """
+    digest, naming = hashlib.sha256(content).hexdigest(), getattr(module, name)
+    swept = []
+
+    def named(**arguments: Any) -> Any:
+        organization_id = (arguments.get("project") or arguments["attempt"].job).organization_id
+        if not swept:
+            Blob.objects.create(organization_id=organization_id, sha256=digest, size=len(content))
+            assert storage().size(blob_key(organization_id, digest)) == len(content)
+            assert at_once(lambda: swept.append(services.sweep())) == []
+        return naming(**arguments)
+
+    def check(job: Job) -> None:
+        assert len(swept) == 1
+        assert storage().read(blob_key(job.organization_id, digest)) == content
+        services.sweep()
+        assert not Blob.objects.filter(sha256=digest).exists(), "nobody stores now"
+        assert storage().read(blob_key(job.organization_id, digest)) == content, "the job's row names it"
+
+    monkeypatch.setattr(module, name, named)
+    return check
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_jobs_file_is_not_swept_before_its_row_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher, content = running(), b"the bytes of a checkpoint"
+    check = sweep_between(monkeypatch, ingest, "_file_row", content)
+    assert launcher.upload("best.pt", content)[0] == 200
+    check(launcher.attempt.job)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_picture_to_try_is_not_swept_before_its_row_is_there(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = cast.sample("tried-checkpoint")
+    check = sweep_between(monkeypatch, evaluation, "inference_create", PNG)
+    files = [SimpleUploadedFile("a.png", PNG)]
+    check(evaluation.inference_start(actor=cast.owner.actor, checkpoint=checkpoint, files=files).job)
 
 
 @pytest.mark.django_db(transaction=True)

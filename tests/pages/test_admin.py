@@ -7,9 +7,10 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.functional import Promise
 
+from apps.accounts.models import RefreshToken
 from tests.factories.jobs import JobFactory
 
 HANGUL = re.compile(r"[가-힣]")
@@ -55,6 +56,31 @@ def test_failures_of_other_organizations_stay_with_them(cast):
     cast.stranger.user.is_staff = True
     cast.stranger.user.save(update_fields=["is_staff"])
     assert cast.canary not in cast.stranger.portal.get("/admin/").content.decode()
+
+
+def staff(person):
+    person.user.is_staff = True
+    person.user.save(update_fields=["is_staff"])
+    return person.portal
+
+
+def test_an_organizations_page_shows_guests_themselves_and_engineers_everybody(cast):
+    path = f"/admin/organizations/organization/{cast.sample('organization').pk}/change/"
+    people = {person.user.name for person in (cast.guest, cast.member, cast.owner)}
+    for person, seen in ((cast.guest, {cast.guest.user.name}), (cast.member, people), (cast.platform, people)):
+        text = staff(person).get(path).content.decode()
+        assert {name for name in people if name in text} == seen, person
+
+
+def test_when_programs_signed_in_is_seen_by_their_person_and_platform_administrators(cast):
+    cast.owner.token  # noqa: B018 - a sign-in of the person
+    spent = timezone.now().replace(year=2001, month=2, day=3)
+    assert RefreshToken.objects.filter(user=cast.owner.user).update(used_at=spent) == 1
+    path = f"/admin/accounts/user/{cast.owner.user.pk}/change/"
+    for person, seen in ((cast.owner, True), (cast.member, False), (cast.platform, True)):
+        response = staff(person).get(path)
+        assert response.status_code == 200
+        assert ("2001" in response.content.decode()) is seen, person
 
 
 def test_every_list_opens_for_platform_administrators(cast):

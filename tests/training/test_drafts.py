@@ -235,3 +235,28 @@ def test_the_page_of_the_list_asks_the_same_number_of_questions(cast: Cast) -> N
             TrainingJobFactory(job__project=cast.sample("project"))
 
     assert_constant_queries(lambda: cast.owner.portal.get("/training/"), add_rows=add_rows)
+
+
+def test_a_draft_is_deleted_with_an_entry_in_the_audit(cast: Cast) -> None:
+    made = cast.owner.rest.post("/training-jobs", body(cast)).json()
+    assert made["job"]["capabilities"]["delete"]
+    assert cast.owner.rest.delete(f"/training-jobs/{made['id']}").status_code == 204
+    assert not Job.objects.filter(pk=made["id"]).exists()
+    event = AuditEvent.objects.get(action="training.deleted", entity_id=made["id"])
+    assert (event.actor_id, event.entity_name) == (cast.owner.user.pk, "First training")
+
+
+def test_what_was_started_is_not_deleted(cast: Cast) -> None:
+    training = TrainingJobFactory(job__project=cast.sample("project"), job__state=JobState.QUEUED)
+    answer = cast.owner.rest.delete(f"/training-jobs/{training.pk}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_a_draft")
+    assert not cast.owner.rest.get(f"/training-jobs/{training.pk}").json()["job"]["capabilities"]["delete"]
+    assert TrainingJob.objects.filter(pk=training.pk).exists()
+
+
+def test_a_draft_that_changed_meanwhile_is_not_deleted(cast: Cast) -> None:
+    made = cast.owner.rest.post("/training-jobs", body(cast)).json()
+    cast.owner.rest.patch(f"/training-jobs/{made['id']}", {"name": "Changed meanwhile"})
+    answer = cast.owner.rest.delete(f"/training-jobs/{made['id']}", headers={"If-Match": '"1"'})
+    assert answer.status_code == 412
+    assert Job.objects.filter(pk=made["id"]).exists()

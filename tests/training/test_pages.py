@@ -1,13 +1,21 @@
 """The portal's pages of trainings."""
 
+import re
+from typing import Any
+
 import pytest
 
 from apps.core.testing import Cast
+from apps.datasets.services import snapshot_for_training
 from apps.jobs.models import JobArtifact
 from apps.jobs.states import JobState
+from apps.metrics.models import Series
+from apps.resources.models import Node
 from apps.training.models import TrainingJob
 from apps.training.selectors import figure_of
-from tests.factories.datasets import DatasetFactory
+from tests.factories.datasets import DatasetFactory, published, shapes
+from tests.factories.resources import ResourceGroupFactory
+from tests.factories.training import TrainingJobFactory
 
 
 def test_the_form_draws_every_setting_of_the_trainer(cast: Cast) -> None:
@@ -122,3 +130,128 @@ def test_a_dataset_names_the_trainings_that_use_it(cast: Cast) -> None:
     TrainingJob.objects.filter(pk=training.pk).update(dataset=cast.sample("dataset"))
     page = cast.owner.portal.get(f"/datasets/{cast.sample('dataset').pk}/usage/").content.decode()
     assert training.get_absolute_url() in page
+
+
+# Drafts
+
+
+@pytest.fixture
+def draft(cast: Cast) -> TrainingJob:
+    cast.owner.portal.post("/training/new/?trainer=reference", _posted(cast, draft="1", **{"config.steps": "77"}))
+    return TrainingJob.objects.get()
+
+
+def test_the_form_of_a_draft_is_filled_in_and_saves_what_is_changed(cast: Cast, draft: TrainingJob) -> None:
+    path = f"/training/{draft.pk}/change/"
+    page = cast.owner.portal.get(path).content.decode()
+    assert _value(page, "name") == "From the form"
+    assert _value(page, "config.steps") == "77"
+    assert 'name="project"' not in page
+    values = _posted(cast, name="Renamed", seed="5", **{"config.steps": "78"})
+    answer = cast.owner.portal.post(path, values)
+    assert (answer.status_code, answer["Location"]) == (302, draft.get_absolute_url())
+    draft = TrainingJob.objects.get()
+    assert (draft.job.name, draft.seed, draft.config["steps"], draft.job.state) == ("Renamed", 5, 78, "draft")
+
+
+def test_a_draft_can_be_started_from_its_form(cast: Cast, draft: TrainingJob) -> None:
+    path = f"/training/{draft.pk}/change/"
+    cast.owner.portal.post(path, _posted(cast, start="1"))
+    assert TrainingJob.objects.get().job.state == JobState.QUEUED
+    # The form is of drafts alone.
+    assert cast.owner.portal.get(path)["Location"] == draft.get_absolute_url()
+
+
+def test_a_draft_with_wrong_settings_keeps_what_it_had(cast: Cast, draft: TrainingJob) -> None:
+    page = cast.owner.portal.post(f"/training/{draft.pk}/change/", _posted(cast, **{"config.steps": "0"}))
+    assert page.status_code == 422
+    assert _value(page.content.decode(), "config.steps") == "0"
+    assert TrainingJob.objects.get().config["steps"] == 77
+
+
+def test_the_page_of_a_draft_offers_to_edit_and_delete_it_and_is_not_called_live(
+    cast: Cast, draft: TrainingJob
+) -> None:
+    page = cast.owner.portal.get(draft.get_absolute_url()).content.decode()
+    assert _shown(page, "change") and _shown(page, "delete")
+    assert re.search(r"data-live-pill[^>]* hidden", page)
+    cast.owner.rest.post(f"/training-jobs/{draft.pk}/start")
+    page = cast.owner.portal.get(draft.get_absolute_url()).content.decode()
+    assert not _shown(page, "change") and not _shown(page, "delete")
+    assert not re.search(r"data-live-pill[^>]* hidden", page)
+
+
+# What the form begins with
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "expected"),
+    [
+        (8, [], ("16", "yolov8-tiny", "2")),
+        (2, [], ("16", "yolov8-tiny", "1")),
+        (1, [], ("16", "yolov8-tiny", "1")),
+        (8, [{"index": 0, "name": "GPU", "memory_mb": 81559}], ("100", "", "2")),
+    ],
+)
+def test_the_form_fits_the_machine(cast: Cast, cpus: int, gpus: list[Any], expected: tuple[str, ...]) -> None:
+    """Settings for CPUs where there is no GPU, and a CPU left for a quick test."""
+    Node.objects.all().delete()
+    group = ResourceGroupFactory(organization=None, is_default=True)
+    Node.objects.create(name="machine", group=group, cpus=cpus, gpus=gpus)
+    page = cast.owner.portal.get("/training/new/?trainer=ultralytics").content.decode()
+    model = re.search(r'<select name="model".*?</select>', page, re.DOTALL)
+    assert model is not None
+    chosen = re.search(r'value="([^"]*)" selected', model[0])
+    assert (_value(page, "config.epochs"), chosen[1] if chosen else "", _value(page, "cpus")) == expected
+
+
+def test_the_trainer_that_only_tries_the_system_out_comes_last(cast: Cast) -> None:
+    page = cast.owner.portal.get("/training/new/?project=1").content.decode()
+    assert re.findall(r'href="\?project=1&amp;trainer=(\w+)"', page) == ["ultralytics", "reference"]
+
+
+def test_a_projects_page_leads_to_forms_that_have_the_project_chosen(cast: Cast) -> None:
+    pk = cast.sample("project").pk
+    cast.owner.rest.post("/projects", {"name": "Another, so that none is the only one"})
+    page = cast.owner.portal.get(f"/projects/{pk}/").content.decode()
+    for path in ("/training/new/", "/datasets/new/"):
+        assert f'href="{path}?project={pk}"' in page
+        form = cast.owner.portal.get(f"{path}?project={pk}").content.decode()
+        assert f'value="{pk}" selected' in form
+    assert "?project=" not in cast.viewer.portal.get(f"/projects/{pk}/").content.decode()
+
+
+# Names of classes
+
+
+def test_series_of_classes_are_titled_by_their_own_names(cast: Cast) -> None:
+    """A metric's name is ASCII: a trainer says `class <id>` for a name that is not."""
+    files = {path: body.replace(b"circle", "원형".encode()) if path.endswith(".yaml") else body
+             for path, body in shapes().items()}  # fmt: skip
+    dataset = published(DatasetFactory(project=cast.sample("project")), files, person=cast.owner.user)
+    snapshot = snapshot_for_training(actor=cast.owner.actor, dataset=dataset)
+    number = next(row["id"] for row in snapshot.revision.classes if row["name"] == "원형")
+    training = TrainingJobFactory(
+        job__project=cast.sample("project"), trainer="ultralytics", dataset=dataset, snapshot=snapshot
+    )
+    for name in (f"val/ap50/class {number}", "val/ap50/square", "val/ap50/class 99", "val/map50"):
+        Series.objects.create(job=training.job, name=name, scope="epoch")
+    found = cast.owner.rest.get(f"/training-jobs/{training.pk}/metrics").json()["series"]
+    titles = {row["name"]: (row["title"], row["group"]) for row in found}
+    assert titles[f"val/ap50/class {number}"] == ("원형", "ap50")
+    assert titles["val/ap50/square"] == ("square", "ap50")
+    assert titles["val/ap50/class 99"] == ("class 99", "ap50")
+    assert titles["val/map50"] == ("mAP50", "map")
+
+
+def _value(page: str, name: str) -> str:
+    field = re.search(rf'<input[^>]* name="{re.escape(name)}"[^>]*>', page)
+    assert field is not None, name
+    found = re.search(r' value="([^"]*)"', field[0])
+    return found[1] if found else ""
+
+
+def _shown(page: str, action: str) -> bool:
+    button = re.search(rf'<(?:a|button)[^>]* data-action="{action}"[^>]*>', page)
+    assert button is not None, action
+    return " hidden" not in button[0]

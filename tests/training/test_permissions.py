@@ -21,6 +21,7 @@ class TestTrainings(PermissionMatrix):
     POST   /training-jobs                       201    =       403     400     201      =      400    400       401        201
     GET    /training-jobs/{training-job}        200    =       =       404     200      =      404    404       401        200
     PATCH  /training-jobs/{training-job}        200    =       403     404     200      =      404    404       401        200
+    DELETE /training-jobs/{training-job}        204    =       403     404     204      =      404    404       401        204
     POST   /training-jobs/{training-job}/start  200    =       403     404     200      =      404    404       401        200
     POST   /training-jobs/{training-job}/stop   409    =       403     404     409      =      404    404       401        409
     POST   /training-jobs/{training-job}/resume 409    =       403     404     409      =      404    404       401        409
@@ -40,6 +41,7 @@ class TestTrainings(PermissionMatrix):
     GET   /training/                            200    =       =       =       =        =      =      =         302        200
     GET   /training/new/                        200    =       =       =       =        =      =      =         302        200
     GET   /training/{training-job}/             200    =       =       404     200      =      404    404       302        200
+    GET   /training/{training-job}/change/      200    =       403     404     200      =      404    404       302        200
     GET   /training/{training-job}/checkpoints/ 200    =       =       404     200      =      404    404       302        200
     GET   /training/{training-job}/config/      200    =       =       404     200      =      404    404       302        200
     GET   /training/{training-job}/results/     200    =       =       404     200      =      404    404       302        200

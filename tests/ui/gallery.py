@@ -48,6 +48,7 @@ GALLERY = """{% extends "base.html" %}{% load i18n ui static %}
 {% panel title="Upload" %}{% include "components/dropzone.html" with url="/x" folders=True text="JPEG, PNG, WebP; labels as YOLO text files." only %}{% endpanel %}
 {% panel title="Pictures" %}<div data-boxes-scope><div class="chart-tools"><label class="form-check form-switch m-0"><input class="form-check-input" type="checkbox" checked data-boxes-toggle>Boxes</label><label>Score<input class="form-range" type="range" min="0" max="1" step="0.01" value="0" data-boxes-threshold><output>0.00</output></label></div><div class="image-grid">{% for picture in pictures %}{% include "components/image_tile.html" with src=picture.src alt=picture.alt width=320 height=240 boxes=picture.boxes classes=classes caption=picture.alt note="320 × 240" href="#" only %}{% endfor %}</div></div>{% endpanel %}
 <div class="chart-grid">{% panel title="Confusion" %}<div class="chart" role="img" aria-label="matrix" data-figure="matrix" data-classes='["circle", "square", "triangle"]' data-values="[[40, 2, 1], [3, 37, 0], [0, 4, 33]]"></div>{% endpanel %}
+{% panel title="Confusion of many" %}<div class="chart" role="img" aria-label="matrix of many" data-figure="matrix" data-classes="{{ many.classes }}" data-values="{{ many.values }}"></div>{% endpanel %}
 {% panel title="Per class" %}<div class="chart" role="img" aria-label="bars" data-figure="bars" data-values='[{"name": "circle", "value": 0.97}, {"name": "square", "value": 0.91}, {"name": "triangle", "value": 0.72}]'></div>{% endpanel %}
 {% panel title="Precision and recall" %}<div class="chart" role="img" aria-label="curve" data-figure="curve" data-x="recall" data-y="precision" data-values='{{ curve }}'></div>{% endpanel %}</div>
 {% panel body=False %}{% include "components/empty_state.html" with icon="database" title="No datasets yet" text="A dataset holds the pictures and labels that models learn from." label="Create a dataset" href="#" only %}{% endpanel %}
@@ -177,7 +178,10 @@ def context(theme: str = "system") -> dict[str, Any]:
         "errors": [],
         "choices": [],
     }
+    many = [f"결함 종류 {number}" for number in range(1, 30)] + ["background"]
+    counts = [[(row * 7 + column) % 23 if row != column else 90 for column in range(30)] for row in range(30)]
     return {
+        "many": {"classes": json.dumps(many), "values": json.dumps(counts)},
         "theme": theme,
         "languages": [("en", "English"), ("ko", "Korean")],
         "organization": SimpleNamespace(id=1, name="Hanbit Optics"),

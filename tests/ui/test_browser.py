@@ -130,7 +130,8 @@ def test_curves_grow_without_a_reload_and_none_is_lost(page, portal):
     page.fill("[data-log-search]", "WARNING")
     wait(page, "document.querySelector('[data-log-count]').textContent", "1 / 1")
     page.click("[data-action=stop]")
-    page.wait_for_selector("#confirm.show [data-confirm-yes]")
+    page.wait_for_selector("#confirm.show [data-confirm-yes].btn-danger")
+    assert page.locator("[data-confirm-yes]").inner_text() == "Stop"
     page.click("[data-confirm-yes]")
     page.wait_for_selector("[data-badge][data-state=stopped]")
     page.wait_for_selector("[data-action=stop]", state="hidden")
@@ -183,6 +184,25 @@ def test_gallery_keeps_to_the_policy_in_korean_on_a_phone(page, portal):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.click(".topbar [data-bs-target='#sidebar']")
     page.wait_for_selector("#sidebar.show >> text=자원 그룹")
+    assert page.complaints == []
+
+
+NAMES = """(() => {
+  const box = document.querySelector("[aria-label='matrix of many']");
+  const chart = window.echarts.getInstanceByDom(box);
+  if (!chart) return "";
+  const words = chart.getZr().storage.getDisplayList().filter((one) => one.type === "tspan").map((one) => one.style.text);
+  return [...JSON.parse(box.dataset.classes)].map((name) => words.filter((word) => word === name).length).join("");
+})()"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_matrix_of_thirty_classes_names_each_on_both_axes(page, portal, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(portal.url)
+    page.locator("[aria-label='matrix of many']").scroll_into_view_if_needed()
+    wait(page, NAMES, "2" * 30)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.complaints == []
 
 

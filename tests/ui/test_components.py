@@ -18,6 +18,17 @@ EXTERNAL = re.compile(r"(?:src|href|action|url\()\s*=?\s*[\"'(]?\s*(?:https?:)?/
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
+ASKS = re.compile(r"<[a-z]+\b(?:[^<>]|\{%[^%]*%\})*?data-confirm=.*?(?=<)", re.DOTALL)
+
+
+@pytest.mark.parametrize("path", [path for path in TEMPLATES if "data-confirm=" in path.read_text()], ids=str)
+def test_every_question_says_what_its_answer_does(path: Path) -> None:
+    """Beside "Cancel" a button "Continue" says nothing."""
+    asked = ASKS.findall(path.read_text())
+    assert asked
+    assert [text for text in asked if "data-confirm-label=" not in text] == []
+
+
 class Page(HTMLParser):
     """What is wrong with a page, and what it holds."""
 

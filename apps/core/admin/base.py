@@ -12,6 +12,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin, TabularInline
 
+from apps.core import policy
 from apps.core.admin.selections import selected_delete
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
@@ -150,7 +151,10 @@ class ReadOnlyAdmin(PolicyAdmin):
 
 
 class PolicyInline(TabularInline):
-    """Rows shown under their parent, read-only; the parent's page has the actions."""
+    """Rows shown under their parent, read-only; the parent's page has the actions.
+
+    Of rows with a rule of their own, those that the person may see; others are seen by whoever sees the parent.
+    """
 
     extra = 0
     can_delete = False
@@ -161,7 +165,11 @@ class PolicyInline(TabularInline):
     def get_queryset(self, request: PortalRequest) -> QuerySet[Any]:
         """With what the columns name: a row of another table each would be a query for every line."""
         columns = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
-        return super().get_queryset(request).select_related(*columns.intersection(self.get_fields(request)))
+        rows = super().get_queryset(request)
+        view = f"{self.opts.app_label}.view_{self.opts.model_name}"
+        if view in policy.names():
+            rows = rows.filter(policy.condition(request.actor, view))
+        return rows.select_related(*columns.intersection(self.get_fields(request)))
 
     def has_add_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False

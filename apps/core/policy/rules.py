@@ -38,11 +38,12 @@ class Rule:
 
     @property
     def rows(self) -> Q:
-        """The rows that the permission is about at all, whoever asks."""
+        """The rows that the permission is about at all, whoever asks, but for those that lie in a row in the trash."""
         return Q(deleted_at__isnull=not self.trashed) if issubclass(self.model, Trashable) else Q()
 
 
 _rules: dict[str, Rule] = {}
+_containers: dict[str, str] = {}
 _candidates: Callable[[Model], Iterable[Any]] | None = None
 _narrowing: Callable[[Actor, Rule], Q] | None = None
 
@@ -62,6 +63,19 @@ def rule(permission: str, *, on: str, needs: Any = "", trashed: bool = False) ->
     return declare
 
 
+def lies_in(on: str, path: str) -> None:
+    """Declares that a row of the model `on` lies in the row that `path` leads to, and with it in the trash.
+
+    A rule says this by itself when it goes `through` the path; platform administrators are asked no rule.
+    """
+    _containers[on] = path
+
+
+def containers() -> dict[str, str]:
+    """The paths by which rows of models lie in others."""
+    return dict(_containers)
+
+
 def names() -> list[str]:
     """Every permission that has a rule."""
     return sorted(_rules)
@@ -77,8 +91,9 @@ def rule_of(permission: str) -> Rule:
 def condition(actor: Actor, permission: str) -> Q:
     """The `Q` of the rows on which the actor holds the permission.
 
-    Platform administrators hold every permission on the rows that it is about; the portal itself on all. An API key
-    narrows its owner: to its permissions here, to its projects by what `register_narrowing` was given.
+    Platform administrators hold every permission on the rows that it is about, unless they lie in the trash with what
+    holds them (`lies_in`); the portal itself on all. An API key narrows its owner: to its permissions here, to its
+    projects by what `register_narrowing` was given.
     """
     found = rule_of(permission)
     if actor.scopes is not None and permission not in actor.scopes:
@@ -87,7 +102,7 @@ def condition(actor: Actor, permission: str) -> Q:
     if actor.is_system:
         return Q()
     if actor.is_platform_admin:
-        return found.rows
+        return found.rows & _held(found.model)
     # A key is asked for the permission at hand; what the rule is composed of is the owner's own affair.
     held = found.condition(actor.without_scopes()) if actor.is_authenticated else NOBODY
     if held != NOBODY and actor.projects is not None:
@@ -178,6 +193,18 @@ def through(path: str, actor: Actor, permission: str) -> Q:
     """Composes a parent's rule into a child's: rows whose `path` leads to a row with this permission."""
     parents = rule_of(permission).model._default_manager.filter(condition(actor, permission))
     return Q(**{f"{path}__in": parents})
+
+
+def _held(model: type[Model]) -> Q:
+    """Rows of the model that lie in no row in the trash."""
+    path = _containers.get(model._meta.label)
+    if path is None:
+        return Q()
+    field: Any = model._meta.get_field(path)
+    parent: type[Model] = field.related_model
+    live = Q(deleted_at__isnull=True) if issubclass(parent, Trashable) else Q()
+    held = Q(**{f"{path}__in": parent._default_manager.filter(live & _held(parent))})
+    return held | Q(**{f"{path}__isnull": True}) if field.null else held
 
 
 def _view_of(obj: Model) -> str:

@@ -20,13 +20,14 @@ from apps.core import auditing
 from apps.core.errors import DomainError, Invalid
 from apps.core.identity import Actor, Via
 from apps.core.operations import operation
+from apps.core.storage.locks import blobs_shared
 from apps.datasets import actions
 from apps.datasets.folders import UploadFolder
 from apps.datasets.formats.model import Annotation, Box
 from apps.datasets.models import Dataset, PublishMode, Revision, Upload, UploadState
 from apps.datasets.services import messages, statements
 from apps.datasets.services.blobs import store_files
-from apps.datasets.services.locks import blobs_shared, upload_lock
+from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.reading import note_failure, refused_error
 from apps.datasets.services.uploads import wrong_state
 from apps.organizations.services import quotas

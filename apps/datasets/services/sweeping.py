@@ -13,12 +13,12 @@ from django.utils import timezone
 from apps.core.operations import ingest
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
+from apps.core.storage.locks import blobs_alone
 from apps.datasets.folders import UploadFolder, uploads_root
 from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Blob, Upload, UploadState
 from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key
 from apps.datasets.services import messages
 from apps.datasets.services.blobs import noted_digests
-from apps.datasets.services.locks import blobs_alone
 
 GIVEN_UP_AFTER = timedelta(hours=24)
 ASKED_AGAIN_AFTER = timedelta(minutes=1)

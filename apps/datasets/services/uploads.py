@@ -21,6 +21,7 @@ from apps.datasets.archives import Limits, PathRules
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Dataset, PublishMode, Upload, UploadState
+from apps.datasets.services.locks import path_lock
 from apps.datasets.services.refusals import as_domain_error
 from apps.organizations.services import quotas
 
@@ -74,7 +75,8 @@ def upload_receive(
                     code="incomplete",
                     hint=_("Send it again."),
                 )
-            _enter(upload, folder, temporary, clean, size)
+            with path_lock(upload.pk, clean):
+                _enter(upload, folder, temporary, clean, size)
         finally:
             temporary.unlink(missing_ok=True)
     except BadInput as refused:

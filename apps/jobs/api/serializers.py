@@ -24,6 +24,8 @@ class EtaSerializer(serializers.Serializer[Any]):
 
 class CapabilitiesSerializer(serializers.Serializer[Any]):
     start = serializers.BooleanField()
+    change = serializers.BooleanField()
+    delete = serializers.BooleanField()
     stop = serializers.BooleanField()
     resume = serializers.BooleanField()
     retry = serializers.BooleanField()

@@ -18,6 +18,7 @@ from apps.core.errors import Invalid, TooLarge
 from apps.core.operations import ingest
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key, incoming_key, log_key
+from apps.core.storage.locks import blobs_shared
 from apps.jobs.kinds import event_handlers, kind_of
 from apps.jobs.models import Attempt, AttemptFile, Job, JobArtifact, JobEvent, LogChunk
 from apps.jobs.services.attempts import commands, locked, renew
@@ -138,8 +139,10 @@ def file_store(*, attempt: Attempt, kind: str, name: str, sha256: str, size: int
     if stored.sha256 != sha256 or stored.size != size:
         storage().delete(incoming)
         raise Malformed("The bytes are not those that were announced.", code="digest_differs")
-    storage().move(incoming, blob_key(attempt.job.organization_id, sha256))
-    _file_row(attempt=attempt, kind=kind, name=name, sha256=sha256, size=size)
+    organization_id = attempt.job.organization_id
+    with blobs_shared(organization_id):
+        storage().move(incoming, blob_key(organization_id, sha256))
+        _file_row(attempt=attempt, kind=kind, name=name, sha256=sha256, size=size)
 
 
 class _Announced:

@@ -1,0 +1,49 @@
+"""Advisory locks of the database, for work that is longer than a transaction: they end with the connection."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.db import connection
+
+BLOBS = 0x4D59_0002
+
+
+def number_of(identifier: UUID) -> int:
+    """31 bits of an id. Two ids of one number wait for each other, no more."""
+    return hash(identifier) & 0x7FFFFFFF
+
+
+@contextmanager
+def blobs_shared(organization_id: UUID) -> Iterator[None]:
+    """Held from before a blob is stored, or found to be there, until a row names it: meanwhile nothing is swept."""
+    with held("pg_advisory_lock_shared", "pg_advisory_unlock_shared", BLOBS, number_of(organization_id)):
+        yield
+
+
+@contextmanager
+def blobs_alone(organization_id: UUID) -> Iterator[bool]:
+    """Whether nobody stores blobs for the organization, and nobody starts to."""
+    with held("pg_try_advisory_lock", "pg_advisory_unlock", BLOBS, number_of(organization_id)) as got:
+        yield got
+
+
+@contextmanager
+def held(take: str, give: str, family: int, number: int) -> Iterator[bool]:
+    """Takes a lock of the connection by the function `take`, and says whether it was got; `give` releases it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {take}(%s, %s)", [family, number])
+        got = cursor.fetchone()[0] is not False
+    try:
+        yield got
+    finally:
+        if got:
+            _release(give, family, number)
+
+
+def _release(give: str, family: int, number: int) -> None:
+    # After an error inside a transaction nothing can be asked; the lock then ends with the connection.
+    if connection.connection is None or connection.needs_rollback:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {give}(%s, %s)", [family, number])
