@@ -39,10 +39,11 @@ def project_create(*, actor: Actor, organization: Organization, name: str, descr
 
 
 @operation("projects.project_change", permission="projects.change_project", on="project")
-def project_change(*, actor: Actor, project: Project, **fields: Any) -> Project:
+def project_change(*, actor: Actor, project: Project, expected: int | None = None, **fields: Any) -> Project:
     """Changes name or description."""
     refuse_unknown(fields, CHANGEABLE)
     project = Project.objects.select_for_update().get(pk=project.pk)
+    project.expect(expected)
     _check_name(project, fields.get("name", project.name))
     changes = project.change(**fields)
     auditing.record(actor, actions.CHANGED, project, project_id=project.pk, changes=changes)
