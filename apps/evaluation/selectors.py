@@ -19,8 +19,9 @@ TRIABLE = (CheckpointKind.BEST, CheckpointKind.LAST)
 # A page that lists every checkpoint of a large organization helps nobody; older ones are found by their training.
 CHOICES = 200
 RECENT = 8
-# Predictions are read into memory; 64 pictures with 3,000 boxes each have about 25 MB.
-MAX_PREDICTIONS_BYTES = 64 << 20
+# Predictions are parsed in the web process, at many times their size: 64 pictures with 900 boxes each have about 8 MB.
+# Larger files are handed out as they are.
+MAX_PREDICTIONS_BYTES = 8 << 20
 # JSON's integers may be too large to become floats.
 MAX_NUMBER = 1e300
 
@@ -63,18 +64,21 @@ def predicting_trainer(name: str) -> Trainer | None:
 
 
 def result_of(inference: InferenceJob) -> dict[str, Any] | None:
-    """`{"predictions", "classes", "summary"}`, None until the job has succeeded.
+    """`{"predictions", "classes", "summary", "file"}`, None until the job has succeeded.
 
     A prediction is `{"no", "name", "width", "height", "milliseconds", "boxes", "scores"}`; a box is `{"bbox": [x, y,
     width, height] in pixels of the upright picture, "class", "label", "score"}`. `scores` are those of whole pictures,
-    surest first. What the trainer wrote is checked entry by entry, as nothing keeps it from writing anything.
+    surest first. What the trainer wrote is checked entry by entry, as nothing keeps it from writing anything. `file` is
+    the size of a file of predictions that is too large to be read here; the predictions have no boxes then.
     """
     if inference.result is None:
         return None
     summary = dict(inference.result)
-    written = summary.pop("predictions", None)
+    written, large = summary.pop("predictions", None), None
     if not isinstance(written, list):
-        written = _from_artifact(inference)
+        file = predictions_file(inference)
+        large = file.size if file is not None and file.size > MAX_PREDICTIONS_BYTES else None
+        written = _from_file(inference, file) if file is not None and large is None else []
     entries = [entry for entry in reversed(written) if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
     by_name = {entry["name"]: entry for entry in entries}
     predictions = []
@@ -83,15 +87,15 @@ def result_of(inference: InferenceJob) -> dict[str, Any] | None:
         if not isinstance(entry, dict) or entry.get("name") != picture.name:
             entry = by_name.get(picture.name, {})
         predictions.append(_prediction(picture, entry))
-    return {"predictions": predictions, "classes": _classes(predictions), "summary": summary}
+    return {"predictions": predictions, "classes": _classes(predictions), "summary": summary, "file": large}
 
 
-def _from_artifact(inference: InferenceJob) -> list[Any]:
+def predictions_file(inference: InferenceJob) -> JobArtifact | None:
     """Predictions that are too many for the result, or that the trainer keeps in a file only: JSON or JSON lines."""
-    rows = JobArtifact.objects.filter(job_id=inference.pk, kind="predictions", size__lte=MAX_PREDICTIONS_BYTES)
-    found = rows.order_by("name").first()
-    if found is None:
-        return []
+    return JobArtifact.objects.filter(job_id=inference.pk, kind="predictions").order_by("name").first()
+
+
+def _from_file(inference: InferenceJob, found: JobArtifact) -> list[Any]:
     try:
         text = storage().read(blob_key(inference.organization_id, found.sha256)).decode()
         if found.name.endswith(".jsonl"):

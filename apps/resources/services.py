@@ -33,10 +33,11 @@ def group_create(*, actor: Actor, organization: Organization, name: str, descrip
 
 
 @operation("resources.group_change", permission="resources.change_resourcegroup", on="group")
-def group_change(*, actor: Actor, group: ResourceGroup, **fields: Any) -> ResourceGroup:
+def group_change(*, actor: Actor, group: ResourceGroup, expected: int | None = None, **fields: Any) -> ResourceGroup:
     """Changes name or description."""
     refuse_unknown(fields, {"name", "description"})
     group = ResourceGroup.objects.select_for_update().get(pk=group.pk)
+    group.expect(expected)
     auditing.record(actor, actions.GROUP_CHANGED, group, changes=group.change(**fields))
     return group
 

@@ -68,9 +68,10 @@ def training_create(
 
 
 @operation("training.training_change", permission="training.change_trainingjob", on="training")
-def training_change(*, actor: Actor, training: TrainingJob, **fields: Any) -> TrainingJob:
+def training_change(*, actor: Actor, training: TrainingJob, expected: int | None = None, **fields: Any) -> TrainingJob:
     """Changes a draft."""
     job = Job.objects.select_for_update().get(pk=training.pk)
+    job.expect(expected)
     training = TrainingJob.objects.get(pk=training.pk)
     _require_draft(job)
     refuse_unknown(fields, {*JOB_FIELDS, *WORK_FIELDS, "dataset", "resource_group", "start_from"})
@@ -95,6 +96,20 @@ def training_change(*, actor: Actor, training: TrainingJob, **fields: Any) -> Tr
     shown = {name: (str(before), str(after)) for name, (before, after) in changes.items()}
     auditing.record(actor, actions.CHANGED, training, changes=shown)
     return training
+
+
+@operation("training.training_delete", permission="training.change_trainingjob", on="training")
+def training_delete(*, actor: Actor, training: TrainingJob, expected: int | None = None) -> None:
+    """Removes a draft. What has started is part of the project's history and stays."""
+    job = Job.objects.select_for_update().get(pk=training.pk)
+    job.expect(expected)
+    training = TrainingJob.objects.get(pk=training.pk)
+    if job.state != JobState.DRAFT:
+        raise Conflict(
+            _("Only a draft can be deleted."), code="not_a_draft", hint=_("A training that was started stays.")
+        )
+    auditing.record(actor, actions.DELETED, training, before={"trainer": training.trainer, "task": training.task})
+    job.delete()
 
 
 @operation("training.training_start", permission="training.change_trainingjob", on="training")

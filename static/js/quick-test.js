@@ -263,6 +263,7 @@ class QuickTest {
       const { text, hint } = job.job.reason || {};
       return this.#fail({ message: text || job.job.state_label, hint });
     }
+    if (job.result.file !== null) this.#tooLarge(job);
     job.result.predictions.forEach((prediction, index) => Object.assign(this.items[index], prediction));
     this.classes = job.result.classes;
     // Nothing weaker than this was asked for.
@@ -273,6 +274,14 @@ class QuickTest {
     this.part("tools").hidden = false;
     this.go(this.at);
     this.part("stage-area").focus({ preventScroll: true });
+  }
+
+  // The boxes are too many for a page: they are offered as the file that the trainer has written.
+  #tooLarge(job) {
+    this.#fail({ message: gettext("The answer is too large to be shown here.") });
+    const link = el("a", { href: `/api/v1/inference-jobs/${job.id}/predictions`, text: fill(gettext("Download the predictions (%(size)s)"), { size: bytes(job.result.file) }) });
+    this.part("error-list").replaceChildren(el("li", {}, link));
+    this.part("error-list").hidden = false;
   }
 
   #fail({ message, hint = "", errors = {} }) {

@@ -2,15 +2,17 @@
 
 import io
 import json
+import threading
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.db import connections
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 
-from apps.core import errors
+from apps.core import errors, policy
 from apps.core.api.parsers import BoundedJSONParser
 from apps.core.api.problems import CONTENT_TYPE, exception_handler
 from apps.core.testing import Cast, RestClient
@@ -220,6 +222,58 @@ def test_a_change_on_an_old_copy_is_refused(cast: Cast) -> None:
         assert response.status_code == 200
     project.refresh_from_db()
     assert project.name != "Two"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/projects/{project}", "description"),
+        ("/organizations/{organization}", "division"),
+        ("/datasets/{datasets}", "description"),
+        ("/experiments/{experiments}", "description"),
+        ("/resource-groups/{resource-group}", "description"),
+        ("/training-jobs/{training-job}", "name"),
+    ],
+)
+def test_of_two_changes_of_one_version_at_once_one_is_refused(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, path: str, field: str
+) -> None:
+    address, token = cast.path(path), cast.admin.token
+    seen = RestClient(token).patch(address, {})["ETag"]
+    gate = threading.Barrier(2)
+    require = policy.require
+
+    def together(*arguments: Any) -> None:
+        """Both have looked at the version by now, and neither has locked the row."""
+        gate.wait(20)
+        require(*arguments)
+
+    def change(word: str) -> None:
+        try:
+            body, headers = {field: f"By the {word}"}, {"If-Match": seen}
+            answers.append(RestClient(token).patch(address, body, headers=headers).status_code)
+        finally:
+            connections.close_all()
+
+    answers: list[int] = []
+    threads = [threading.Thread(target=change, args=[word]) for word in ("first", "second")]
+    with monkeypatch.context() as patch:
+        patch.setattr(policy, "require", together)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert sorted(answers) == [200, 412]
+    version = int(seen.strip('"'))
+    assert RestClient(token).patch(address, {})["ETag"] == f'"{version + 1}"'
+
+
+@pytest.mark.parametrize("header", ['"x"', '"1.0"', '"-1"', "9" * 400, '"٣"', 'W/"1"'])
+def test_a_version_that_cannot_be_read_matches_nothing(cast: Cast, header: str) -> None:
+    project = cast.sample("project")
+    answer = cast.owner.rest.patch(f"/projects/{project.pk}", {"name": "Other"}, headers={"If-Match": header})
+    assert answer.status_code == 412
 
 
 def test_unknown_paths_and_methods_answer_with_problems(cast: Cast) -> None:

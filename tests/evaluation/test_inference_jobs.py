@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -190,6 +191,7 @@ def test_a_bad_picture_is_named_and_nothing_is_stored(
     body = response.json()
     assert (response.status_code, body["code"]) == (status, code)
     assert body["params"]["path"] == "bad.jpg"
+    assert body["hint"] and "label" not in body["hint"], "there is no set around the picture"
     assert [line.split(":")[0] for line in body["errors"]["files"]] == ["bad.jpg"]
     assert nothing_was_made()
     assert set(storage().keys("")) == keys
@@ -327,6 +329,28 @@ def test_an_answer_too_large_for_the_result_is_read_from_its_file(cast: Cast) ->
     ended(inference, {"predicted": 1})
     result = cast.viewer.rest.get(f"/inference-jobs/{inference.pk}").json()["result"]
     assert [box["label"] for box in result["predictions"][0]["boxes"]] == ["circle"]
+
+
+def test_an_answer_too_large_to_be_read_here_is_handed_out_as_a_file(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inference, content = cast.sample("inference-job"), b'{"predictions": []}' + b" " * (8 << 20)
+    sha256 = hashlib.sha256(content).hexdigest()
+    storage().put(blob_key(inference.organization_id, sha256), SimpleUploadedFile("x", content))
+    file = {"attempt_no": 1, "kind": "predictions", "media_type": "text/html", "sha256": sha256, "size": len(content)}
+    address = f"/inference-jobs/{inference.pk}/predictions"
+    assert cast.viewer.rest.get(address).status_code == 404
+    JobArtifact.objects.create(job=inference.job, name="predictions.json", **file)
+    ended(inference, {"predicted": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(type(storage()), "read", mock.Mock(side_effect=AssertionError("read whole")))
+        result = cast.viewer.rest.get(f"/inference-jobs/{inference.pk}").json()["result"]
+    assert (result["file"], result["predictions"][0]["boxes"]) == (len(content), [])
+    answer = cast.viewer.rest.get(address)
+    assert b"".join(answer.streaming_content) == content if answer.streaming else answer.content == content
+    assert answer["Content-Disposition"] == 'attachment; filename="predictions.json"'
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert cast.member.rest.get(address).status_code == 404
 
 
 @pytest.mark.parametrize("summary", [None, [], {"predictions": "none"}, {"predictions": [None, 3]}])

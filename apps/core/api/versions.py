@@ -2,22 +2,25 @@
 
 from typing import Any
 
-from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from apps.core.entities import Entity
-from apps.core.errors import PreconditionFailed
+
+# No row has it.
+UNREADABLE = 0
 
 
-def check_version(request: Request, obj: Entity) -> None:
-    """Raises `PreconditionFailed` when the request names another version than the object has now."""
-    wanted = request.headers.get("If-Match")
-    if wanted and wanted.strip('"') not in {str(obj.version), "*"}:
-        raise PreconditionFailed(
-            _("This was changed meanwhile."),
-            hint=_("Load it again and repeat the change."),
-            params={"version": obj.version},
-        )
+def expected_version(request: Request, obj: Entity) -> int | None:
+    """The version that the request changes, for the operation to compare under its lock; None where any will do.
+
+    Raises `PreconditionFailed` when the object has another one already.
+    """
+    wanted = request.headers.get("If-Match", "").strip().strip('"')
+    if wanted in {"", "*"}:
+        return None
+    expected = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else UNREADABLE
+    obj.expect(expected)
+    return expected
 
 
 def etag(obj: Entity) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.entities.ids import uuid7
+from apps.core.errors import PreconditionFailed
 
 
 class Entity(models.Model):
@@ -18,6 +19,18 @@ class Entity(models.Model):
 
     class Meta:
         abstract = True
+
+    def expect(self, version: int | None) -> None:
+        """Raises `PreconditionFailed` when the row has another version than a caller has seen; None asks for none.
+
+        Asked of a locked row: of two who change the same version at once, one is told.
+        """
+        if version is not None and version != self.version:
+            raise PreconditionFailed(
+                _("This was changed meanwhile."),
+                hint=_("Load it again and repeat the change."),
+                params={"version": self.version},
+            )
 
     def change(self, **fields: Any) -> dict[str, tuple[Any, Any]]:
         """Writes the fields that differ, raises `version` by one, and returns `{name: (before, after)}`.

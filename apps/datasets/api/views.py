@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from apps.core.api.bodies import StreamParser, body_of
 from apps.core.api.requests import ApiRequest
-from apps.core.api.versions import check_version, etag
+from apps.core.api.versions import etag, expected_version
 from apps.datasets import selectors, services
 from apps.datasets.api.serializers import (
     DatasetAnalysisSerializer,
@@ -78,10 +78,14 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         dataset = self.get_object()
-        check_version(request, dataset)
+        expected = expected_version(request, dataset)
         form = self.get_serializer(dataset, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        return self._answer(services.dataset_change(actor=self.request.actor, dataset=dataset, **form.validated_data))
+        return self._answer(
+            services.dataset_change(
+                actor=self.request.actor, dataset=dataset, expected=expected, **form.validated_data
+            )
+        )
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Move to the trash; `restore` brings it back."""

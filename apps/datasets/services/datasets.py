@@ -45,10 +45,11 @@ def dataset_create(
 
 
 @operation("datasets.dataset_change", permission="datasets.change_dataset", on="dataset")
-def dataset_change(*, actor: Actor, dataset: Dataset, **fields: Any) -> Dataset:
+def dataset_change(*, actor: Actor, dataset: Dataset, expected: int | None = None, **fields: Any) -> Dataset:
     """Changes name, description or visibility."""
     refuse_unknown(fields, CHANGEABLE)
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    dataset.expect(expected)
     if "name" in fields:
         fields["name"] = fields["name"].strip()
         _check_name(dataset, fields["name"])

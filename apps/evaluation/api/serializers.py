@@ -104,6 +104,9 @@ class ResultSerializer(serializers.Serializer[Any]):
     predictions = PredictionSerializer(many=True)
     classes = FoundClassSerializer(many=True, help_text="Classes that occur in the predictions.")
     summary = serializers.DictField(help_text="Whatever else the trainer says of the whole.")
+    file = serializers.IntegerField(
+        allow_null=True, help_text="Bytes of predictions too large to be shown: the predictions here have no boxes."
+    )
 
 
 class InferenceJobSerializer(serializers.ModelSerializer[InferenceJob]):

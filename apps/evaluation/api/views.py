@@ -18,7 +18,7 @@ from apps.core.errors import NotFound, TooLarge
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.images import MEDIA_TYPES
-from apps.evaluation import services
+from apps.evaluation import selectors, services
 from apps.evaluation.api import serializers
 from apps.evaluation.models import InferenceJob
 from apps.jobs.api.pagination import JobPagination
@@ -134,6 +134,23 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
             name=picture.name,
             size=picture.size,
         )
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, 304: None})
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def predictions(self, request: ApiRequest, pk: str | None = None) -> HttpResponseBase:
+        """The file of predictions, as the trainer wrote it, when it wrote one."""
+        inference = self.get_object()
+        file = selectors.predictions_file(inference)
+        if file is None:
+            raise NotFound()
+        if (unchanged := not_modified(request, file.sha256)) is not None:
+            return unchanged
+        try:
+            chunks = storage().open(blob_key(inference.organization_id, file.sha256))
+        except ObjectNotFound as error:
+            raise NotFound() from error
+        kind = "application/octet-stream"
+        return file_response(request, chunks, tag=file.sha256, media_type=kind, name=file.name, size=file.size)
 
     def _checkpoint(self, pk: Any, training_pk: Any) -> Checkpoint:
         actor = self.request.actor

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.requests import ApiRequest
-from apps.core.api.versions import check_version, etag
+from apps.core.api.versions import etag, expected_version
 from apps.experiments import services
 from apps.experiments.api.serializers import ExperimentSerializer, RunSerializer
 from apps.experiments.models import Experiment, MirrorState, Run, RunStatus
@@ -51,10 +51,12 @@ class ExperimentViewSet(viewsets.ModelViewSet[Experiment]):
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         experiment = self.get_object()
-        check_version(request, experiment)
+        expected = expected_version(request, experiment)
         form = self.get_serializer(experiment, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        changed = services.experiment_change(actor=self.request.actor, experiment=experiment, **form.validated_data)
+        changed = services.experiment_change(
+            actor=self.request.actor, experiment=experiment, expected=expected, **form.validated_data
+        )
         return self._answer(changed)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -46,10 +46,13 @@ def experiment_create(
 
 
 @operation("experiments.experiment_change", permission="experiments.change_experiment", on="experiment")
-def experiment_change(*, actor: Actor, experiment: Experiment, **fields: Any) -> Experiment:
+def experiment_change(
+    *, actor: Actor, experiment: Experiment, expected: int | None = None, **fields: Any
+) -> Experiment:
     """Changes name or description."""
     refuse_unknown(fields, CHANGEABLE)
     experiment = _locked(experiment)
+    experiment.expect(expected)
     if "name" in fields:
         fields["name"] = fields["name"].strip()
         _check_name(experiment, fields["name"])

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from apps.accounts.models import User
 from apps.accounts.services import profile_update
 from apps.core.api.requests import ApiRequest
-from apps.core.api.versions import check_version, etag
+from apps.core.api.versions import etag, expected_version
 from apps.core.errors import Invalid, NotFound
 from apps.core.identity import Actor, Role, Via
 from apps.core.realtime import tickets
@@ -164,11 +164,11 @@ class OrganizationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, view
     @extend_schema(request=serializers.OrganizationSerializer, responses=serializers.OrganizationSerializer)
     def partial_update(self, request: ApiRequest, pk: str | None = None) -> Response:
         organization = self.get_object()
-        check_version(request, organization)
+        expected = expected_version(request, organization)
         form = self.get_serializer(organization, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
         organization = services.organization_change(
-            actor=request.actor, organization=organization, **form.validated_data
+            actor=request.actor, organization=organization, expected=expected, **form.validated_data
         )
         return Response(self.get_serializer(organization).data, headers=etag(organization))
 
@@ -223,11 +223,13 @@ class MemberViewSet(viewsets.ReadOnlyModelViewSet[Membership]):
     def partial_update(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
         """Give another role, one that you may grant."""
         membership = self.get_object()
-        check_version(request, membership)
+        expected = expected_version(request, membership)
         form = self.get_serializer(membership, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
         role = Role(form.validated_data.get("role", membership.role))
-        return self._answer(services.membership_change_role(actor=request.actor, membership=membership, role=role))
+        return self._answer(
+            services.membership_change_role(actor=request.actor, membership=membership, role=role, expected=expected)
+        )
 
     @extend_schema(parameters=[ORGANIZATION, HEIR], responses={204: DONE})
     def destroy(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:

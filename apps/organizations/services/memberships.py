@@ -70,10 +70,13 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
 
 
 @operation("organizations.organization_change", permission="organizations.change_organization", on="organization")
-def organization_change(*, actor: Actor, organization: Organization, **fields: Any) -> Organization:
+def organization_change(
+    *, actor: Actor, organization: Organization, expected: int | None = None, **fields: Any
+) -> Organization:
     """Changes company, division or the joining policy."""
     refuse_unknown(fields, {"company", "division", "join_policy"})
     organization = Organization.objects.select_for_update().get(pk=organization.pk)
+    organization.expect(expected)
     for name, value in fields.items():
         setattr(organization, name, value)
     organization.full_clean()
@@ -115,9 +118,12 @@ def membership_approve(*, actor: Actor, membership: Membership, role: Role = Rol
 
 
 @operation("organizations.membership_change_role", permission="organizations.change_membership", on="membership")
-def membership_change_role(*, actor: Actor, membership: Membership, role: Role) -> Membership:
+def membership_change_role(
+    *, actor: Actor, membership: Membership, role: Role, expected: int | None = None
+) -> Membership:
     """Gives another role; the last administrator keeps theirs."""
     membership = _locked(membership)
+    membership.expect(expected)
     _check_grant(actor, membership.organization, Role(membership.role))
     _check_grant(actor, membership.organization, role)
     if role != Role.ADMIN:

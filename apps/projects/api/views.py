@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from apps.core import policy
 from apps.core.api.requests import ApiRequest
-from apps.core.api.versions import check_version, etag
+from apps.core.api.versions import etag, expected_version
 from apps.core.errors import NotFound
 from apps.organizations.models import Organization
 from apps.projects import services
@@ -60,10 +60,14 @@ class ProjectViewSet(viewsets.ModelViewSet[Project]):
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         project = self.get_object()
-        check_version(request, project)
+        expected = expected_version(request, project)
         form = self.get_serializer(project, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        return self._answer(services.project_change(actor=self.request.actor, project=project, **form.validated_data))
+        return self._answer(
+            services.project_change(
+                actor=self.request.actor, project=project, expected=expected, **form.validated_data
+            )
+        )
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Move to the trash; `restore` brings it back."""

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.requests import ApiRequest
-from apps.core.api.versions import check_version, etag
+from apps.core.api.versions import etag, expected_version
 from apps.organizations.models import Organization
 from apps.resources import services
 from apps.resources.api.serializers import NodeSerializer, ResourceGroupSerializer
@@ -37,10 +37,12 @@ class ResourceGroupViewSet(viewsets.ModelViewSet[ResourceGroup]):
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         group = self.get_object()
-        check_version(request, group)
+        expected = expected_version(request, group)
         form = self.get_serializer(group, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        return self._answer(services.group_change(actor=self.request.actor, group=group, **form.validated_data))
+        return self._answer(
+            services.group_change(actor=self.request.actor, group=group, expected=expected, **form.validated_data)
+        )
 
     def _answer(self, group: ResourceGroup, code: int = status.HTTP_200_OK) -> Response:
         fresh = ResourceGroup.objects.visible(self.request.actor).with_counts().get(pk=group.pk)

@@ -13,7 +13,7 @@ from apps.core import policy
 from apps.core.api.bodies import file_response, not_modified
 from apps.core.api.parameters import integer, number
 from apps.core.api.requests import ApiRequest
-from apps.core.api.versions import check_version, etag
+from apps.core.api.versions import etag, expected_version
 from apps.core.errors import NotFound
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
@@ -56,7 +56,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
     serializer_class = serializers.TrainingJobSerializer
     filterset_class = TrainingJobFilter
     pagination_class = JobPagination
-    http_method_names = ("get", "post", "patch", "head", "options")
+    http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
     def get_queryset(self):  # type: ignore[no-untyped-def]
         if getattr(self, "swagger_fake_view", False):
@@ -81,10 +81,19 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change a draft."""
         training = self.get_object()
-        check_version(request, training.job)
+        expected = expected_version(request, training.job)
         form = cast(serializers.TrainingJobSerializer, self.get_serializer(training, data=request.data, partial=True))
         form.is_valid(raise_exception=True)
-        return self._answer(services.training_change(actor=self.request.actor, training=training, **form.flat()))
+        return self._answer(
+            services.training_change(actor=self.request.actor, training=training, expected=expected, **form.flat())
+        )
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete a draft; a training that was started stays."""
+        training = self.get_object()
+        expected = expected_version(request, training.job)
+        services.training_delete(actor=self.request.actor, training=training, expected=expected)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=serializers.TrainingJobSerializer)
     @action(detail=True, methods=["post"])
