@@ -17,7 +17,7 @@ from apps.apikeys.models import ApiKey, KeyState
 from apps.apikeys.permissions import permissions_of
 from apps.core.api.parameters import identifier, integer
 from apps.core.api.requests import ApiRequest
-from apps.core.api.versions import check_version, etag
+from apps.core.api.versions import etag, expected_version
 from apps.organizations.models import Organization
 
 DAYS = OpenApiParameter("days", int, description="Of the last so many days, 1 to 90; 30 by default.")
@@ -69,10 +69,10 @@ class ApiKeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     def partial_update(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Change the name, the end or the limit."""
         key = self.get_object()
-        check_version(request, key)
+        expected = expected_version(request, key)
         form = self.get_serializer(key, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        key = services.key_change(actor=request.actor, key=key, **form.validated_data)
+        key = services.key_change(actor=request.actor, key=key, expected=expected, **form.validated_data)
         return Response(self.get_serializer(self.get_object()).data, headers=etag(key))
 
     @extend_schema(request=serializers.RotationSerializer, responses=serializers.NewApiKeySerializer)

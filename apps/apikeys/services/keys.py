@@ -77,10 +77,11 @@ def key_create(
 
 
 @operation("apikeys.key_change", permission="apikeys.change_apikey", on="key")
-def key_change(*, actor: Actor, key: ApiKey, **fields: Any) -> ApiKey:
+def key_change(*, actor: Actor, key: ApiKey, expected: int | None = None, **fields: Any) -> ApiKey:
     """Changes name, end or limit of a live key."""
     refuse_unknown(fields, CHANGEABLE)
     key = _locked_live(key)
+    key.expect(expected)
     if "expires_at" in fields:
         fields["expires_at"] = _end(fields["expires_at"])
     if "name" in fields:
