@@ -133,6 +133,7 @@ def test_curves_grow_without_a_reload_and_none_is_lost(page, portal):
     page.wait_for_selector("#confirm.show [data-confirm-yes].btn-danger")
     assert page.locator("[data-confirm-yes]").inner_text() == "Stop"
     page.click("[data-confirm-yes]")
+    page.wait_for_selector("[data-toast-text]:text('It writes its checkpoint.')")
     page.wait_for_selector("[data-badge][data-state=stopped]")
     page.wait_for_selector("[data-action=stop]", state="hidden")
     assert page.complaints == []
