@@ -120,11 +120,20 @@ class _Params(dict[str, Any]):
         return "?"
 
 
-def describe(defect: Defect) -> tuple[str, str]:
-    """Return (sentence, hint) in the active language. Plain text: the template escapes it."""
+def describe(defect: Defect, *, in_set: bool = True) -> tuple[str, str]:
+    """Return (sentence, hint) in the active language. Plain text: the template escapes it.
+
+    Without `in_set` the file is one that somebody tries, with no set and no label beside it.
+    """
     wording = WORDINGS[defect.code]
     params = _Params(defect.params)
-    return str(wording.sentence) % params, str(wording.hint) % params
+    hint = wording.hint
+    if hint is _REPLACE_IMAGE and not in_set:
+        hint = _("Choose another picture.")
+    elif defect.severity == WARNING and (hint is _FIX_ROW or hint is _CHOOSE_LENIENT):
+        # Only a lenient check makes warnings of these.
+        hint = _("Nothing to do: the lenient check left such rows out or mended them.")
+    return str(wording.sentence) % params, str(hint) % params
 
 
 LENIENT = frozenset(
@@ -148,6 +157,7 @@ _REPACK = _("Pack the folder again as an ordinary ZIP and upload that.")
 _RENAME = _("Rename the file and upload again.")
 _REPLACE_IMAGE = _("Replace the image, or take it and its label out.")
 _FIX_ROW = _("Correct the row, or choose the lenient check, which leaves such rows out.")
+_CHOOSE_LENIENT = _("Choose the lenient check to turn them into their bounding boxes.")
 _FIX_YAML = _("Correct the YAML file and upload again.")
 
 WORDINGS: dict[str, Wording] = {
@@ -304,7 +314,7 @@ WORDINGS: dict[str, Wording] = {
     "yolo.polygon_odd": Wording(_("The polygon has an odd number of coordinates (%(found)s)."), _FIX_ROW),
     "yolo.task_rows": Wording(
         _("%(rows)s rows (the first here) belong to the task “%(task)s”, not to detection."),
-        _("Choose the lenient check to turn them into their bounding boxes."),
+        _CHOOSE_LENIENT,
     ),
     "yolo.boxes_per_image": Wording(_("The image has more than %(limit)s boxes."), _("Split the image.")),
     "yolo.too_many_boxes": Wording(_("The set has more than %(limit)s boxes."), _("Upload the set in parts.")),

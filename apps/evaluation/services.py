@@ -189,7 +189,7 @@ def _checked_pictures(files: Sequence["File[bytes]"]) -> list[ImageFacts]:
 
 def _refused(refusals: list[Defect]) -> Invalid | TooLarge:
     """One error that names every file; its code is that of the first."""
-    worded = [(defect, *describe(defect)) for defect in refusals]
+    worded = [(defect, *describe(defect, in_set=False)) for defect in refusals]
     first, sentence, hint = worded[0]
     kind = TooLarge if first.code in TOO_BIG else Invalid
     return kind(

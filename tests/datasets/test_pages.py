@@ -6,9 +6,10 @@ import pytest
 from django.urls import reverse
 
 from apps.core.testing import Cast, assert_constant_queries
-from apps.datasets.models import Dataset, SplitMethod, UploadState
+from apps.datasets.models import Dataset, SplitMethod, Upload, UploadState
 from apps.datasets.services import snapshot_for_training
-from tests.factories.datasets import DatasetFactory, published, shapes, uploaded
+from apps.datasets.services.reading import refused_error, upload_analyse, upload_read
+from tests.factories.datasets import SYSTEM, DatasetFactory, published, shapes, uploaded
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +76,48 @@ def test_a_report_names_each_defect_and_offers_what_is_possible(cast: Cast) -> N
     assert upload.state == UploadState.ANALYSING
     part = cast.editor.portal.htmx(reverse("datasets:upload-detail", args=[dataset.pk, upload.pk])).content.decode()
     assert 'hx-trigger="every 1s"' in part and "<html" not in part
+
+
+def test_a_lenient_analysis_is_not_advised_again(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    files = dict(shapes(seed=2))
+    label = next(path for path in files if path.startswith("labels/"))
+    files[label] += b"0 nan 0.5 0.1 0.1\n"
+    files[next(path for path in files if path.startswith("images/"))] = b"no picture"
+    strict = get(cast, "upload-detail", dataset.pk, uploaded(dataset, files).pk)
+    assert "lenient check" in strict and "A lenient analysis" in strict and "Analyse leniently" in strict
+    upload = uploaded(dataset, files)
+    upload_analyse(actor=SYSTEM, upload=upload, lenient=True)
+    upload_read(upload.pk)
+    upload.refresh_from_db()
+    assert upload.state == UploadState.REFUSED
+    lenient = get(cast, "upload-detail", dataset.pk, upload.pk)
+    assert "choose the lenient check" not in lenient
+    assert "A lenient analysis" not in lenient and "Analyse leniently" not in lenient
+    assert "Nothing to do: the lenient check" in lenient
+    assert "leniently" not in str(refused_error(upload).hint)
+
+
+def test_the_splits_of_a_report_stand_in_their_own_order(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    upload = uploaded(dataset, dict(shapes(seed=2)))
+    splits = upload.analysis["splits"]
+    upload.change(
+        analysis={**upload.analysis, "splits": {name: splits[name] for name in sorted(splits, reverse=True)}}
+    )
+    assert list(Upload.objects.get(pk=upload.pk).analysis["splits"]) != ["train", "val"]
+    answer = cast.editor.portal.get(reverse("datasets:upload-detail", args=[dataset.pk, upload.pk]))
+    assert [row["label"] for row in answer.context["split_rows"]] == ["Training", "Validation"]
+
+
+def test_a_watched_upload_that_is_published_loads_the_whole_page_anew(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    upload = uploaded(dataset, dict(shapes(seed=2)))
+    address = reverse("datasets:upload-detail", args=[dataset.pk, upload.pk])
+    assert "HX-Refresh" not in cast.editor.portal.htmx(address)
+    upload.change(state=UploadState.PUBLISHED)
+    assert cast.editor.portal.htmx(address)["HX-Refresh"] == "true"
+    assert "HX-Refresh" not in cast.editor.portal.get(address)
 
 
 def test_an_upload_is_published_from_its_report(cast: Cast) -> None:

@@ -256,9 +256,12 @@ def refused_error(upload: Upload) -> Invalid:
     """Why a refused upload cannot be published, with its first error."""
     defects = [found for found in upload.analysis.get("defects", ()) if found["severity"] == "error"]
     first = defects[0] if defects else {}
+    hint = _("Correct the files and upload them again, or analyse leniently.")
+    if upload.lenient:
+        hint = _("Correct the files and upload them again.")
     return Invalid(
         _("The upload has %(errors)s errors.") % {"errors": upload.analysis.get("errors", 0)},
         code="upload_refused",
-        hint=_("Correct the files and upload them again, or analyse leniently."),
+        hint=hint,
         params={"errors": upload.analysis.get("errors", 0), "first": first},
     )

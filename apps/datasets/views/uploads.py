@@ -16,7 +16,7 @@ from apps.datasets import services
 from apps.datasets.analysis import NO_SPLIT
 from apps.datasets.defects import REASONS, Defect, describe
 from apps.datasets.forms import PublishForm
-from apps.datasets.models import Split, Upload
+from apps.datasets.models import Split, Upload, UploadState
 from apps.datasets.views.frame import framed, visible
 
 DEFECTS = 200
@@ -50,8 +50,13 @@ def upload_list(request: PortalRequest, pk: str) -> HttpResponse:
 @signed_in
 @require_GET
 def report(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
-    """What the analysis found; asks again by itself while a worker is at it."""
+    """What the analysis found; asks again by itself while a worker is at it.
+
+    With the publishing done the whole page is loaded anew: its head and tabs count what was published.
+    """
     found = _visible_upload(request, pk, upload_pk)
+    if request.htmx and found.state == UploadState.PUBLISHED:
+        return HttpResponse(headers={"HX-Refresh": "true"})
     template = "datasets/_report.html" if request.htmx else "datasets/report.html"
     context = framed(request, visible(request, pk), "uploads", upload=found, **_report(found))
     return render(request, template, context)
@@ -104,7 +109,11 @@ def _report(upload: Upload) -> dict[str, Any]:
     return {
         "analysis": analysis,
         "reason": REASONS.get(analysis["reason"], ""),
-        "split_rows": [{"label": labels.get(name, name), **counts} for name, counts in analysis["splits"].items()],
+        "split_rows": [
+            {"label": label, **analysis["splits"][name]}
+            for name, label in labels.items()
+            if name in analysis["splits"]
+        ],
         "defects": [
             {**found, "severity": found["severity"], "sentence": sentence, "hint": hint}
             for found, sentence, hint in defects
