@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from django.core.handlers.wsgi import WSGIHandler
+from django.test import Client
 
 from apps.jobs.states import JobState
 from apps.training.models import TrainingJob
@@ -130,8 +130,13 @@ def test_the_program_of_the_readme_signs_in_lists_and_starts(cast, monkeypatch, 
     (tmp_path / "var/secrets").mkdir()
     (tmp_path / "var/secrets/demo_password").write_text(PASSWORD)
     monkeypatch.chdir(tmp_path)
-    transport = httpx.WSGITransport(WSGIHandler())
-    monkeypatch.setattr(httpx, "Client", functools.partial(httpx.Client, transport=transport))
+
+    def answer(request):
+        sent = {"content_type": request.headers.get("content-type", ""), "headers": dict(request.headers)}
+        response = Client().generic(request.method, request.url.path, request.content, **sent)
+        return httpx.Response(response.status_code, content=response.content)
+
+    monkeypatch.setattr(httpx, "Client", functools.partial(httpx.Client, transport=httpx.MockTransport(answer)))
     exec(code.replace("demo@modelyard.example", cast.owner.user.email), {})  # noqa: S102
     assert capsys.readouterr().out.split("\n")[:2] == ["First succeeded", "queued"]
     assert TrainingJob.objects.exclude(pk=training.pk).get().job.state == JobState.QUEUED
