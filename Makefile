@@ -102,6 +102,7 @@ install-dev: $(VENV)/.installed-dev ## what tests and linters need beside it
 assets: static/vendor/icons.svg ## style sheets, scripts, fonts and icons from npm
 
 $(UV): requirements-bootstrap.txt
+	@echo "installing into $(VENV): the first time takes some minutes"
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
 	touch $@

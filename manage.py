@@ -13,6 +13,9 @@ for folder in (ROOT / "trainers" / "sdk", ROOT, ROOT / "platform"):
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["up"] and "--quiet" not in sys.argv:
+        # Loading takes seconds on a cold disk; something is seen at once.
+        print("  starting  Modelyard", flush=True)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "modelyard.settings.base")
     try:
         from django.core.management import execute_from_command_line  # import here: the message below names the cure

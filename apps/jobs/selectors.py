@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -46,11 +46,16 @@ def summary(job: Job, *, may_change: bool = True) -> dict[str, Any]:
         "eta": eta(job),
         "attempt_no": job.attempt_no,
         "event_seq": job.event_seq,
-        "queued_at": job.queued_at.isoformat() if job.queued_at else None,
-        "started_at": job.started_at.isoformat() if job.started_at else None,
-        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+        "queued_at": _utc(job.queued_at),
+        "started_at": _utc(job.started_at),
+        "finished_at": _utc(job.finished_at),
         "capabilities": capabilities(job, may_change=may_change),
     }
+
+
+def _utc(time: datetime | None) -> str | None:
+    """A time as the REST interface writes it."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z") if time else None
 
 
 def capabilities(job: Job, *, may_change: bool) -> dict[str, bool]:

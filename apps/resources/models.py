@@ -7,6 +7,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.entities import Entity
@@ -61,7 +62,8 @@ class ResourceGroup(Entity):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        # The one that comes with the installation has an English name in the database.
+        return self.name if self.organization_id else gettext(self.name)
 
     def get_absolute_url(self) -> str:
         return reverse("resources:detail", args=[self.pk])

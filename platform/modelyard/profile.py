@@ -3,6 +3,7 @@
 import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -103,19 +104,25 @@ def choose_organization(request: PortalRequest) -> HttpResponse:
 class PreferencesMiddleware:
     """Draws pages in the person's time zone, and in their language until a browser has chosen another.
 
-    Stands behind the one that knows the person. Visitors without a session cost no query.
+    Programs get every time in UTC, and times that they send without a zone are taken as UTC. Stands behind the one that
+    knows the person. Visitors without a session cost no query.
     """
 
     def __init__(self, get_response: Callable[[PortalRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: PortalRequest) -> HttpResponse:
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated:
+        zone: tzinfo | None = None
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
+            zone = _zone(request.user.time_zone)
+            if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
+                translation.activate(request.user.language)
+                request.LANGUAGE_CODE = translation.get_language()
+        if request.path.startswith("/api/"):
+            zone = UTC
+        if zone is None:
             return self.get_response(request)
-        if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
-            translation.activate(request.user.language)
-            request.LANGUAGE_CODE = translation.get_language()
-        with timezone.override(_zone(request.user.time_zone)):
+        with timezone.override(zone):
             return self.get_response(request)
 
 

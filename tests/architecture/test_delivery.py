@@ -1,13 +1,22 @@
 """Image, workflows and commands say the same, and name only what exists."""
 
+import functools
 import os
 import re
 import shlex
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
+from django.test import Client
+
+from apps.jobs.states import JobState
+from apps.training.models import TrainingJob
+from tests.factories.accounts import PASSWORD
+from tests.factories.jobs import JobFactory
+from tests.factories.training import TrainingJobFactory
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,3 +119,24 @@ def test_every_target_explains_itself():
     assert {"demo", "up", "test", "lint", "format", "lock", "resilience", "bench", "security", "messages"} <= listed
     phony = set(re.findall(r"^\.PHONY: ([a-z-]+)", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert phony - listed == set()
+
+
+def test_the_program_of_the_readme_signs_in_lists_and_starts(cast, monkeypatch, tmp_path, capsys):
+    """As pasted, against this portal instead of one over the network."""
+    code = re.search(r"<<'END'\n(.*?)\nEND\n", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    training = TrainingJobFactory(job=JobFactory(project=cast.sample("project"), name="First", state="succeeded"))
+    (tmp_path / "var/run").mkdir(parents=True)
+    (tmp_path / "var/run/portal.url").write_text("http://localhost\n")
+    (tmp_path / "var/secrets").mkdir()
+    (tmp_path / "var/secrets/demo_password").write_text(PASSWORD)
+    monkeypatch.chdir(tmp_path)
+
+    def answer(request):
+        sent = {"content_type": request.headers.get("content-type", ""), "headers": dict(request.headers)}
+        response = Client().generic(request.method, request.url.path, request.content, **sent)
+        return httpx.Response(response.status_code, content=response.content)
+
+    monkeypatch.setattr(httpx, "Client", functools.partial(httpx.Client, transport=httpx.MockTransport(answer)))
+    exec(code.replace("demo@modelyard.example", cast.owner.user.email), {})  # noqa: S102
+    assert capsys.readouterr().out.split("\n")[:2] == ["First succeeded", "queued"]
+    assert TrainingJob.objects.exclude(pk=training.pk).get().job.state == JobState.QUEUED

@@ -27,7 +27,8 @@ MUST_SEE = (
     *("/", "/projects/", "/projects/new/", "/projects/*/", "/projects/*/members/", "/projects/*/settings/"),
     *("/datasets/", "/datasets/new/", "/datasets/*/", "/datasets/*/images/*/", "/datasets/*/classes/"),
     *("/datasets/*/snapshots/", "/datasets/*/upload/", "/datasets/*/uploads/", "/datasets/*/uploads/*/"),
-    *("/datasets/*/usage/", "/datasets/*/edit/", "/training/", "/training/new/", "/training/*/", "/quick-test/"),
+    *("/datasets/*/usage/", "/datasets/*/edit/", "/training/", "/training/new/", "/training/*/"),
+    *("/training/*/change/", "/quick-test/"),
     *("/resource-groups/", "/resource-groups/*/", "/audit/", "/audit/organization/", "/profile/"),
     *("/account/password/change/", "/account/email/"),
 )

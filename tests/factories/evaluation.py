@@ -8,6 +8,7 @@ from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.core.testing import Cast, sample
 from apps.evaluation.models import InferenceInput, InferenceJob
+from apps.jobs.models import JobArtifact
 from apps.jobs.states import JobState
 from apps.training.models import Checkpoint, TrainingJob
 from tests.datasets.factories.images import encoded
@@ -92,6 +93,25 @@ def inference_job(cast: Cast) -> InferenceJob:
     inference = InferenceJobFactory(checkpoint=cast.sample("tried-checkpoint"), picture=f"{cast.canary}.png")
     inference.job.name = f"Inference {cast.canary}"
     inference.job.save(update_fields=["name"])
+    return inference
+
+
+@sample("predicted-inference-job")
+def predicted(cast: Cast) -> InferenceJob:
+    """One whose predictions lie in a file."""
+    inference = InferenceJobFactory(checkpoint=cast.sample("tried-checkpoint"), picture=f"{cast.canary}.png")
+    content = b'{"predictions": []}'
+    sha256 = hashlib.sha256(content).hexdigest()
+    storage().put(blob_key(inference.organization_id, sha256), io.BytesIO(content))
+    JobArtifact.objects.create(
+        job=inference.job,
+        attempt_no=1,
+        kind="predictions",
+        name="predictions.json",
+        media_type="application/json",
+        sha256=sha256,
+        size=len(content),
+    )
     return inference
 
 

@@ -27,7 +27,7 @@ class MembershipFactory(DjangoModelFactory):
     state = MembershipState.ACTIVE
 
 
-@sample("organization", "organizations", "organizations.Organization")
+@sample("organization", "organizations", "organizations.Organization", "organizations/quotas")
 def organization(cast: Cast) -> Organization:
     return OrganizationFactory(company=f"Organization {cast.canary}")
 

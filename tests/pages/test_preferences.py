@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,8 +15,11 @@ from modelyard.profile import PreferencesMiddleware, organizations
 from apps.audit.models import AuditEvent
 from apps.core.identity import Role
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
-from tests.factories.accounts import UserFactory
+from apps.resources.models import ResourceGroup
+from tests.factories.accounts import PASSWORD, UserFactory
+from tests.factories.jobs import JobFactory
 from tests.factories.organizations import MembershipFactory
+from tests.factories.training import TrainingJobFactory
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +159,35 @@ def test_organization_is_chosen_among_ones_own(cast):
     assert client.session[CHOSEN_ORGANIZATION] == str(other.pk)
     client.post("/organization/choose/", {"organization": str(cast.stranger.organization_id)})
     assert client.session[CHOSEN_ORGANIZATION] == str(other.pk)
+
+
+@pytest.mark.parametrize("door", ["session", "token"])
+def test_programs_get_every_time_in_utc(door, cast):
+    person = cast.owner
+    person.user.change(time_zone="Europe/Berlin")
+    made = TrainingJobFactory(
+        job=JobFactory(project=cast.sample("project"), queued_at=timezone.now(), started_at=timezone.now())
+    )
+    path = f"/api/v1/training-jobs/{made.pk}"
+    client = person.portal
+    answer = client.get(path) if door == "session" else person.rest.get(path.removeprefix("/api/v1"))
+    body = answer.json()
+    times = [body["created_at"], body["job"]["queued_at"], body["job"]["started_at"]]
+    assert [time[-1] for time in times] == ["Z"] * 3
+    assert datetime.fromisoformat(body["created_at"]) == made.job.created_at
+
+
+def test_sign_in_is_greeted_in_words_that_suit_every_name(cast, catalogues, page_of):
+    client = cast.anonymous.portal
+    client.cookies["django_language"] = "ko"
+    UserFactory(email="new@example.com", name="sincere-prism-128")
+    client.post("/account/login/", {"login": "new@example.com", "password": PASSWORD})
+    assert "sincere-prism-128 계정으로 로그인했습니다." in client.get("/profile/").content.decode()
+
+
+def test_the_group_that_comes_with_the_portal_has_one_name_everywhere(cast, catalogues):
+    shared, own = ResourceGroup(name="This machine"), ResourceGroup(name="This machine", organization_id=uuid4())
+    with translation.override("ko"):
+        assert (str(shared), str(own)) == ("이 머신", "This machine")
+    with translation.override("en"):
+        assert str(shared) == "This machine"

@@ -120,6 +120,7 @@ def test_it_answers_is_alone_on_its_home_and_ctrl_c_leaves_nothing(up):
     url = up.start()
     assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
     assert (up.home / "run" / "portal.url").read_text().strip() == url
+    assert "starting" in up.lines[0]
     pids = up.pids()
     assert set(pids) == PARTS | {"supervisor"}
     # Forking is safe only from a process without other threads.
@@ -138,6 +139,7 @@ def test_it_answers_is_alone_on_its_home_and_ctrl_c_leaves_nothing(up):
 
     watched = watch_all(pids)
     output = up.stop()
+    assert f"EMAIL_HOST: mails, with the links of sign-up, are kept in {up.home / 'mail'}" in output
     assert "nothing is left running" in output
     assert up.process.returncode == 0
     assert set(all_ended(watched).values()) == {True}

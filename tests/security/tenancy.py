@@ -149,7 +149,7 @@ REST: dict[str, Row] = {
     "inference_jobs_create": Row(HIDDEN, lambda cast: {"checkpoint_id": str(cast.sample("tried-checkpoint").pk)}),
     "inference_jobs_events_retrieve": Row(HIDDEN),
     "inference_jobs_inputs_content_retrieve": Row(HIDDEN),
-    "inference_jobs_predictions_retrieve": Row(HIDDEN),
+    "inference_jobs_predictions_retrieve": Row(HIDDEN, samples={"inference-jobs": "predicted-inference-job"}),
     "inference_jobs_list": Row(OWN),
     "inference_jobs_retrieve": Row(HIDDEN),
     "inference_jobs_stop_create": Row(HIDDEN),

@@ -179,6 +179,8 @@ def test_the_page_of_a_draft_offers_to_edit_and_delete_it_and_is_not_called_live
     page = cast.owner.portal.get(draft.get_absolute_url()).content.decode()
     assert not _shown(page, "change") and not _shown(page, "delete")
     assert not re.search(r"data-live-pill[^>]* hidden", page)
+    words = 'data-done="The training is stopping: it writes its checkpoint." data-done-state="stopping"'
+    assert words in page
 
 
 # What the form begins with

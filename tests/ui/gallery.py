@@ -147,7 +147,8 @@ def job_context(api: str = "/api/v1/training-jobs/1") -> dict[str, Any]:
                 "icon": "player-stop",
                 "confirm": "Stop this training?",
                 "danger": True,
-                "done": "Stopping.",
+                "done": "It writes its checkpoint.",
+                "done_state": "stopping",
             },
         ],
         "stages": [

@@ -237,9 +237,11 @@ class Application:
         if verb == "logs":
             return self.feed.logs(int(query.get("offset", 0)), int(query.get("limit", 65536)))
         if verb == "stop":
+            answer = {"id": 1, "job": {**self.feed.summary(), "state": "stopping"}}
             self.feed.state = "stopped"
             self.feed.add("log", {"level": "info", "message": "stopped"})
             self.feed.tell(len(self.feed.events))
+            return answer
         return self.feed.summary()
 
     async def socket(self, receive: Any, send: Any) -> None:

@@ -133,6 +133,7 @@ def test_curves_grow_without_a_reload_and_none_is_lost(page, portal):
     page.wait_for_selector("#confirm.show [data-confirm-yes].btn-danger")
     assert page.locator("[data-confirm-yes]").inner_text() == "Stop"
     page.click("[data-confirm-yes]")
+    page.wait_for_selector("[data-toast-text]:text('It writes its checkpoint.')")
     page.wait_for_selector("[data-badge][data-state=stopped]")
     page.wait_for_selector("[data-action=stop]", state="hidden")
     assert page.complaints == []
@@ -204,6 +205,45 @@ def test_a_matrix_of_thirty_classes_names_each_on_both_axes(page, portal, width)
     wait(page, NAMES, "2" * 30)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.complaints == []
+
+
+def test_palette_asks_once_typing_rests_and_keys_choose_among_all(page, portal):
+    asked = []
+
+    def answer(route):
+        asked.append(route.request.url.partition("?q=")[2])
+        found = {"name": "Data of line 3", "url": "/projects/?found", "note": "Project", "icon": "folder"}
+        route.fulfill(json={"results": [found]})
+
+    page.route("**/search/?q=*", answer)
+    page.goto(portal.url)
+    wait(page, "Boolean(window.tabler)", True)
+    page.keyboard.press("Control+k")
+    page.wait_for_selector("#palette.show")
+    page.keyboard.type("data")
+    page.wait_for_selector("#palette-1 >> text=Data of line 3")
+    assert asked == ["data"]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/projects/?found")
+
+
+def test_tabs_scroll_sideways_only_and_tiles_hold_their_words(page, portal):
+    page.goto(portal.url)
+    page.wait_for_selector(".tab-line")
+    tabs = page.evaluate(
+        "[...document.querySelectorAll('.tab-line')].map((one) => one.scrollHeight - one.clientHeight)"
+    )
+    assert tabs and set(tabs) == {0}
+    note = "document.querySelector('.stat-note')"
+    page.evaluate(f"{note}.textContent = 'words that need several lines '.repeat(6)")
+    space = page.evaluate(
+        """[...document.querySelectorAll(".row .stat")].map((one) => [one.getBoundingClientRect().bottom,
+            one.lastElementChild.getBoundingClientRect().bottom].reduce((edge, words) => edge - words))"""
+    )
+    assert len(space) >= 4 and min(space) >= 12
+    heights = page.evaluate("[...document.querySelectorAll('.row .stat')].map((one) => one.offsetHeight)")
+    assert len(set(heights[:4])) == 1
 
 
 def test_keys_open_what_they_promise_and_leave_typing_alone(page, portal):

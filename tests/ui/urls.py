@@ -22,6 +22,7 @@ urlpatterns = [
     namespace("organizations", path("choose", page, name="choose")),
     namespace("accounts", path("profile", page, name="profile")),
     namespace("admin", path("", page, name="index")),
+    path("search/", page, name="search"),
     path("sign-out", page, name="account_logout"),
     path("i18n/setlang", page, name="set_language"),
     path("i18n/js/", JavaScriptCatalog.as_view(), name="javascript-catalog"),

@@ -35,10 +35,10 @@ class Command(BaseCommand):
         say("home", str(settings.HOME))
         try:
             portal.start()
-            if settings.EMAIL_BACKEND == FOLDER:
-                say("mail", f"no EMAIL_HOST: mails, with the links of sign-up, are kept in {settings.EMAIL_FILE_PATH}")
             self.stdout.write(self.style.SUCCESS(f"Modelyard is ready at {portal.url}/"))
             say("", f"in {time.monotonic() - began:.1f} s; logs in {portal.logs}; Ctrl-C stops everything")
+            if settings.EMAIL_BACKEND == FOLDER:
+                say("mail", f"no EMAIL_HOST: mails, with the links of sign-up, are kept in {settings.EMAIL_FILE_PATH}")
             self.stdout.flush()
             portal.start_mlflow()
             portal.watch()
