@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from apps.core.identity import Actor
 
 
+# Kinds of allauth's authenticators that are one; recovery codes only stand in for them.
+SECOND_FACTORS = ("totp", "webauthn")
+
+
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     """Creates users the way Django's own commands and allauth expect."""
 

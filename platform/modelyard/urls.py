@@ -35,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/set-language/", profile.choose_language, name="set_language"),
     path("i18n/js/", JavaScriptCatalog.as_view(domain="djangojs", packages=["modelyard"]), name="javascript-catalog"),
     path("account/", include("allauth.account.urls")),
+    path("account/second-factor/", include("allauth.mfa.urls")),
     path("admin/login/", errors.admin_sign_in),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),

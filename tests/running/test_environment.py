@@ -62,6 +62,6 @@ def test_settings_make_a_secret_for_the_embedded_database_only_where_it_is_used(
     embedded, external = tmp_path / "embedded", tmp_path / "external"
     for home in (embedded, external):
         home.mkdir()
-    named = {"SECRET_KEY": "s" * 50, "AUDIT_KEY": "a" * 50, "REDIS_URL": "redis://cache"}
+    named = {"SECRET_KEY": "s" * 50, "AUDIT_KEY": "a" * 50, "SECRETS_KEY": "k" * 50, "REDIS_URL": "redis://cache"}
     assert settings_made_with(embedded, **named) != []
     assert settings_made_with(external, **named, DATABASE_URL="postgresql://modelyard@db/modelyard") == []

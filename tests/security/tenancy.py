@@ -69,6 +69,7 @@ REST: dict[str, Row] = {
     "audit_logs_list": Row(OWN),
     "auth_sign_up": Row(OPEN, {"email": "new@example.com", "password": "a long passphrase", "company": "New"}),
     "auth_token_issue": Row(OPEN, {"email": "nobody@example.com", "password": "x"}, "401: it is the way in"),
+    "auth_token_mfa": Row(OPEN, {"challenge": "unknown", "code": "000000"}, "401: it is the way in"),
     "auth_token_refresh": Row(OPEN, {"refresh": "unknown"}, "401: it is the way in"),
     "auth_token_revoke": Row(OWN, {"refresh": "somebody else's"}, "204 whether or not the token is known"),
     "auth_verify_email": Row(OPEN, {"key": "unknown"}),
@@ -173,7 +174,9 @@ REST: dict[str, Row] = {
 
 #: Name of an operation or ingest (`apps.core.operations`) → row. `HIDDEN` is checked; `CHECKED` names its tests.
 OPERATIONS: dict[str, Row] = {
+    "accounts.factor_note": Row(CHECKED, why=ITSELF),
     "accounts.profile_update": Row(HIDDEN),
+    "accounts.sign_in_paused_note": Row(CHECKED, why=ITSELF),
     "accounts.user_create": Row(CHECKED, why="tests/accounts/test_people.py: platform administrators only"),
     "audit.seal": Row(CHECKED, why="ingest of beat, takes no object"),
     "datasets.blobs_forget": Row(CHECKED, why=ITSELF),
@@ -340,6 +343,8 @@ PAGES: dict[str, Row] = {
     "training:results": Row(HIDDEN),
     # allauth's pages of signing in and of one's own account; none takes the id of an object.
     "account_*": Row(OPEN),
+    # Of one's own second factors: the number in the address of a key is looked up among one's own.
+    "mfa_*": Row(OPEN),
 }
 
 #: Label of a model in the admin → row. The stranger is staff and administrator of the other organization.

@@ -76,6 +76,13 @@ class TooLarge(DomainError):
     code = "too_large"
 
 
+class TooMany(DomainError):
+    """Too often; `params["retry_after"]` says in how many seconds again, where it is known."""
+
+    status = 429
+    code = "too_many_requests"
+
+
 class Unavailable(DomainError):
     """A part that this needs does not answer; trying again later may help."""
 

@@ -35,6 +35,17 @@ def register_membership_source(source: MembershipSource) -> None:
     _membership_source = source
 
 
+LockSource = Callable[[Any], frozenset[UUID]]
+_lock_source: LockSource | None = None
+
+
+def register_lock_source(source: LockSource) -> None:
+    """`source(user_id)` returns the organizations that demand a second factor which the person does not have; the
+    membership source leaves them out. `organizations` registers it."""
+    global _lock_source
+    _lock_source = source
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Built once per request, socket, task and command; roles are read afresh each time, never taken from a token."""
@@ -48,6 +59,9 @@ class Actor:
     user_agent: str = ""
     # None: not limited. Otherwise the permissions that a key was given.
     scopes: frozenset[str] | None = None
+    # Organizations that the person belongs to, closed until they set up a second factor. Asked for only when the chosen
+    # organization is none that the person may use: for the words of a refusal, never for a right.
+    locked: frozenset[UUID] = frozenset()
     # Limited to the chosen organization (tokens, keys).
     narrowed: bool = False
     # Name of the portal's own process that acts, "" for people.
@@ -71,10 +85,13 @@ class Actor:
         membership is chosen. `narrow` (tokens, keys) drops every other membership.
         """
         memberships = dict(_membership_source(user.pk)) if _membership_source else {}
+        locked: frozenset[UUID] = frozenset()
+        if _lock_source and (organization_id not in memberships if organization_id else not memberships):
+            locked = _lock_source(user.pk)
         if narrow:
             memberships = {key: role for key, role in memberships.items() if key == organization_id}
-        elif organization_id not in memberships:
-            organization_id = next(iter(memberships), None)
+        elif organization_id not in memberships and organization_id not in locked:
+            organization_id = next(iter(memberships), None) or min(locked, default=None)
         actor = cls(
             user=user,
             memberships=MappingProxyType(memberships),
@@ -83,6 +100,7 @@ class Actor:
             request_id=request_id or uuid7().hex,
             ip=ip,
             user_agent=user_agent[:300],
+            locked=locked,
             narrowed=narrow,
         )
         # `user.has_perm`, as the admin asks it, answers from the policy for this actor.
@@ -118,6 +136,11 @@ class Actor:
     def role(self) -> Role | None:
         """The role in the chosen organization."""
         return self.memberships.get(self.organization_id) if self.organization_id else None
+
+    @property
+    def lacks_factor(self) -> bool:
+        """Whether the chosen organization is closed to the person until they set up a second factor."""
+        return self.organization_id in self.locked
 
     def organizations(self, minimum: Role = Role.GUEST) -> list[UUID]:
         """Ids of the organizations in which the actor holds at least this role."""

@@ -30,6 +30,13 @@ class TokenRequestSerializer(serializers.Serializer[Any]):
     )
 
 
+class TokenCodeSerializer(serializers.Serializer[Any]):
+    challenge = serializers.CharField(max_length=1000, help_text="As `mfa_required` gave it in `params`.")
+    code = serializers.CharField(
+        max_length=20, write_only=True, help_text="Of the authenticator app, or a recovery code."
+    )
+
+
 class RefreshSerializer(serializers.Serializer[Any]):
     refresh = serializers.CharField(max_length=200)
 
@@ -105,5 +112,5 @@ class OrganizationSerializer(serializers.ModelSerializer[Organization]):
 
     class Meta:
         model = Organization
-        fields = ["id", "company", "division", "join_policy", "created_at", "version"]
+        fields = ["id", "company", "division", "join_policy", "require_mfa", "created_at", "version"]
         read_only_fields = ["id", "created_at", "version"]

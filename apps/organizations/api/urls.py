@@ -12,6 +12,7 @@ urlpatterns = [
     path("auth/sign-up", views.SignUpView.as_view(), name="auth-sign-up"),
     path("auth/verify-email", views.VerifyEmailView.as_view(), name="auth-verify-email"),
     path("auth/token", views.TokenView.as_view(), name="auth-token"),
+    path("auth/token/mfa", views.TokenCodeView.as_view(), name="auth-token-mfa"),
     path("auth/token/refresh", views.TokenRefreshView.as_view(), name="auth-token-refresh"),
     path("auth/token/revoke", views.TokenRevokeView.as_view(), name="auth-token-revoke"),
     path("ws-tickets", views.TicketView.as_view(), name="ws-tickets"),

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import jwt
 from allauth.account.models import EmailAddress
-from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db import transaction
@@ -22,12 +21,13 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import actions
 from apps.accounts.models import RefreshToken, User
+from apps.accounts.services import lockout
 from apps.core import auditing
 from apps.core.api.authentication import ALGORITHM, AUDIENCE, ISSUER
 from apps.core.auditing import Personal
 from apps.core.entities import uuid7
 from apps.core.errors import Forbidden, NotAuthenticated, NotFound
-from apps.core.identity import Actor, Via
+from apps.core.identity import Actor, Via, refuse_without_factor
 from apps.core.operations import operation
 
 
@@ -41,17 +41,17 @@ class TokenPair:
 
 
 def password_user(request: HttpRequest, *, email: str, password: str) -> User:
-    """The person whom address and password prove. Raises the same error for every reason why not."""
+    """The person whom address and password prove, which is not enough for those who have a second factor
+    (`factors.demand`). Raises the same error for every reason why not."""
+    ip = request.META.get("REMOTE_ADDR")
+    lockout.attempt(email, ip)
     user = authenticate(request, email=email.strip().lower(), password=password)
     verified = user is not None and EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
     if user is None or not verified:
         raise NotAuthenticated(
             _("Address or password is wrong, or the address is not verified."), code="sign_in_failed"
         )
-    if Authenticator.objects.filter(user=user).exists():
-        raise NotAuthenticated(
-            _("This account signs in with a second factor; sign in through the portal."), code="second_factor_required"
-        )
+    lockout.forget(email, ip)
     return user
 
 
@@ -60,6 +60,7 @@ def token_issue(*, actor: Actor, organization_id: UUID | None = None) -> TokenPa
     """A token pair for the actor, who has just proven who they are, in one of their organizations."""
     if actor.user is None:
         raise NotAuthenticated(_("Sign in first."))
+    refuse_without_factor(actor, organization_id or actor.organization_id)
     if organization_id is not None and organization_id not in actor.memberships:
         raise NotFound()
     if not _lock_person(actor.user):
@@ -82,6 +83,7 @@ def token_refresh(*, refresh: str, request_id: str = "", ip: str | None = None, 
             ip=ip,
             user_agent=user_agent,
         )
+        refuse_without_factor(actor, found.organization_id)
         pair = _exchange(actor, found)
         if pair is not None:
             return pair

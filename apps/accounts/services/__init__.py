@@ -1,0 +1,16 @@
+"""Writes on people and on what proves who they are."""
+
+from apps.accounts.services import factors, lockout
+from apps.accounts.services.factors import factor_note
+from apps.accounts.services.lockout import sign_in_paused_note
+from apps.accounts.services.people import PROFILE_FIELDS, profile_update, user_create
+
+__all__ = [
+    "PROFILE_FIELDS",
+    "factor_note",
+    "factors",
+    "lockout",
+    "profile_update",
+    "sign_in_paused_note",
+    "user_create",
+]
