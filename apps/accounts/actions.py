@@ -25,5 +25,11 @@ RECOVERY_CODE_USED = register_action(
     "account.recovery_code_used", _("Recovery code used"), _("%(object)s used a recovery code.")
 )
 OF_FACTORS = (FACTOR_ADDED, FACTOR_REMOVED, FACTOR_FAILED, RECOVERY_CODES_MADE, RECOVERY_CODE_USED)
+SESSION_REVOKED = register_action(
+    "account.session_revoked", _("Sign-in ended"), _("%(actor)s ended a sign-in of %(object)s.")
+)
+SESSIONS_REVOKED = register_action(
+    "account.sessions_revoked", _("Sign-ins ended"), _("%(actor)s ended %(count)s sign-ins of %(object)s.")
+)
 TOKEN_ISSUED = register_action("account.token_issued", _("Token issued"), _("%(actor)s obtained an access token."))
 TOKENS_REVOKED = register_action("account.tokens_revoked", _("Tokens revoked"), _("%(actor)s revoked tokens."))

@@ -110,6 +110,8 @@ class RefreshToken(Entity):
     digest = models.CharField(_("digest"), max_length=64, unique=True)
     # Plain id: organizations stand above accounts.
     organization_id = models.UUIDField(_("organization"), null=True)
+    ip = models.GenericIPAddressField(_("address"), null=True)
+    user_agent = models.CharField(_("program"), max_length=300, blank=True)
     expires_at = models.DateTimeField(_("expires"))
     used_at = models.DateTimeField(_("used"), null=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True)

@@ -97,7 +97,8 @@ def choose_organization(request: PortalRequest) -> HttpResponse:
     except ValueError:
         return redirect("dashboard")
     # One that demands a second factor may be chosen too: its page says what is missing.
-    if Membership.objects.active().filter(user_id=request.user.pk, organization_id=chosen).exists():
+    assert request.user.is_authenticated
+    if Membership.objects.active().filter(user=request.user, organization_id=chosen).exists():
         request.session[CHOSEN_ORGANIZATION] = str(chosen)
     return redirect("dashboard")
 
@@ -136,7 +137,7 @@ def organizations(request: PortalRequest) -> dict[str, Any]:
         return {}
 
     def mine() -> list[Choice]:
-        own = Membership.objects.active().filter(user_id=request.user.pk)
+        own = Membership.objects.active().filter(user=request.user)  # type: ignore[misc]
         rows = Organization.objects.filter(pk__in=own.values("organization_id")).order_by("company", "division")
         return [Choice(row.pk, str(row)) for row in rows]
 

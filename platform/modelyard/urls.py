@@ -41,6 +41,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/v1/", include("modelyard.api_urls")),
+    *_portal("accounts", "profile/"),
     *_portal("organizations", "organization/"),
     *_portal("projects", "projects/"),
     *_portal("datasets", "datasets/"),

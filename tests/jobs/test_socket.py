@@ -10,6 +10,8 @@ from channels.sessions import CookieMiddleware, SessionMiddleware
 from django.db import OperationalError
 from django.urls import path
 
+from apps.accounts.selectors import sign_ins_of
+from apps.accounts.services import sign_in_end
 from apps.core.realtime import tickets
 from apps.core.testing import Cast, SocketClient
 from apps.jobs import consumers
@@ -47,6 +49,7 @@ def address(job: Job) -> str:
 
 
 def cookies(person: Any, **more: str) -> str:
+    assert person.portal.get("/").status_code < 500  # a page is open before its socket is
     session = person.portal.cookies["sessionid"].value
     return "; ".join(f"{name}={value}" for name, value in {"sessionid": session, **more}.items())
 
@@ -61,6 +64,14 @@ async def browser(job: Job, person: Any, *, origin: dict[str, str] = ORIGIN, **m
 async def program(job: Job, person: Any) -> SocketClient:
     token = await sync_to_async(lambda: person.token)()
     client = SocketClient(application, address(job), headers={"authorization": f"Bearer {token}"})
+    assert await client.connect()
+    return client
+
+
+async def ticketed(job: Job, person: Any) -> SocketClient:
+    answer = await sync_to_async(lambda: person.rest.post("/ws-tickets"))()
+    protocols = ["modelyard.v1", f"modelyard.ticket.{answer.json()['ticket']}"]
+    client = SocketClient(application, address(job), subprotocols=protocols)
     assert await client.connect()
     return client
 
@@ -228,6 +239,13 @@ def delete_person(cast: Cast) -> None:
     type(cast.viewer.user).objects.filter(pk=cast.viewer.user.pk).delete()
 
 
+def end_sign_ins(cast: Cast) -> None:
+    """Each by itself, as the person does on the page."""
+    user = cast.viewer.user
+    for sign_in in sign_ins_of(user):
+        sign_in_end(actor=cast.viewer.actor, user=user, sign_in=sign_in)
+
+
 def sign_out(cast: Cast) -> None:
     cast.viewer.portal.logout()
 
@@ -240,6 +258,9 @@ def sign_out(cast: Cast) -> None:
         (browser, deactivate),
         (program, deactivate),
         (program, revoke_tokens),
+        (browser, end_sign_ins),
+        (program, end_sign_ins),
+        (ticketed, end_sign_ins),
         (browser, sign_out),
         (browser, change_password),
         (browser, delete_person),

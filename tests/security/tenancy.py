@@ -67,6 +67,9 @@ ITSELF = "of the portal's own workers; no person's door leads here"
 #: operationId of the OpenAPI schema → row.
 REST: dict[str, Row] = {
     "audit_logs_list": Row(OWN),
+    "auth_password_change": Row(REFUSED, {"old_password": "x", "password": "a long passphrase"}, "not the old one"),
+    "auth_password_forgot": Row(OPEN, {"email": "nobody@example.com"}),
+    "auth_password_reset": Row(OPEN, {"key": "unknown", "password": "a long passphrase"}, "400: it is the way in"),
     "auth_sign_up": Row(OPEN, {"email": "new@example.com", "password": "a long passphrase", "company": "New"}),
     "auth_token_issue": Row(OPEN, {"email": "nobody@example.com", "password": "x"}, "401: it is the way in"),
     "auth_token_mfa": Row(OPEN, {"challenge": "unknown", "code": "000000"}, "401: it is the way in"),
@@ -147,6 +150,9 @@ REST: dict[str, Row] = {
     "resource_groups_list": Row(OWN),
     "resource_groups_partial_update": Row(HIDDEN, {"name": "Taken over"}),
     "resource_groups_retrieve": Row(HIDDEN),
+    "sessions_destroy": Row(HIDDEN, why="what one may end is looked up among one's own sign-ins"),
+    "sessions_list": Row(OWN),
+    "sessions_revoke_others": Row(OWN),
     "trainers_config_schema_retrieve": Row(OWN, why="trainers belong to the installation"),
     "trainers_list": Row(OWN, why="trainers belong to the installation"),
     "trainers_retrieve": Row(OWN, why="trainers belong to the installation"),
@@ -176,6 +182,9 @@ REST: dict[str, Row] = {
 OPERATIONS: dict[str, Row] = {
     "accounts.factor_note": Row(CHECKED, why=ITSELF),
     "accounts.profile_update": Row(HIDDEN),
+    "accounts.sessions_end_all": Row(HIDDEN),
+    "accounts.sessions_end_others": Row(HIDDEN, why="one's own"),
+    "accounts.sign_in_end": Row(HIDDEN),
     "accounts.sign_in_paused_note": Row(CHECKED, why=ITSELF),
     "accounts.user_create": Row(CHECKED, why="tests/accounts/test_people.py: platform administrators only"),
     "audit.seal": Row(CHECKED, why="ingest of beat, takes no object"),
@@ -271,6 +280,9 @@ OPERATIONS: dict[str, Row] = {
 
 #: Name of a URL outside `/api/v1/` and `/admin/` (its route, where it has no name; `*` stands for anything) → row.
 PAGES: dict[str, Row] = {
+    "accounts:session-end": Row(HIDDEN),
+    "accounts:sessions": Row(OWN),
+    "accounts:sessions-end-others": Row(OWN),
     "api/attempt/v1/*": Row(MACHINE),
     "api-docs": Row(OPEN),
     "api-schema": Row(OPEN),

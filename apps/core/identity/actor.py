@@ -62,6 +62,8 @@ class Actor:
     # Organizations that the person belongs to, closed until they set up a second factor. Asked for only when the chosen
     # organization is none that the person may use: for the words of a refusal, never for a right.
     locked: frozenset[UUID] = frozenset()
+    # The refresh tokens beside which the access token at hand was issued.
+    family: UUID | None = None
     # Limited to the chosen organization (tokens, keys).
     narrowed: bool = False
     # Name of the portal's own process that acts, "" for people.
@@ -78,6 +80,7 @@ class Actor:
         request_id: str = "",
         ip: str | None = None,
         user_agent: str = "",
+        family: UUID | None = None,
     ) -> "Actor":
         """The actor for a signed-in person. One query for the memberships.
 
@@ -101,6 +104,7 @@ class Actor:
             ip=ip,
             user_agent=user_agent[:300],
             locked=locked,
+            family=family,
             narrowed=narrow,
         )
         # `user.has_perm`, as the admin asks it, answers from the policy for this actor.
@@ -157,6 +161,7 @@ class Actor:
             request_id=self.request_id,
             ip=self.ip,
             user_agent=self.user_agent,
+            family=self.family,
         )
 
     def without_scopes(self) -> "Actor":

@@ -22,6 +22,7 @@ def issue(actor: Actor) -> str:
         "organization_id": str(actor.organization_id) if actor.organization_id else None,
         "narrow": actor.narrowed,
         "generation": actor.user.token_generation,
+        "family": str(actor.family) if actor.family else None,
     }
     cache.set(PREFIX + ticket, content, timeout=settings.WS_TICKET_LIFETIME_SECONDS)
     return ticket
@@ -37,4 +38,7 @@ def redeem(ticket: str, **context: Any) -> Actor | None:
     if user is None or user.token_generation != content["generation"]:
         return None
     organization_id = UUID(content["organization_id"]) if content["organization_id"] else None
-    return Actor.of(user, organization_id=organization_id, narrow=content["narrow"], via=Via.SOCKET, **context)
+    family = UUID(content["family"]) if content["family"] else None
+    return Actor.of(
+        user, organization_id=organization_id, narrow=content["narrow"], via=Via.SOCKET, family=family, **context
+    )

@@ -18,6 +18,20 @@ class SignUpSerializer(serializers.Serializer[Any]):
     division = serializers.CharField(max_length=120, required=False, allow_blank=True, validators=[PLAIN])
 
 
+class AddressSerializer(serializers.Serializer[Any]):
+    email = serializers.EmailField(max_length=254)
+
+
+class PasswordResetSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField(max_length=300, help_text="The end of the mailed link, such as `1a2b-c3d4…`.")
+    password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
+
+
+class PasswordChangeSerializer(serializers.Serializer[Any]):
+    old_password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
+    password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
+
+
 class KeySerializer(serializers.Serializer[Any]):
     key = serializers.CharField(max_length=300)
 

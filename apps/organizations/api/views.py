@@ -24,7 +24,7 @@ from apps.core.realtime import tickets
 from apps.organizations import services
 from apps.organizations.api import serializers
 from apps.organizations.models import Membership, Organization
-from apps.organizations.services import quotas
+from apps.organizations.services import passwords, quotas
 from apps.organizations.services.sign_in import password_user
 from apps.organizations.services.sign_up import sign_up, verify_email
 
@@ -138,6 +138,52 @@ class TokenRevokeView(APIView):
         form = serializers.RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         services.token_revoke(actor=request.actor, refresh=form.validated_data["refresh"])
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordForgotView(AnonymousView):
+    @extend_schema(
+        request=serializers.AddressSerializer, responses={202: ACCEPTED}, operation_id="auth_password_forgot"
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Have a link mailed that sets a new password. The answer is the same whether the address is known or not."""
+        form = serializers.AddressSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        passwords.forgot(request=request._request, email=form.validated_data["email"])
+        return Response(status=status.HTTP_202_ACCEPTED)
+
+
+class PasswordResetView(AnonymousView):
+    @extend_schema(
+        request=serializers.PasswordResetSerializer, responses={204: DONE}, operation_id="auth_password_reset"
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Set a new password by the key of a mailed link, once. Every session and token ends."""
+        form = serializers.PasswordResetSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        passwords.reset(request=request._request, **form.validated_data)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordChangeView(APIView):
+    permission_classes = (IsAuthenticated,)
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "sign_in"
+
+    @extend_schema(
+        request=serializers.PasswordChangeSerializer, responses={204: DONE}, operation_id="auth_password_change"
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Change the password. Every token ends, and every session but the one that asks."""
+        assert request.user.is_authenticated
+        form = serializers.PasswordChangeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        passwords.change(
+            request=request._request,
+            user=request.user,
+            keep_session=request.actor.via == Via.SESSION,
+            **form.validated_data,
+        )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

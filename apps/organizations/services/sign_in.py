@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import actions
 from apps.accounts.models import RefreshToken, User
-from apps.accounts.services import lockout
+from apps.accounts.services import lockout, sessions
 from apps.core import auditing
 from apps.core.api.authentication import ALGORITHM, AUDIENCE, ISSUER
 from apps.core.auditing import Personal
@@ -128,13 +128,12 @@ def token_revoke(*, actor: Actor, refresh: str) -> None:
 
 
 @operation("organizations.tokens_end")
-def tokens_end(*, actor: Actor, user: User) -> None:
-    """Ends every token of a person, as a changed password does. For themselves and platform administrators."""
+def tokens_end(*, actor: Actor, user: User, keep_session: str | None = None) -> None:
+    """Ends every token and, but for `keep_session`, every session of a person, as a changed password does. For
+    themselves and platform administrators."""
     if not (actor.user_id == user.pk or actor.is_system or actor.is_platform_admin):
         raise Forbidden(_("You may not end other people's tokens."))
-    user = User.objects.select_for_update().get(pk=user.pk)
-    user.change(token_generation=user.token_generation + 1)
-    RefreshToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    sessions.end_everything(user, keep_session=keep_session)
     auditing.record(
         actor,
         actions.TOKENS_REVOKED,
@@ -182,6 +181,7 @@ def _issue(actor: Actor, user: User, organization_id: UUID | None, *, family: UU
         "jti": uuid7().hex,
         "typ": "access",
         "gen": user.token_generation,
+        "fam": str(family),
         "iat": int(now.timestamp()),
         "nbf": int(now.timestamp()),
         "exp": int(now.timestamp()) + lifetime,
@@ -195,6 +195,8 @@ def _issue(actor: Actor, user: User, organization_id: UUID | None, *, family: UU
         family=family,
         digest=_digest(refresh),
         organization_id=organization_id,
+        ip=actor.ip,
+        user_agent=actor.user_agent,
         expires_at=now + timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME_SECONDS),
     )
     access = jwt.encode(claims, settings.SECRET_KEY, algorithm=ALGORITHM)

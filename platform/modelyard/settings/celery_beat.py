@@ -1,6 +1,7 @@
 """What beat starts, and how often. Every task here is one idempotent pass that may be skipped or doubled."""
 
 CELERY_BEAT_SCHEDULE = {
+    "accounts-sweep": {"task": "accounts.sweep", "schedule": 3600.0, "options": {"expires": 3600, "queue": "io"}},
     "jobs-dispatch": {"task": "jobs.dispatch", "schedule": 5.0, "options": {"expires": 5}},
     "jobs-reconcile": {"task": "jobs.reconcile", "schedule": 3.0, "options": {"expires": 3}},
     "jobs-sweep": {"task": "jobs.sweep", "schedule": 3600.0, "options": {"expires": 3600}},
