@@ -26,6 +26,13 @@ SYSTEMS = (
 )
 
 
+def client_of(user_agent: str) -> str:
+    """What people call a browser and its system, or a program: `Chrome · Windows`, `curl/8.1`."""
+    browser = next((name for sign, name in BROWSERS if sign in user_agent), "")
+    system = next((name for sign, name in SYSTEMS if sign in user_agent), "")
+    return " · ".join(filter(None, (browser, system))) if browser else user_agent.split(" ")[0][:60]
+
+
 class Kind(TextChoices):
     BROWSER = "browser", _("Browser")
     PROGRAM = "program", _("Program")
@@ -48,10 +55,7 @@ class SignIn:
 
     @property
     def client(self) -> str:
-        """What people call it: `Chrome · Windows`, `curl/8.1`."""
-        browser = next((name for sign, name in BROWSERS if sign in self.user_agent), "")
-        system = next((name for sign, name in SYSTEMS if sign in self.user_agent), "")
-        return " · ".join(filter(None, (browser, system))) if browser else self.user_agent.split(" ")[0][:60]
+        return client_of(self.user_agent)
 
 
 def sign_ins_of(

@@ -30,6 +30,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
+from apps.accounts.selectors import client_of
 from apps.core.admin import ReadOnlyAdmin
 from apps.core.outbox.models import OutboxMessage
 
@@ -49,15 +50,6 @@ for _model, _one, _many in (
 ):
     _model._meta.verbose_name, _model._meta.verbose_name_plural = _one, _many
 
-#: What tells a browser in its header → its name; who pretends to be others comes first.
-BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-    ("curl/", "curl"),
-)
 SCHEDULES = (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
 for _model in (EmailAddress, Authenticator, UserSession, Group, PeriodicTask, *SCHEDULES):
     admin.site.unregister(_model)
@@ -172,8 +164,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("browser"))
     def shown_browser(self, session: UserSession) -> str:
-        agent = str(session.user_agent)
-        return next((name for sign, name in BROWSERS if sign in agent), agent[:40])
+        return client_of(str(session.user_agent))
 
 
 @admin.register(Group)

@@ -25,7 +25,7 @@ from apps.core.operations import operation
 @operation("accounts.sign_in_end", permission="accounts.change_user", on="user")
 def sign_in_end(*, actor: Actor, user: User, sign_in: SignIn) -> None:
     """Ends one of the person's sign-ins."""
-    _end([sign_in])
+    _end(user, [sign_in])
     auditing.record(
         actor,
         actions.SESSION_REVOKED,
@@ -42,13 +42,14 @@ def sessions_end_others(*, actor: Actor, user: User, session_key: str | None) ->
     Returns how many."""
     if not session_key and actor.family is None:
         raise Invalid(_("It cannot be told which sign-in is to stay."), code="sign_in_unknown")
+    _lock(user)
     # All of them, not only those that a page lists.
     others = [
         found
         for found in sign_ins_of(user, session_key=session_key, family=actor.family, at_most=None)
         if not found.is_current
     ]
-    _end(others)
+    _end(user, others)
     _note(actor, user, len(others))
     return len(others)
 
@@ -63,7 +64,7 @@ def sessions_end_all(*, actor: Actor, user: User) -> None:
 
 def end_everything(user: User, *, keep_session: str | None = None) -> None:
     """Part of operations: ends every token and, but for `keep_session`, every session."""
-    user = User.objects.select_for_update().get(pk=user.pk)
+    user = _lock(user)
     user.change(token_generation=user.token_generation + 1)
     RefreshToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
     sessions = UserSession.objects.filter(user=user).exclude(session_key=keep_session or "")
@@ -83,7 +84,13 @@ def sweep() -> int:
     return expired + gone + spent
 
 
-def _end(found: list[SignIn]) -> None:
+def _lock(user: User) -> User:
+    """A refresh at the same moment either comes first, and its new token ends too, or finds its token ended."""
+    return User.objects.select_for_update().get(pk=user.pk)
+
+
+def _end(user: User, found: list[SignIn]) -> None:
+    _lock(user)
     keys = [sign_in.session_key for sign_in in found if sign_in.kind == Kind.BROWSER]
     families = [sign_in.id for sign_in in found if sign_in.kind == Kind.PROGRAM]
     Session.objects.filter(pk__in=keys).delete()

@@ -83,7 +83,8 @@ def token_refresh(*, refresh: str, request_id: str = "", ip: str | None = None, 
             ip=ip,
             user_agent=user_agent,
         )
-        refuse_without_factor(actor, found.organization_id)
+        if found.is_live():
+            refuse_without_factor(actor, found.organization_id)
         pair = _exchange(actor, found)
         if pair is not None:
             return pair
@@ -116,6 +117,9 @@ def _refreshed(*, actor: Actor, organization_id: UUID | None, family: UUID) -> T
 
 @operation("organizations.token_revoke_family")
 def _end_family(*, actor: Actor, family: UUID) -> None:
+    assert actor.user is not None
+    # A refresh at the same moment either comes first, and its new token ends too, or finds its token ended.
+    _lock_person(actor.user)
     RefreshToken.objects.filter(family=family, revoked_at__isnull=True).update(revoked_at=timezone.now())
     _note(actor, actions.TOKENS_REVOKED, actor.organization_id)
 
