@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from allauth.usersessions.models import UserSession
@@ -78,7 +79,7 @@ def sign_ins_of(
         for row in sessions[:at_most]
     ]
     first = RefreshToken.objects.filter(family=OuterRef("family")).order_by().values("family")
-    tokens = (
+    tokens: Any = (
         RefreshToken.objects.filter(
             user=user, used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=timezone.now()
         )
