@@ -3,12 +3,18 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+
+from apps.accounts.services import lockout
+from apps.core import ciphers
+from apps.core.errors import TooManyRequests
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Keeps addresses in lower case and links in mails on the portal's public address."""
+    """Keeps addresses in lower case, pauses guessing, and links in mails on the portal's public address."""
 
     def clean_email(self, email: str) -> str:
         return super().clean_email(email).strip().lower()
@@ -19,3 +25,33 @@ class AccountAdapter(DefaultAccountAdapter):
             path = url.split("/", 3)[3]
             return f"{settings.PUBLIC_URL.rstrip('/')}/{path}"
         return url
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """In place of allauth's own limit, which locks a person out from everywhere."""
+        try:
+            lockout.attempt(credentials.get("email", ""), self.get_client_ip(request))
+        except TooManyRequests as error:
+            raise ValidationError(f"{error.message} {error.hint}", code=error.code) from error
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        user = super().authenticate(request, **credentials)
+        if user is not None:
+            lockout.forget(credentials.get("email", ""), self.get_client_ip(request))
+        return user
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """After a reset of the password, which the mailed link proves."""
+        lockout.forget(credentials.get("email", ""), self.get_client_ip(request))
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    """Keeps the keys of authenticator apps as ciphertext."""
+
+    def encrypt(self, text: str) -> str:
+        return ciphers.encrypt(text, "second-factor")
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return ciphers.decrypt(encrypted_text, "second-factor")
+
+    def _get_site_name(self) -> str:
+        return "Modelyard"

@@ -1,16 +1,19 @@
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import RefreshToken, User
-from apps.accounts.services import PROFILE_FIELDS, profile_update
+from apps.accounts.services import PROFILE_FIELDS, profile_update, sessions_end_all
 from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 
 
 class RefreshTokenInline(PolicyInline):
     model = RefreshToken
-    fields = readonly_fields = ("created_at", "expires_at", "used_at", "revoked_at")
+    fields = readonly_fields = ("created_at", "ip", "user_agent", "expires_at", "used_at", "revoked_at")
 
 
 @admin.register(User)
@@ -22,6 +25,17 @@ class UserAdmin(PolicyAdmin):
     readonly_fields = ("id", "email", "is_active", "is_staff", "is_superuser", "last_login", "created_at")
     fields = (*PROFILE_FIELDS, *readonly_fields)
     inlines = (RefreshTokenInline,)
+    actions = ("end_sessions",)
+
+    @admin.action(description=_("Sign the chosen people out everywhere"))
+    def end_sessions(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        for user in rows:
+            try:
+                sessions_end_all(actor=request.actor, user=user)
+            except DomainError as error:
+                messages.error(request, f"{user}: {error.message}")
+            else:
+                messages.success(request, _("%(name)s is signed out everywhere.") % {"name": user})
 
     def has_add_permission(self, request: PortalRequest) -> bool:
         return False

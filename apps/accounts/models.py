@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from apps.core.identity import Actor
 
 
+# Kinds of allauth's authenticators that are one; recovery codes only stand in for them.
+SECOND_FACTORS = ("totp", "webauthn")
+
+
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     """Creates users the way Django's own commands and allauth expect."""
 
@@ -106,6 +110,8 @@ class RefreshToken(Entity):
     digest = models.CharField(_("digest"), max_length=64, unique=True)
     # Plain id: organizations stand above accounts.
     organization_id = models.UUIDField(_("organization"), null=True)
+    ip = models.GenericIPAddressField(_("address"), null=True)
+    user_agent = models.CharField(_("program"), max_length=300, blank=True)
     expires_at = models.DateTimeField(_("expires"))
     used_at = models.DateTimeField(_("used"), null=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True)

@@ -23,8 +23,9 @@ from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from rest_framework.exceptions import AuthenticationFailed
 
+from apps.accounts.models import User
 from apps.core import policy
-from apps.core.api.authentication import SCHEMES, actor_of_token
+from apps.core.api.authentication import SCHEMES, actor_of_token, with_family
 from apps.core.entities import uuid7
 from apps.core.identity import Actor, Via
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
@@ -35,7 +36,7 @@ from apps.jobs.services.transitions import MAX_HINT_CHARACTERS, MAX_HINT_EVENTS
 
 log = logging.getLogger(__name__)
 
-Reader = tuple[str, str, str, bool, int | str | None, str]
+Reader = tuple[str, str, str, bool, int | str | None, str, str]
 
 PROTOCOL = "modelyard.v1"
 TICKET = "modelyard.ticket."
@@ -173,8 +174,8 @@ class JobConsumer(AsyncWebsocketConsumer):
         """What the answer about rights depends on: sockets that agree in it are of one reader."""
         proof = self.generation if self.generation is not None else self.scope["session"].session_key
         actor = self.actor
-        organization, key = str(actor.organization_id), str(actor.key_id)
-        return str(self.job_id), str(actor.user_id), organization, actor.narrowed, proof, key
+        organization, key, family = str(actor.organization_id), str(actor.key_id), str(actor.family)
+        return str(self.job_id), str(actor.user_id), organization, actor.narrowed, proof, key, family
 
     def _authenticate(self, protocols: list[str]) -> Actor:
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in self.scope["headers"]}
@@ -250,7 +251,7 @@ class JobConsumer(AsyncWebsocketConsumer):
         """Whether what let this socket in still counts: the session, or the generation of the tokens."""
         if self.generation is not None:
             assert self.actor.user is not None
-            return self.actor.user.token_generation == self.generation
+            return self.actor.user.token_generation == self.generation and not self._is_revoked()
         session = self.scope["session"]
         if not session.session_key or not session.exists(session.session_key):
             return False
@@ -258,6 +259,14 @@ class JobConsumer(AsyncWebsocketConsumer):
         user, known = self.actor.user, session.get(HASH_SESSION_KEY, "")
         assert user is not None
         return constant_time_compare(known, user.get_session_auth_hash())
+
+    def _is_revoked(self) -> bool:
+        """Whether the sign-in that the token came from was ended."""
+        family = self.actor.family
+        if family is None:
+            return False
+        people = with_family(User.objects, family)  # permitted: the reader's own row
+        return bool(people.filter(pk=self.actor.user_id, family_revoked=True).exists())
 
     def _event_seq(self) -> int:
         # Whether this job may be seen is asked on connecting, and again every few seconds.

@@ -20,11 +20,11 @@ class MembershipInline(PolicyInline):
 
 @admin.register(Organization)
 class OrganizationAdmin(PolicyAdmin):
-    list_display = ("company", "division", "join_policy", *LIMITS, "created_at")
-    list_filter = ("join_policy",)
+    list_display = ("company", "division", "join_policy", "require_mfa", *LIMITS, "created_at")
+    list_filter = ("join_policy", "require_mfa")
     search_fields = ("company", "division")
     readonly_fields = ("id", "created_at", "updated_at", "version")
-    fields = ("company", "division", "join_policy", *LIMITS, *readonly_fields)
+    fields = ("company", "division", "join_policy", "require_mfa", *LIMITS, *readonly_fields)
     inlines = (MembershipInline,)
 
     def has_add_permission(self, request: PortalRequest) -> bool:

@@ -49,6 +49,11 @@ class OrganizationForm(forms.Form):
         choices=JoinPolicy.choices,
         help_text=_("What happens when somebody signs up with this company and division."),
     )
+    require_mfa = forms.BooleanField(
+        label=_("Demand a second factor"),
+        required=False,
+        help_text=_("Members without one reach nothing of the organization until they set one up."),
+    )
 
     @classmethod
     def of(cls, data: Any, organization: Organization) -> "OrganizationForm":

@@ -28,6 +28,8 @@ class Organization(Entity):
     join_policy = models.CharField(
         _("joining"), max_length=20, choices=JoinPolicy.choices, default=JoinPolicy.APPROVAL
     )
+    # Members without a second factor reach nothing of it until they set one up.
+    require_mfa = models.BooleanField(_("second factor demanded"), default=False)
     # What it may use; None is no limit. Platform administrators say so (apps.organizations.services.quotas).
     max_users = models.PositiveIntegerField(
         _("most members"), null=True, blank=True, validators=[MinValueValidator(1)]

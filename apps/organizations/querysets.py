@@ -1,8 +1,10 @@
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import Q, Value
+from allauth.mfa.models import Authenticator
+from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Lower
 
+from apps.accounts.models import SECOND_FACTORS
 from apps.core.policy import PermittedQuerySet
 
 if TYPE_CHECKING:
@@ -23,3 +25,15 @@ class MembershipQuerySet(PermittedQuerySet["Membership"]):
 
     def active(self) -> "MembershipQuerySet":
         return self.filter(state="active", user__is_active=True)
+
+    def locked(self) -> "MembershipQuerySet":
+        """Where the organization demands a second factor and the person has none."""
+        return self.filter(self._lock())
+
+    def exclude_locked(self) -> "MembershipQuerySet":
+        return self.filter(~self._lock())
+
+    @staticmethod
+    def _lock() -> Q:
+        factors = Authenticator.objects.filter(user_id=OuterRef("user_id"), type__in=SECOND_FACTORS)
+        return Q(organization__require_mfa=True) & ~Q(Exists(factors))

@@ -45,4 +45,10 @@ def sign_in_failed(request: HttpRequest | None, **kwargs: Any) -> None:
 
 
 def password_changed(request: HttpRequest, user: Any, **kwargs: Any) -> None:
-    services.tokens_end(actor=Actor.of(user, request_id=getattr(request, "request_id", "")), user=user)
+    """Whoever knew the old one is signed out: other browsers and every program."""
+    services.tokens_end(
+        actor=Actor.of(user, request_id=getattr(request, "request_id", "")),
+        user=user,
+        # After a reset nobody is signed in, and no session stays.
+        keep_session=request.session.session_key if request.user.pk == user.pk else None,
+    )

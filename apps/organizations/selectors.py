@@ -12,9 +12,17 @@ from apps.organizations.models import Membership
 
 
 def active_memberships(user_id: UUID) -> dict[UUID, Role]:
-    """Organization id → role, oldest membership first. One query."""
-    rows = Membership.objects.active().filter(user_id=user_id).order_by("created_at")
+    """Organization id → role, oldest membership first, without those that demand a second factor which the person
+    does not have. One query."""
+    rows = Membership.objects.active().filter(user_id=user_id).exclude_locked().order_by("created_at")
     return {organization_id: Role(role) for organization_id, role in rows.values_list("organization_id", "role")}
+
+
+def locked_organizations(user_id: UUID) -> frozenset[UUID]:
+    """Those that the person belongs to and that are closed until they set up a second factor."""
+    return frozenset(
+        Membership.objects.active().filter(user_id=user_id).locked().values_list("organization_id", flat=True)
+    )
 
 
 def candidates(obj: Model) -> Iterable[Any]:

@@ -1,4 +1,8 @@
-"""What the site adds to the admin: tables of the libraries and of the core, in the admin's look and read-only.
+"""What the site adds to the admin: one door, and tables of the libraries and of the core, in the admin's look and
+read-only.
+
+The admin has no sign-in of its own, which would ask for no second factor, and changes no password by itself, which
+would end no token: both lead to the portal's pages.
 
 Nothing here has an operation behind it, so nothing can be changed here. The libraries' own admin modules are imported
 first, so that theirs are replaced and not met again when Django discovers them.
@@ -12,6 +16,11 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import (
     ClockedSchedule,
@@ -21,6 +30,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
+from apps.accounts.selectors import client_of
 from apps.core.admin import ReadOnlyAdmin
 from apps.core.outbox.models import OutboxMessage
 
@@ -40,18 +50,26 @@ for _model, _one, _many in (
 ):
     _model._meta.verbose_name, _model._meta.verbose_name_plural = _one, _many
 
-#: What tells a browser in its header → its name; who pretends to be others comes first.
-BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-    ("curl/", "curl"),
-)
 SCHEDULES = (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
 for _model in (EmailAddress, Authenticator, UserSession, Group, PeriodicTask, *SCHEDULES):
     admin.site.unregister(_model)
+
+
+def _sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """To the portal's sign-in, or, for staff who are signed in, to the admin's first page."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
+    if not admin.site.has_permission(request):
+        raise PermissionDenied
+    return redirect("admin:index")
+
+
+def _change_password(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    return redirect("account_change_password")
+
+
+admin.site.login = _sign_in  # type: ignore[method-assign]
+admin.site.password_change = _change_password  # type: ignore[method-assign, assignment]
 
 
 @admin.register(OutboxMessage)
@@ -146,8 +164,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("browser"))
     def shown_browser(self, session: UserSession) -> str:
-        agent = str(session.user_agent)
-        return next((name for sign, name in BROWSERS if sign in agent), agent[:40])
+        return client_of(str(session.user_agent))
 
 
 @admin.register(Group)

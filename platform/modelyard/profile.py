@@ -10,6 +10,7 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone, translation
@@ -89,14 +90,16 @@ def choose_language(request: PortalRequest) -> HttpResponse:
     return response
 
 
-@signed_in
+@login_required
 @require_POST
 def choose_organization(request: PortalRequest) -> HttpResponse:
     try:
         chosen = UUID(request.POST.get("organization", ""))
     except ValueError:
         return redirect("dashboard")
-    if chosen in request.actor.memberships:
+    # One that demands a second factor may be chosen too: its page says what is missing.
+    assert request.user.is_authenticated
+    if Membership.objects.active().filter(user=request.user, organization_id=chosen).exists():
         request.session[CHOSEN_ORGANIZATION] = str(chosen)
     return redirect("dashboard")
 
@@ -141,7 +144,8 @@ def organizations(request: PortalRequest) -> dict[str, Any]:
         return {}
 
     def mine() -> list[Choice]:
-        rows = Organization.objects.filter(pk__in=list(request.actor.memberships)).order_by("company", "division")
+        own = Membership.objects.active().filter(user=request.user)  # type: ignore[misc]
+        rows = Organization.objects.filter(pk__in=own.values("organization_id")).order_by("company", "division")
         return [Choice(row.pk, str(row)) for row in rows]
 
     def chosen() -> Choice | None:

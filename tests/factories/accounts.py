@@ -2,6 +2,8 @@ from typing import Any
 
 import factory
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from factory.django import DjangoModelFactory
 
 from apps.accounts.models import User
@@ -33,3 +35,17 @@ class UserFactory(DjangoModelFactory):
 @sample("accounts.User", "accounts.user")
 def user(cast: Cast) -> User:
     return cast.owner.user
+
+
+@sample("account/second-factor/webauthn/keys")
+def key(cast: Cast) -> Authenticator:
+    """A security key of the owner's; nothing signs in with it."""
+    data = {"name": f"key {cast.canary}", "credential": {}}
+    return Authenticator.objects.create(user=cast.owner.user, type=Authenticator.Type.WEBAUTHN, data=data)
+
+
+@sample("sessions", "profile/sessions")
+def session(cast: Cast) -> UserSession:
+    """A browser in which the owner is signed in."""
+    assert cast.owner.portal.get("/profile/").status_code == 200
+    return UserSession.objects.get(user=cast.owner.user)

@@ -11,6 +11,8 @@ from django.db import OperationalError
 from django.urls import path
 from django.utils import timezone
 
+from apps.accounts.selectors import sign_ins_of
+from apps.accounts.services import sign_in_end
 from apps.apikeys.models import ApiKey
 from apps.apikeys.services import key_revoke
 from apps.core.realtime import tickets
@@ -52,6 +54,7 @@ def address(job: Job) -> str:
 
 
 def cookies(person: Any, **more: str) -> str:
+    assert person.portal.get("/").status_code < 500  # a page is open before its socket is
     session = person.portal.cookies["sessionid"].value
     return "; ".join(f"{name}={value}" for name, value in {"sessionid": session, **more}.items())
 
@@ -66,6 +69,14 @@ async def browser(job: Job, person: Any, *, origin: dict[str, str] = ORIGIN, **m
 async def program(job: Job, person: Any) -> SocketClient:
     token = await sync_to_async(lambda: person.token)()
     client = SocketClient(application, address(job), headers={"authorization": f"Bearer {token}"})
+    assert await client.connect()
+    return client
+
+
+async def ticketed(job: Job, person: Any) -> SocketClient:
+    answer = await sync_to_async(lambda: person.rest.post("/ws-tickets"))()
+    protocols = ["modelyard.v1", f"modelyard.ticket.{answer.json()['ticket']}"]
+    client = SocketClient(application, address(job), subprotocols=protocols)
     assert await client.connect()
     return client
 
@@ -233,6 +244,13 @@ def delete_person(cast: Cast) -> None:
     type(cast.viewer.user).objects.filter(pk=cast.viewer.user.pk).delete()
 
 
+def end_sign_ins(cast: Cast) -> None:
+    """Each by itself, as the person does on the page."""
+    user = cast.viewer.user
+    for sign_in in sign_ins_of(user):
+        sign_in_end(actor=cast.viewer.actor, user=user, sign_in=sign_in)
+
+
 def sign_out(cast: Cast) -> None:
     cast.viewer.portal.logout()
 
@@ -306,6 +324,9 @@ async def test_a_ticket_of_a_key_revoked_meanwhile_opens_nothing(cast: Cast, job
         (browser, deactivate),
         (program, deactivate),
         (program, revoke_tokens),
+        (browser, end_sign_ins),
+        (program, end_sign_ins),
+        (ticketed, end_sign_ins),
         (browser, sign_out),
         (browser, change_password),
         (browser, delete_person),

@@ -64,8 +64,8 @@ def test_guessing_is_slowed_down_whatever_address_is_claimed(cast: Cast) -> None
         RestClient().post("/auth/token", body, headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
         for number in range(12)
     ]
-    assert answers[:10] == [401] * 10
-    assert answers[10:] == [429, 429]
+    assert answers[:5] == [401] * 5
+    assert answers[5:] == [429] * 7
 
 
 def test_a_foreign_organization_cannot_be_chosen(cast: Cast) -> None:
@@ -232,7 +232,7 @@ def test_a_refresh_token_of_a_left_organization_is_refused(cast: Cast) -> None:
 def test_revoking_ends_the_family_of_ones_own_token_only(cast: Cast) -> None:
     own, foreign = issued(cast.owner), issued(cast.stranger)
     client = RestClient(own["access"])
-    for refresh in (own["refresh"], foreign["refresh"], "unknown"):
+    for refresh in (foreign["refresh"], "unknown", own["refresh"]):
         assert client.post("/auth/token/revoke", {"refresh": refresh}).status_code == 204
     assert refreshed(own["refresh"]).status_code == 401
     assert refreshed(foreign["refresh"]).status_code == 200

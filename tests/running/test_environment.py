@@ -66,6 +66,8 @@ def test_settings_make_a_secret_for_the_embedded_database_only_where_it_is_used(
         "SECRET_KEY": "s" * 50,
         "AUDIT_KEY": "a" * 50,
         "AUDIT_SIGNING_KEY": "i" * 50,
+        "API_KEY_SECRET": "p" * 50,
+        "SECRETS_KEY": "k" * 50,
         "REDIS_URL": "redis://cache",
     }
     assert settings_made_with(embedded, **named) != []

@@ -105,8 +105,12 @@ REST: dict[str, Row] = {
     "audit_logs_project_export": Row(HIDDEN),
     "audit_logs_project_list": Row(HIDDEN),
     "audit_logs_verifier_retrieve": Row(OWN, why="the program is everybody's"),
+    "auth_password_change": Row(REFUSED, {"old_password": "x", "password": "a long passphrase"}, "not the old one"),
+    "auth_password_forgot": Row(OPEN, {"email": "nobody@example.com"}),
+    "auth_password_reset": Row(OPEN, {"key": "unknown", "password": "a long passphrase"}, "400: it is the way in"),
     "auth_sign_up": Row(OPEN, {"email": "new@example.com", "password": "a long passphrase", "company": "New"}),
     "auth_token_issue": Row(OPEN, {"email": "nobody@example.com", "password": "x"}, "401: it is the way in"),
+    "auth_token_mfa": Row(OPEN, {"challenge": "unknown", "code": "000000"}, "401: it is the way in"),
     "auth_token_refresh": Row(OPEN, {"refresh": "unknown"}, "401: it is the way in"),
     "auth_token_revoke": Row(OWN, {"refresh": "somebody else's"}, "204 whether or not the token is known"),
     "auth_verify_email": Row(OPEN, {"key": "unknown"}),
@@ -208,6 +212,9 @@ REST: dict[str, Row] = {
     "shares_list": Row(HIDDEN, query=lambda cast: urlencode(shared_dataset(cast))),
     "shares_partial_update": Row(HIDDEN, {"level": "manage"}),
     "shares_retrieve": Row(HIDDEN),
+    "sessions_destroy": Row(HIDDEN, why="what one may end is looked up among one's own sign-ins"),
+    "sessions_list": Row(OWN),
+    "sessions_revoke_others": Row(OWN),
     "trainers_config_schema_retrieve": Row(OWN, why="trainers belong to the installation"),
     "trainers_list": Row(OWN, why="trainers belong to the installation"),
     "trainers_retrieve": Row(OWN, why="trainers belong to the installation"),
@@ -235,7 +242,12 @@ REST: dict[str, Row] = {
 
 #: Name of an operation or ingest (`apps.core.operations`) → row. `HIDDEN` is checked; `CHECKED` names its tests.
 OPERATIONS: dict[str, Row] = {
+    "accounts.factor_note": Row(CHECKED, why=ITSELF),
     "accounts.profile_update": Row(HIDDEN),
+    "accounts.sessions_end_all": Row(HIDDEN),
+    "accounts.sessions_end_others": Row(HIDDEN, why="one's own"),
+    "accounts.sign_in_end": Row(HIDDEN),
+    "accounts.sign_in_paused_note": Row(CHECKED, why=ITSELF),
     "accounts.user_create": Row(CHECKED, why="tests/accounts/test_people.py: platform administrators only"),
     "audit.check_begin": Row(CHECKED, why=ITSELF),
     "audit.check_end": Row(CHECKED, why=ITSELF),
@@ -375,6 +387,9 @@ OPERATIONS: dict[str, Row] = {
 
 #: Name of a URL outside `/api/v1/` and `/admin/` (its route, where it has no name; `*` stands for anything) → row.
 PAGES: dict[str, Row] = {
+    "accounts:session-end": Row(HIDDEN),
+    "accounts:sessions": Row(OWN),
+    "accounts:sessions-end-others": Row(OWN),
     "api/attempt/v1/*": Row(MACHINE),
     "api-docs": Row(OPEN),
     "api-schema": Row(OPEN),
@@ -479,6 +494,8 @@ PAGES: dict[str, Row] = {
     "training:results": Row(HIDDEN),
     # allauth's pages of signing in and of one's own account; none takes the id of an object.
     "account_*": Row(OPEN),
+    # Of one's own second factors: the number in the address of a key is looked up among one's own.
+    "mfa_*": Row(OPEN),
 }
 
 #: Label of a model in the admin → row. The stranger is staff and administrator of the other organization.

@@ -6,6 +6,7 @@ from uuid import UUID
 import jwt
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -30,11 +31,12 @@ def access_claims(token: str) -> dict[str, Any]:
             algorithms=[ALGORITHM],
             issuer=ISSUER,
             audience=AUDIENCE,
-            options={"require": ["exp", "iat", "nbf", "sub", "jti", "typ", "gen"]},
+            options={"require": ["exp", "iat", "nbf", "sub", "jti", "typ", "gen", "fam"]},
         )
         if claims["typ"] != "access" or isinstance(claims["exp"], str):
             raise jwt.InvalidTokenError("not an access token")
         UUID(claims["sub"])
+        UUID(claims["fam"])
         # Must be named, but is null for people of no organization; "require" takes null for absent.
         if claims["organization_id"] is not None:
             UUID(claims["organization_id"])
@@ -43,23 +45,39 @@ def access_claims(token: str) -> dict[str, Any]:
     return claims
 
 
+def with_family(people: Any, family: UUID | None) -> Any:
+    """People with `family_revoked`: whether that family of their refresh tokens was ended. No query more."""
+    tokens = get_user_model()._meta.get_field("refresh_tokens").related_model._default_manager
+    ended = tokens.filter(user_id=OuterRef("pk"), family=family, revoked_at__isnull=False)
+    return people.annotate(family_revoked=Exists(ended))
+
+
 def actor_of_token(token: str, *, request_id: str, ip: str | None, user_agent: str, via: Via = Via.TOKEN) -> Actor:
     """The actor that an access token stands for, narrowed to the organization chosen when it was issued, or the owner
     of an API key, narrowed to what the key may do.
 
-    Roles are read afresh; a token of a person whose tokens were revoked since (`token_generation`) is refused.
+    Roles are read afresh; a token is refused when the person's tokens were revoked since (`token_generation`), or those
+    of the sign-in that it comes from (its family).
     """
     if token.startswith(KEY_PREFIX):
         return _actor_of_key(
             token, request_id=request_id, ip=ip, user_agent=user_agent, via=Via.KEY if via == Via.TOKEN else via
         )
     claims = access_claims(token)
-    user = get_user_model()._default_manager.filter(pk=claims["sub"], is_active=True).first()
-    if user is None or user.token_generation != claims["gen"]:
+    family = UUID(claims["fam"])
+    user = with_family(get_user_model()._default_manager, family).filter(pk=claims["sub"], is_active=True).first()
+    if user is None or user.token_generation != claims["gen"] or user.family_revoked:
         raise exceptions.AuthenticationFailed(_("The access token is not valid."), code="token_invalid")
     chosen = UUID(claims["organization_id"]) if claims["organization_id"] else None
     return Actor.of(
-        user, organization_id=chosen, narrow=True, via=via, request_id=request_id, ip=ip, user_agent=user_agent
+        user,
+        organization_id=chosen,
+        narrow=True,
+        via=via,
+        request_id=request_id,
+        ip=ip,
+        user_agent=user_agent,
+        family=family,
     )
 
 

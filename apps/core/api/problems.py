@@ -46,6 +46,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         body = problem(
             error.status, error.code, error.message, hint=error.hint, errors=error.fields, params=error.params
         )
+        if "retry_after" in error.params:
+            headers["Retry-After"] = str(error.params["retry_after"])
     elif isinstance(error, exceptions.ValidationError):
         body = problem(400, "invalid", _("The input is not valid."), errors=_flatten(error.detail))
     elif isinstance(error, ModelValidationError):

@@ -84,6 +84,8 @@ class Unprocessable(DomainError):
 
 
 class TooManyRequests(DomainError):
+    """Too often; `params["retry_after"]` says in how many seconds again, where it is known."""
+
     status = 429
     code = "too_many_requests"
 

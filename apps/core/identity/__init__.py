@@ -8,8 +8,10 @@ from apps.core.identity.actor import (
     key_of_id,
     key_of_secret,
     register_key_source,
+    register_lock_source,
     register_membership_source,
 )
+from apps.core.identity.locks import refuse_without_factor
 from apps.core.identity.roles import Role
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     "Via",
     "key_of_id",
     "key_of_secret",
+    "refuse_without_factor",
     "register_key_source",
+    "register_lock_source",
     "register_membership_source",
 ]

@@ -80,6 +80,17 @@ def key_of_id(key_id: UUID) -> KeyGrant | None:
     return _key_by_id(key_id) if _key_by_id else None
 
 
+LockSource = Callable[[Any], frozenset[UUID]]
+_lock_source: LockSource | None = None
+
+
+def register_lock_source(source: LockSource) -> None:
+    """`source(user_id)` returns the organizations that demand a second factor which the person does not have; the
+    membership source leaves them out. `organizations` registers it."""
+    global _lock_source
+    _lock_source = source
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Built once per request, socket, task and command; roles are read afresh each time, never taken from a token."""
@@ -101,6 +112,11 @@ class Actor:
     calls_per_minute: int | None = None
     # Permissions that were asked for and that the key lacks: for the words of a refusal, and for the audit log.
     missed: set[str] = field(default_factory=set, compare=False, repr=False)
+    # Organizations that the person belongs to, closed until they set up a second factor. Asked for only when the chosen
+    # organization is none that the person may use: for the words of a refusal, never for a right.
+    locked: frozenset[UUID] = frozenset()
+    # The refresh tokens beside which the access token at hand was issued.
+    family: UUID | None = None
     # Limited to the chosen organization (tokens, keys).
     narrowed: bool = False
     # Name of the portal's own process that acts, "" for people.
@@ -118,6 +134,7 @@ class Actor:
         ip: str | None = None,
         user_agent: str = "",
         key: KeyGrant | None = None,
+        family: UUID | None = None,
     ) -> "Actor":
         """The actor for a signed-in person. One query for the memberships.
 
@@ -128,10 +145,13 @@ class Actor:
         if key is not None:
             organization_id, narrow = key.organization_id, True
         memberships = dict(_membership_source(user.pk)) if _membership_source else {}
+        locked: frozenset[UUID] = frozenset()
+        if _lock_source and (organization_id not in memberships if organization_id else not memberships):
+            locked = _lock_source(user.pk)
         if narrow:
             memberships = {key: role for key, role in memberships.items() if key == organization_id}
-        elif organization_id not in memberships:
-            organization_id = next(iter(memberships), None)
+        elif organization_id not in memberships and organization_id not in locked:
+            organization_id = next(iter(memberships), None) or min(locked, default=None)
         actor = cls(
             user=user,
             memberships=MappingProxyType(memberships),
@@ -140,6 +160,8 @@ class Actor:
             request_id=request_id or uuid7().hex,
             ip=ip,
             user_agent=user_agent[:300],
+            locked=locked,
+            family=family,
             narrowed=narrow,
             key_id=key.key_id if key else None,
             scopes=key.scopes if key else None,
@@ -181,6 +203,11 @@ class Actor:
         """The role in the chosen organization."""
         return self.memberships.get(self.organization_id) if self.organization_id else None
 
+    @property
+    def lacks_factor(self) -> bool:
+        """Whether the chosen organization is closed to the person until they set up a second factor."""
+        return self.organization_id in self.locked
+
     def organizations(self, minimum: Role = Role.GUEST) -> list[UUID]:
         """Ids of the organizations in which the actor holds at least this role."""
         return [key for key, role in self.memberships.items() if role.at_least(minimum)]
@@ -201,6 +228,7 @@ class Actor:
             ip=self.ip,
             user_agent=self.user_agent,
             key=key,
+            family=self.family,
         )
 
     def bound_to(self, organization_id: UUID | None) -> "Actor":

@@ -12,7 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseForm
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from apps.core.errors import DomainError, Forbidden, NotAuthenticated, NotFound
 from apps.core.identity.requests import PortalRequest
@@ -28,6 +29,9 @@ def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
     @login_required
     @functools.wraps(view)
     def guarded(request: PortalRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.actor.lacks_factor:
+            messages.warning(request, _("This organization demands a second factor. Set one up to go on."))
+            return redirect("mfa_index")
         if request.actor.organization_id is None and not request.actor.is_platform_admin:
             return render(request, "organizations/none.html")
         return view(request, *args, **kwargs)

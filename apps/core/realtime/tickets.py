@@ -23,6 +23,7 @@ def issue(actor: Actor) -> str:
         "narrow": actor.narrowed,
         "generation": actor.user.token_generation,
         "key_id": str(actor.key_id) if actor.key_id else None,
+        "family": str(actor.family) if actor.family else None,
     }
     cache.set(PREFIX + ticket, content, timeout=settings.WS_TICKET_LIFETIME_SECONDS)
     return ticket
@@ -42,5 +43,8 @@ def redeem(ticket: str, **context: Any) -> Actor | None:
     if content["key_id"] and key is None:
         return None
     organization_id = UUID(content["organization_id"]) if content["organization_id"] else None
+    family = UUID(content["family"]) if content["family"] else None
     narrow = content["narrow"]
-    return Actor.of(user, organization_id=organization_id, narrow=narrow, via=Via.SOCKET, key=key, **context)
+    return Actor.of(
+        user, organization_id=organization_id, narrow=narrow, via=Via.SOCKET, key=key, family=family, **context
+    )

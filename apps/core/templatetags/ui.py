@@ -5,12 +5,14 @@ the block tags at the end. Nothing here knows an app: a state's colour and words
 """
 
 import datetime
+import json
 import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.core.serializers.json import DjangoJSONEncoder
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, RadioSelect, Select, Textarea
 from django.http import HttpRequest
 from django.template.context import Context
@@ -265,6 +267,12 @@ def _ago(seconds: float) -> str:
 
 
 # Forms
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """A value for a script to read out of an attribute."""
+    return json.dumps(value, cls=DjangoJSONEncoder)
 
 
 @register.simple_tag

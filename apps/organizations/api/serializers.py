@@ -18,6 +18,20 @@ class SignUpSerializer(serializers.Serializer[Any]):
     division = serializers.CharField(max_length=120, required=False, allow_blank=True, validators=[PLAIN])
 
 
+class AddressSerializer(serializers.Serializer[Any]):
+    email = serializers.EmailField(max_length=254)
+
+
+class PasswordResetSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField(max_length=300, help_text="The end of the mailed link, such as `1a2b-c3d4…`.")
+    password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
+
+
+class PasswordChangeSerializer(serializers.Serializer[Any]):
+    old_password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
+    password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
+
+
 class KeySerializer(serializers.Serializer[Any]):
     key = serializers.CharField(max_length=300)
 
@@ -27,6 +41,13 @@ class TokenRequestSerializer(serializers.Serializer[Any]):
     password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
     organization_id = serializers.UUIDField(
         required=False, allow_null=True, help_text="The organization that the token is for; the first by default."
+    )
+
+
+class TokenCodeSerializer(serializers.Serializer[Any]):
+    challenge = serializers.CharField(max_length=1000, help_text="As `mfa_required` gave it in `params`.")
+    code = serializers.CharField(
+        max_length=20, write_only=True, help_text="Of the authenticator app, or a recovery code."
     )
 
 
@@ -105,5 +126,5 @@ class OrganizationSerializer(serializers.ModelSerializer[Organization]):
 
     class Meta:
         model = Organization
-        fields = ["id", "company", "division", "join_policy", "created_at", "version"]
+        fields = ["id", "company", "division", "join_policy", "require_mfa", "created_at", "version"]
         read_only_fields = ["id", "created_at", "version"]

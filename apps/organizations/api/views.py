@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from apps.accounts.models import User
-from apps.accounts.services import profile_update
+from apps.accounts.services import factors, profile_update
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
 from apps.core.errors import Invalid, NotFound
@@ -25,7 +25,7 @@ from apps.core.realtime import tickets
 from apps.organizations import services
 from apps.organizations.api import serializers
 from apps.organizations.models import Membership, Organization
-from apps.organizations.services import quotas
+from apps.organizations.services import passwords, quotas
 from apps.organizations.services.sign_in import password_user
 from apps.organizations.services.sign_up import sign_up, verify_email
 
@@ -69,22 +69,46 @@ class TokenView(AnonymousView):
         operation_id="auth_token_issue",
     )
     def post(self, request: ApiRequest) -> Response:
-        """Sign in: an access and a refresh token for one of your organizations."""
+        """Sign in: an access and a refresh token for one of your organizations.
+
+        Who has a second factor gets 401 with `mfa_required` and, in `params`, a `challenge` for `auth/token/mfa`.
+        """
         form = serializers.TokenRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         user = password_user(
             request._request, email=form.validated_data["email"], password=form.validated_data["password"]
         )
-        actor = Actor.of(
-            user,
-            organization_id=form.validated_data.get("organization_id"),
-            via=Via.TOKEN,
-            request_id=request.request_id,
-            ip=request.META.get("REMOTE_ADDR"),
-            user_agent=request.META.get("HTTP_USER_AGENT", ""),
-        )
-        pair = services.token_issue(actor=actor, organization_id=form.validated_data.get("organization_id"))
-        return Response(serializers.TokenPairSerializer(pair).data)
+        organization_id = form.validated_data.get("organization_id")
+        factors.demand(user, organization_id)
+        return _issued(request, user, organization_id)
+
+
+class TokenCodeView(AnonymousView):
+    @extend_schema(
+        request=serializers.TokenCodeSerializer,
+        responses=serializers.TokenPairSerializer,
+        operation_id="auth_token_mfa",
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Answer the challenge that `auth/token` gave (401, `mfa_required`) with a code of the second factor."""
+        form = serializers.TokenCodeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        proven = factors.passed(**form.validated_data)
+        return _issued(request, proven.user, proven.organization_id)
+
+
+def _issued(request: ApiRequest, user: User, organization_id: UUID | None) -> Response:
+    """Tokens for a person who has just proven who they are."""
+    actor = Actor.of(
+        user,
+        organization_id=organization_id,
+        via=Via.TOKEN,
+        request_id=request.request_id,
+        ip=request.META.get("REMOTE_ADDR"),
+        user_agent=request.META.get("HTTP_USER_AGENT", ""),
+    )
+    pair = services.token_issue(actor=actor, organization_id=organization_id)
+    return Response(serializers.TokenPairSerializer(pair).data)
 
 
 class TokenRefreshView(AnonymousView):
@@ -107,12 +131,60 @@ class TokenRefreshView(AnonymousView):
 
 
 class TokenRevokeView(APIView):
+    permission_classes = (IsAuthenticated,)
+
     @extend_schema(request=serializers.RefreshSerializer, responses={204: DONE}, operation_id="auth_token_revoke")
     def post(self, request: ApiRequest) -> Response:
         """Sign out: the refresh token and everything made from it ends."""
         form = serializers.RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         services.token_revoke(actor=request.actor, refresh=form.validated_data["refresh"])
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordForgotView(AnonymousView):
+    @extend_schema(
+        request=serializers.AddressSerializer, responses={202: ACCEPTED}, operation_id="auth_password_forgot"
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Have a link mailed that sets a new password. The answer is the same whether the address is known or not."""
+        form = serializers.AddressSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        passwords.forgot(request=request._request, email=form.validated_data["email"])
+        return Response(status=status.HTTP_202_ACCEPTED)
+
+
+class PasswordResetView(AnonymousView):
+    @extend_schema(
+        request=serializers.PasswordResetSerializer, responses={204: DONE}, operation_id="auth_password_reset"
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Set a new password by the key of a mailed link, once. Every session and token ends."""
+        form = serializers.PasswordResetSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        passwords.reset(request=request._request, **form.validated_data)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordChangeView(APIView):
+    permission_classes = (IsAuthenticated,)
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "sign_in"
+
+    @extend_schema(
+        request=serializers.PasswordChangeSerializer, responses={204: DONE}, operation_id="auth_password_change"
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Change the password. Every token ends, and every session but the one that asks."""
+        assert request.user.is_authenticated
+        form = serializers.PasswordChangeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        passwords.change(
+            request=request._request,
+            user=request.user,
+            keep_session=request.actor.via == Via.SESSION,
+            **form.validated_data,
+        )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -125,6 +197,9 @@ class TicketView(APIView):
 
 
 class MeView(APIView):
+    # One's own account stays open where an organization demands a second factor.
+    permission_classes = (IsAuthenticated,)
+
     @extend_schema(responses=serializers.MeSerializer, operation_id="me_retrieve")
     def get(self, request: ApiRequest) -> Response:
         """Who I am, and where I belong. Every API key may ask; it is told of its own organization."""

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.accounts.services.factors import has_factor
 from apps.core import auditing
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
@@ -73,8 +74,12 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
 def organization_change(
     *, actor: Actor, organization: Organization, expected: int | None = None, **fields: Any
 ) -> Organization:
-    """Changes company, division or the joining policy."""
-    refuse_unknown(fields, {"company", "division", "join_policy"})
+    """Changes company, division, the joining policy, or whether members need a second factor."""
+    refuse_unknown(fields, {"company", "division", "join_policy", "require_mfa"})
+    shut_out = actor.user is not None and not actor.is_platform_admin and not has_factor(actor.user)
+    if fields.get("require_mfa") and shut_out:
+        message = _("Set up a second factor of your own first: without one you would be shut out.")
+        raise Invalid(message, code="mfa_setup_required", fields={"require_mfa": [message]})
     organization = Organization.objects.select_for_update().get(pk=organization.pk)
     organization.expect(expected)
     for name, value in fields.items():

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import jwt
 from allauth.account.models import EmailAddress
-from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db import transaction
@@ -22,12 +21,13 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import actions
 from apps.accounts.models import RefreshToken, User
+from apps.accounts.services import lockout, sessions
 from apps.core import auditing
 from apps.core.api.authentication import ALGORITHM, AUDIENCE, ISSUER
 from apps.core.auditing import Personal
 from apps.core.entities import uuid7
 from apps.core.errors import Forbidden, NotAuthenticated, NotFound
-from apps.core.identity import Actor, Via
+from apps.core.identity import Actor, Via, refuse_without_factor
 from apps.core.operations import operation
 
 
@@ -41,17 +41,17 @@ class TokenPair:
 
 
 def password_user(request: HttpRequest, *, email: str, password: str) -> User:
-    """The person whom address and password prove. Raises the same error for every reason why not."""
+    """The person whom address and password prove, which is not enough for those who have a second factor
+    (`factors.demand`). Raises the same error for every reason why not."""
+    ip = request.META.get("REMOTE_ADDR")
+    lockout.attempt(email, ip)
     user = authenticate(request, email=email.strip().lower(), password=password)
     verified = user is not None and EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
     if user is None or not verified:
         raise NotAuthenticated(
             _("Address or password is wrong, or the address is not verified."), code="sign_in_failed"
         )
-    if Authenticator.objects.filter(user=user).exists():
-        raise NotAuthenticated(
-            _("This account signs in with a second factor; sign in through the portal."), code="second_factor_required"
-        )
+    lockout.forget(email, ip)
     return user
 
 
@@ -60,6 +60,7 @@ def token_issue(*, actor: Actor, organization_id: UUID | None = None) -> TokenPa
     """A token pair for the actor, who has just proven who they are, in one of their organizations."""
     if actor.user is None:
         raise NotAuthenticated(_("Sign in first."))
+    refuse_without_factor(actor, organization_id or actor.organization_id)
     if organization_id is not None and organization_id not in actor.memberships:
         raise NotFound()
     if not _lock_person(actor.user):
@@ -82,6 +83,8 @@ def token_refresh(*, refresh: str, request_id: str = "", ip: str | None = None, 
             ip=ip,
             user_agent=user_agent,
         )
+        if found.is_live():
+            refuse_without_factor(actor, found.organization_id)
         pair = _exchange(actor, found)
         if pair is not None:
             return pair
@@ -114,6 +117,9 @@ def _refreshed(*, actor: Actor, organization_id: UUID | None, family: UUID) -> T
 
 @operation("organizations.token_revoke_family")
 def _end_family(*, actor: Actor, family: UUID) -> None:
+    assert actor.user is not None
+    # A refresh at the same moment either comes first, and its new token ends too, or finds its token ended.
+    _lock_person(actor.user)
     RefreshToken.objects.filter(family=family, revoked_at__isnull=True).update(revoked_at=timezone.now())
     _note(actor, actions.TOKENS_REVOKED, actor.organization_id)
 
@@ -126,13 +132,12 @@ def token_revoke(*, actor: Actor, refresh: str) -> None:
 
 
 @operation("organizations.tokens_end")
-def tokens_end(*, actor: Actor, user: User) -> None:
-    """Ends every token of a person, as a changed password does. For themselves and platform administrators."""
+def tokens_end(*, actor: Actor, user: User, keep_session: str | None = None) -> None:
+    """Ends every token and, but for `keep_session`, every session of a person, as a changed password does. For
+    themselves and platform administrators."""
     if not (actor.user_id == user.pk or actor.is_system or actor.is_platform_admin):
         raise Forbidden(_("You may not end other people's tokens."))
-    user = User.objects.select_for_update().get(pk=user.pk)
-    user.change(token_generation=user.token_generation + 1)
-    RefreshToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    sessions.end_everything(user, keep_session=keep_session)
     auditing.record(
         actor,
         actions.TOKENS_REVOKED,
@@ -180,6 +185,7 @@ def _issue(actor: Actor, user: User, organization_id: UUID | None, *, family: UU
         "jti": uuid7().hex,
         "typ": "access",
         "gen": user.token_generation,
+        "fam": str(family),
         "iat": int(now.timestamp()),
         "nbf": int(now.timestamp()),
         "exp": int(now.timestamp()) + lifetime,
@@ -193,6 +199,8 @@ def _issue(actor: Actor, user: User, organization_id: UUID | None, *, family: UU
         family=family,
         digest=_digest(refresh),
         organization_id=organization_id,
+        ip=actor.ip,
+        user_agent=actor.user_agent,
         expires_at=now + timedelta(seconds=settings.REFRESH_TOKEN_LIFETIME_SECONDS),
     )
     access = jwt.encode(claims, settings.SECRET_KEY, algorithm=ALGORITHM)

@@ -5,6 +5,7 @@ DAY = 86400.0
 CELERY_BEAT_SCHEDULE = {
     "apikeys-usage": {"task": "apikeys.usage_flush", "schedule": 20.0, "options": {"expires": 20, "queue": "io"}},
     "apikeys-sweep": {"task": "apikeys.sweep", "schedule": 3600.0, "options": {"expires": 3600, "queue": "io"}},
+    "accounts-sweep": {"task": "accounts.sweep", "schedule": 3600.0, "options": {"expires": 3600, "queue": "io"}},
     "jobs-dispatch": {"task": "jobs.dispatch", "schedule": 5.0, "options": {"expires": 5}},
     "jobs-reconcile": {"task": "jobs.reconcile", "schedule": 3.0, "options": {"expires": 3}},
     "jobs-sweep": {"task": "jobs.sweep", "schedule": 3600.0, "options": {"expires": 3600}},

@@ -1,0 +1,70 @@
+"""Passwords forgotten, reset and changed by programs; the portal's pages are allauth's. Both use allauth's forms, and end
+what the old password had opened by the same signals (`receivers.password_changed`)."""
+
+from allauth.account import signals
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import ChangePasswordForm, ResetPasswordForm, ResetPasswordKeyForm, UserTokenForm
+from allauth.account.internal.flows.password_reset import finalize_password_reset
+from django import forms
+from django.contrib.auth import update_session_auth_hash
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from apps.accounts.models import User
+from apps.accounts.services import lockout
+from apps.core.errors import Invalid
+
+# A mailbox is not filled by others: for one address as often as this, known or not.
+MAILS = 5
+MAILS_SECONDS = 3600
+
+
+def forgot(*, request: HttpRequest, email: str) -> None:
+    """Mails a link, or to an unknown address that there is no account; beyond a handful an hour nothing, silently."""
+    email = email.strip().lower()
+    key = f"password-mails:{email}"
+    cache.add(key, 0, MAILS_SECONDS)
+    try:
+        if cache.incr(key) > MAILS:
+            return
+    except ValueError:  # it ran out between the two
+        cache.set(key, 1, MAILS_SECONDS)
+    form = ResetPasswordForm({"email": email})
+    if form.is_valid():
+        form.save(request)
+
+
+def reset(*, request: HttpRequest, key: str, password: str) -> None:
+    """Sets the password of the person to whom the key was mailed. Raises `Invalid`."""
+    uid, _dash, rest = key.partition("-")
+    token = UserTokenForm({"uidb36": uid, "key": rest})
+    if not token.is_valid():
+        raise Invalid(_("The link is not valid any more."), code="key_invalid", hint=_("Have a new one mailed."))
+    user: User = token.reset_user
+    form = ResetPasswordKeyForm({"password1": password}, user=user, temp_key=rest)
+    form.fields.pop("password2", None)
+    _refuse_errors(form, {"password1": "password"})
+    form.save()
+    finalize_password_reset(request, user)
+
+
+def change(*, request: HttpRequest, user: User, old_password: str, password: str, keep_session: bool) -> None:
+    """Sets another password for a person who knows the old one. Guessing it is paused as at sign-in."""
+    ip = request.META.get("REMOTE_ADDR")
+    lockout.attempt(user.email, ip)
+    form = ChangePasswordForm(user=user, data={"oldpassword": old_password, "password1": password})
+    form.fields.pop("password2", None)
+    _refuse_errors(form, {"oldpassword": "old_password", "password1": "password"})
+    lockout.forget(user.email, ip)
+    form.save()
+    if keep_session:
+        update_session_auth_hash(request, user)
+    get_adapter(request).send_notification_mail("account/email/password_changed", user)
+    signals.password_changed.send(sender=type(user), request=request, user=user)
+
+
+def _refuse_errors(form: forms.Form, names: dict[str, str]) -> None:
+    if not form.is_valid():
+        fields = {names.get(name, name): [str(text) for text in texts] for name, texts in form.errors.items()}
+        raise Invalid(_("The input is not valid."), fields=fields)
