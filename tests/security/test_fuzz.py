@@ -59,7 +59,7 @@ pytestmark = pytest.mark.security(REQUESTS, "REST operations")
 
 SECONDS = 5.0
 SERVER = "http://testserver"
-#: Both sides of the tenancy border, and in full count every role that decides something.
+#: Both sides of the tenancy border, and in full count every role.
 FOREIGN = (Persona.STRANGER, Persona.ANONYMOUS)
 #: operationId → who alone may do it: those who run the platform, or whose own the object is.
 INSIDERS = {
@@ -68,9 +68,10 @@ INSIDERS = {
     "organizations_quotas_partial_update": Persona.PLATFORM,
     "sessions_destroy": Persona.OWNER,
 }
-PERSONAS = (Persona.OWNER, Persona.VIEWER, Persona.ADMIN, Persona.PLATFORM) if FULL else (Persona.ADMIN,)
+ROLES = (Persona.OWNER, Persona.VIEWER, Persona.GUEST, Persona.MANAGER, Persona.ADMIN, Persona.PLATFORM)
+PERSONAS = ROLES if FULL else (Persona.ADMIN,)
 #: Requests to one operation by one persona.
-EXAMPLES = int(os.environ.get("MODELYARD_SECURITY_EXAMPLES", "100")) if FULL else 3
+EXAMPLES = int(os.environ.get("MODELYARD_SECURITY_EXAMPLES", "100")) if FULL else 5
 #: What the client sends itself.
 NOT_SENT = {"Cookie", "Content-Length", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
 #: operationId → samples in the state that the operation needs, where those of the tenancy matrix are not.
