@@ -41,17 +41,23 @@ OUTSIDE = "apikey.used_outside_scope"
 #: Model of the registry → the way from a row to its project; None: belongs to no project, so that a key limited to
 #: projects may look at it (with that permission) and change nothing. A model that is missing here fails the test.
 WHERE_PROJECTS_ARE: dict[str, tuple[str, ...] | None] = {
+    "accounts.RefreshToken": None,
     "accounts.User": None,
     "apikeys.ApiKey": None,
     "apikeys.EndpointUsage": None,
+    "audit.AuditCheck": None,
     "audit.AuditEvent": ("project_id",),
+    "audit.AuditHead": None,
     "datasets.Dataset": ("project_id",),
+    "datasets.DatasetGroupShare": ("content_object", "project_id"),
+    "datasets.DatasetUserShare": ("content_object", "project_id"),
     "datasets.Item": ("dataset", "project_id"),
     "datasets.Snapshot": ("dataset", "project_id"),
     "datasets.Upload": ("dataset", "project_id"),
     "evaluation.InferenceJob": ("job", "project_id"),
     "experiments.Experiment": ("project_id",),
     "experiments.Run": ("project_id",),
+    "invitations.Invitation": None,
     "jobs.Job": ("project_id",),
     "organizations.Membership": None,
     "organizations.Organization": None,
@@ -61,6 +67,8 @@ WHERE_PROJECTS_ARE: dict[str, tuple[str, ...] | None] = {
     "resources.ResourceGroup": None,
     "training.Checkpoint": ("job", "project_id"),
     "training.TrainingJob": ("job", "project_id"),
+    "training.TrainingJobGroupShare": ("content_object", "job", "project_id"),
+    "training.TrainingJobUserShare": ("content_object", "job", "project_id"),
 }
 
 

@@ -25,10 +25,10 @@ from uuid import uuid4
 import pytest
 import requests
 import schemathesis
+from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailConfirmationHMAC
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
-from django.contrib.auth.tokens import default_token_generator
 from django.core.cache import caches
 from django.db import connection, transaction
 from django.http import HttpResponse
