@@ -44,6 +44,7 @@ from tests.datasets.factories.archives import zip_of
 from tests.factories.accounts import PASSWORD, UserFactory
 from tests.factories.datasets import shapes
 from tests.factories.evaluation import PNG
+from tests.factories.singlesignon import NOWHERE
 from tests.security.report import FULL, REQUESTS, SEED
 from tests.security.tenancy import Gets
 from tests.security.test_tenancy import assert_no_leak, events_of_the_first, filled, rest_row
@@ -97,19 +98,24 @@ RIGHT: dict[str, Value | None] = {
     "actor_id": lambda cast, person: str(cast.owner.user.pk),
     "auth/key": mailed_key,
     "checkpoint_id": sampled("tried-checkpoint"),
+    "client_id": lambda cast, person: "portal",
+    "client_secret": lambda cast, person: "a client's secret",
     "dataset_id": sampled("dataset"),
     "datasets/path": lambda cast, person: "images/train/one.png",
     "datasets_analyze_create/": lambda cast, person: zip_of(shapes()),
     "datasets_uploads_files_update/": lambda cast, person: PNG,
     "email": lambda cast, person: somebody(cast, person).user.email,
+    "domains": None,
     "inference-jobs/config": lambda cast, person: "{}",
     "inference-jobs/files": lambda cast, person: [PNG],
     "inference_jobs_create/training_job_id": None,
+    "issuer": lambda cast, person: NOWHERE,
     "organization_id": sampled("organization"),
     "password": lambda cast, person: PASSWORD,
     "project_id": sampled("project"),
     "refresh": refresh_token,
     "resource_group_id": sampled("resource-group"),
+    "short_name": lambda cast, person: "acme",
     "start_from_id": None,
     "training-jobs/config": lambda cast, person: {},
     "training-jobs/model": lambda cast, person: "softmax",
