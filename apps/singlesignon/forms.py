@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Role
-from apps.singlesignon.models import GRANTED, SHORT_NAME, Admission, Connection
+from apps.singlesignon.models import GRANTED_ROLES, SHORT_NAME, Admission, Connection
 
 SEPARATORS = re.compile(r"[\s,;]+")
 
@@ -53,9 +53,7 @@ class ConnectionForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "autocapitalize": "none"}),
         help_text=_("Whose people come from this provider, such as example.com. You need a verified address of each."),
     )
-    role = forms.TypedChoiceField(
-        label=_("Role of new people"), choices=[(role.value, role.label) for role in GRANTED], coerce=Role
-    )
+    role = forms.TypedChoiceField(label=_("Role of new people"), choices=GRANTED_ROLES, coerce=Role)
     admission = forms.ChoiceField(label=_("New people"), choices=Admission.choices)
     is_enabled = forms.BooleanField(
         label=_("Switched on"), required=False, help_text=_("Switching it off ends the sign-ins made by it.")

@@ -13,6 +13,7 @@ from apps.singlesignon.querysets import ConnectionQuerySet
 
 #: Roles that a person can get by signing in. What stands above a member is given by people.
 GRANTED = (Role.ENGINEER_II, Role.ENGINEER_I, Role.GUEST)
+GRANTED_ROLES = [(role.value, role.label) for role in GRANTED]
 SHORT_NAME = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$", _("Use small letters, digits and hyphens between them.")
 )
@@ -43,7 +44,7 @@ class Connection(Entity):
     role = models.CharField(
         _("role of new people"),
         max_length=20,
-        choices=[(role.value, role.label) for role in GRANTED],
+        choices=GRANTED_ROLES,
         default=Role.ENGINEER_I,
     )
     admission = models.CharField(_("new people"), max_length=20, choices=Admission.choices, default=Admission.APPROVAL)

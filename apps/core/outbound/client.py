@@ -126,6 +126,11 @@ class OutboundSession(requests.Session):
         """None: no redirect is followed, nor read."""
         return None
 
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Raises `OutboundError` for a URL that may not be called, before a library reads it in its own way."""
+        origin_of(request.url)
+        return super().prepare_request(request)
+
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Raises `OutboundError`."""
         watch = _Watch(origin_of(request.url or ""), self.seconds)

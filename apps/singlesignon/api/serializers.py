@@ -2,9 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.singlesignon.models import GRANTED, SHORT_NAME, Admission, Connection
-
-ROLES = [(role.value, role.label) for role in GRANTED]
+from apps.singlesignon.models import GRANTED_ROLES, SHORT_NAME, Admission, Connection
 
 
 class ConnectionSerializer(serializers.ModelSerializer[Connection]):
@@ -55,12 +53,12 @@ class ConnectionWriteSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="Of the e-mail addresses for which the provider answers.",
     )
-    role = serializers.ChoiceField(choices=ROLES, required=False)
+    role = serializers.ChoiceField(choices=GRANTED_ROLES, required=False)
     admission = serializers.ChoiceField(choices=Admission.choices, required=False)
     is_enabled = serializers.BooleanField(required=False)
 
 
-class CheckSerializer(serializers.Serializer[Any]):
+class ConnectionCheckSerializer(serializers.Serializer[Any]):
     works = serializers.BooleanField()
     code = serializers.CharField(help_text="Why it does not work; empty when it does.")
     detail = serializers.CharField()

@@ -90,7 +90,7 @@ class ConnectionTestView(APIView):
     @extend_schema(
         parameters=[ORGANIZATION],
         request=None,
-        responses=serializers.CheckSerializer,
+        responses=serializers.ConnectionCheckSerializer,
         operation_id="organizations_single_sign_on_test",
     )
     def post(self, request: ApiRequest, organization_id: UUID) -> Response:
@@ -98,4 +98,4 @@ class ConnectionTestView(APIView):
         found = _connection(request, organization_id)
         address = return_address(found, request._request)
         check = services.connection_test(actor=request.actor, connection=found, return_address=address)
-        return Response(serializers.CheckSerializer(check).data)
+        return Response(serializers.ConnectionCheckSerializer(check).data)

@@ -349,6 +349,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ApiKeyStateEnum": "apps.apikeys.models.KeyState",
         "AdmissionEnum": "apps.singlesignon.models.Admission",
+        "GrantedRoleEnum": "apps.singlesignon.models.GRANTED_ROLES",
         "OrganizationRoleEnum": "apps.core.identity.roles.Role",
         "ProjectRoleEnum": "apps.projects.models.ProjectRole",
         "RunStatusEnum": "apps.experiments.models.RunStatus",
