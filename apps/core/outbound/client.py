@@ -128,7 +128,7 @@ class OutboundSession(requests.Session):
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Raises `OutboundError` for a URL that may not be called, before a library reads it in its own way."""
-        origin_of(request.url)
+        origin_of(str(request.url or ""))
         return super().prepare_request(request)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -162,7 +162,7 @@ class OutboundSession(requests.Session):
                     raise OutboundError("too_large")
             if watch.is_over:  # what has come may be only a part
                 raise OutboundError("too_slow")
-        response._content, response._content_consumed = body, True  # type: ignore[attr-defined]
+        response._content, response._content_consumed = body, True
         return response
 
 

@@ -8,7 +8,7 @@ from apps.singlesignon.models import GRANTED_ROLES, SHORT_NAME, Admission, Conne
 class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     """Single sign-on of an organization. The client's secret is not in it."""
 
-    domains = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+    domains: Any = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
     return_address = serializers.SerializerMethodField(
         help_text="To be entered at the provider: where it sends people back to."
     )
