@@ -26,6 +26,10 @@ class AccountAdapter(DefaultAccountAdapter):
             return f"{settings.PUBLIC_URL.rstrip('/')}/{path}"
         return url
 
+    def get_login_stages(self) -> list[str]:
+        own = {"allauth.mfa.stages.AuthenticateStage": "apps.accounts.stages.SecondFactorStage"}
+        return [own.get(name, name) for name in super().get_login_stages()]
+
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """In place of allauth's own limit, which locks a person out from everywhere."""
         try:

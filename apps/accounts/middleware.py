@@ -1,11 +1,16 @@
-"""Notes where and when a session was last seen."""
+"""Notes where and when a session was last seen, and keeps what proves a person out of reach of their organization."""
 
 from collections.abc import Callable
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib import messages
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from apps.core.identity import VOUCHED
 
 # A list of one's sessions needs no more than this, and a page should not cost a write.
 EVERY_SECONDS = 60
@@ -24,3 +29,40 @@ class LastSeenMiddleware:
             if address and request.user.is_authenticated and cache.add(seen, 1, EVERY_SECONDS):
                 UserSession.objects.create_from_request(request)
         return self.get_response(request)
+
+
+class OwnProofMiddleware:
+    """Keeps pages that change how a person signs in from sessions that their organization's provider has opened.
+
+    Otherwise a provider could make itself, through one of its people, a password or a key for everything else that they
+    reach. An authenticator app may be set up: it opens nothing by itself, and the organization may demand it.
+    """
+
+    CLOSED = frozenset(
+        {
+            "account_email",
+            "account_change_password",
+            "account_set_password",
+            "mfa_deactivate_totp",
+            "mfa_generate_recovery_codes",
+            "mfa_list_webauthn",
+            "mfa_add_webauthn",
+            "mfa_edit_webauthn",
+            "mfa_remove_webauthn",
+        }
+    )
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        match = request.resolver_match
+        if match is None or match.url_name not in self.CLOSED or not request.session.get(VOUCHED):
+            return None
+        text = _("You are signed in by your organization. To change this, sign out and sign in with your password.")
+        hint = _("“Forgot your password?” mails you a link if you have none.")
+        messages.warning(request, f"{text} {hint}")
+        return redirect("profile")

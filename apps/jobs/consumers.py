@@ -27,7 +27,7 @@ from apps.accounts.models import User
 from apps.core import policy
 from apps.core.api.authentication import SCHEMES, actor_of_token, with_family
 from apps.core.entities import uuid7
-from apps.core.identity import Actor, Via
+from apps.core.identity import Actor, Via, Vouched
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from apps.core.realtime import group_name, tickets
 from apps.jobs.models import Job
@@ -174,7 +174,8 @@ class JobConsumer(AsyncWebsocketConsumer):
         """What the answer about rights depends on: sockets that agree in it are of one reader."""
         proof = self.generation if self.generation is not None else self.scope["session"].session_key
         actor = self.actor
-        organization, key, family = str(actor.organization_id), str(actor.key_id), str(actor.family)
+        organization, family = str(actor.organization_id), str(actor.family)
+        key = f"{actor.key_id} {actor.vouched}"
         return str(self.job_id), str(actor.user_id), organization, actor.narrowed, proof, key, family
 
     def _authenticate(self, protocols: list[str]) -> Actor:
@@ -213,7 +214,13 @@ class JobConsumer(AsyncWebsocketConsumer):
         if not user.is_authenticated:
             raise Close(4401)
         chosen = session.get(CHOSEN_ORGANIZATION)
-        return Actor.of(user, organization_id=UUID(chosen) if chosen else None, via=Via.SOCKET, **context)
+        return Actor.of(
+            user,
+            organization_id=UUID(chosen) if chosen else None,
+            via=Via.SOCKET,
+            vouched=Vouched.of_session(session),
+            **context,
+        )
 
     def _language(self) -> str:
         """The language of the person's pages: the cookie, else the profile."""

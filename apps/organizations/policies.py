@@ -8,6 +8,12 @@ from apps.core.policy import NOBODY, rule
 from apps.organizations.models import Membership
 
 
+def _own(actor: Actor) -> Q:
+    """One's own memberships; to a sign-in by an organization's provider the one there."""
+    own = Q(user_id=actor.user_id)
+    return own & Q(organization_id=actor.vouched.organization_id) if actor.vouched else own
+
+
 def colleagues(actor: Actor) -> Q:
     """People of the organizations in which the actor is more than a guest."""
     shared = Membership.objects.filter(
@@ -29,7 +35,7 @@ def change_organization(actor: Actor) -> Q:
 @rule("organizations.view_membership", on="organizations.Membership")
 def view_membership(actor: Actor) -> Q:
     """One's own, and everybody's where one is more than a guest."""
-    return Q(user_id=actor.user_id) | Q(organization_id__in=actor.organizations(Role.ENGINEER_I))
+    return _own(actor) | Q(organization_id__in=actor.organizations(Role.ENGINEER_I))
 
 
 @rule("organizations.change_membership", on="organizations.Membership", needs=_("manager"))
@@ -40,7 +46,7 @@ def change_membership(actor: Actor) -> Q:
 @rule("organizations.delete_membership", on="organizations.Membership", needs=_("manager"))
 def delete_membership(actor: Actor) -> Q:
     """One's own: everybody may leave."""
-    return Q(user_id=actor.user_id) | Q(organization_id__in=actor.organizations(Role.MANAGER))
+    return _own(actor) | Q(organization_id__in=actor.organizations(Role.MANAGER))
 
 
 @rule("organizations.change_quota", on="organizations.Organization", needs=_("platform administrator"))

@@ -1,4 +1,5 @@
 from typing import TYPE_CHECKING, Self
+from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from django.db.models import Exists, OuterRef, Q, Value
@@ -30,8 +31,8 @@ class MembershipQuerySet(PermittedQuerySet["Membership"]):
         """Where the organization demands a second factor and the person has none."""
         return self.filter(self._lock())
 
-    def exclude_locked(self) -> "MembershipQuerySet":
-        return self.filter(~self._lock())
+    def exclude_locked(self, proven: UUID | None = None) -> "MembershipQuerySet":
+        return self.filter(~self._lock() | Q(organization_id=proven) if proven else ~self._lock())
 
     @staticmethod
     def _lock() -> Q:

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.core.errors import Conflict
-from apps.core.identity import Actor
+from apps.core.identity import VOUCHED, Actor
 from apps.core.identity.middleware import actor_for
 from apps.organizations import services
 
@@ -23,7 +23,10 @@ def email_confirmed(request: HttpRequest, email_address: Any, **kwargs: Any) -> 
             # Otherwise a second click on the mailed link was faster.
 
 
-def signed_in(request: HttpRequest, user: Any, **kwargs: Any) -> None:
+def signed_in(request: HttpRequest, user: Any, sociallogin: Any = None, **kwargs: Any) -> None:
+    if sociallogin is not None:  # noted where the organization's provider is known
+        return
+    request.session.pop(VOUCHED, None)
     services.signed_in_note(
         actor=Actor.of(
             user,

@@ -11,10 +11,10 @@ from apps.core.identity import Role
 from apps.organizations.models import Membership
 
 
-def active_memberships(user_id: UUID) -> dict[UUID, Role]:
+def active_memberships(user_id: UUID, proven: UUID | None = None) -> dict[UUID, Role]:
     """Organization id → role, oldest membership first, without those that demand a second factor which the person
-    does not have. One query."""
-    rows = Membership.objects.active().filter(user_id=user_id).exclude_locked().order_by("created_at")
+    does not have and which was not `proven` to them by their provider. One query."""
+    rows = Membership.objects.active().filter(user_id=user_id).exclude_locked(proven).order_by("created_at")
     return {organization_id: Role(role) for organization_id, role in rows.values_list("organization_id", "role")}
 
 

@@ -1,11 +1,8 @@
 """Portal pages of the chosen organization: what it uses, who belongs to it, its settings."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -15,7 +12,8 @@ from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
 from apps.organizations import services
 from apps.organizations.forms import HeirForm, OrganizationForm, RoleForm
-from apps.organizations.models import Membership, MembershipState, Organization
+from apps.organizations.frame import framed, own_organization
+from apps.organizations.models import Membership, MembershipState
 from apps.organizations.services.handing_over import belongings_of
 from apps.organizations.services.memberships import grantable
 from apps.organizations.services.quotas import uses
@@ -23,37 +21,15 @@ from apps.organizations.services.quotas import uses
 COLORS = {"pending": "yellow", "active": "green", "suspended": "secondary"}
 
 
-def _organization(request: PortalRequest) -> Organization:
-    return Organization.objects.get_visible(request.actor, pk=request.actor.organization_id)
-
-
-def _shown(request: PortalRequest, organization: Organization, tab: str) -> dict[str, Any]:
-    """What every tab needs: the tabs, and which of the acts the policy allows."""
-    tabs = [
-        ("overview", _("Overview"), reverse("organizations:overview"), "layout-dashboard"),
-        ("members", _("Members"), reverse("organizations:members"), "users"),
-        ("settings", _("Settings"), reverse("organizations:change"), "settings"),
-    ]
-    return {
-        "own": organization,
-        "may_change": policy.allows(request.actor, "organizations.change_organization", organization),
-        "needed": policy.rule_of("organizations.change_organization").needs,
-        "tabs": [
-            {"label": label, "href": href, "icon": icon, "count": None, "active": name == tab}
-            for name, label, href, icon in tabs
-        ],
-    }
-
-
 @signed_in
 @require_GET
 def overview(request: PortalRequest) -> HttpResponse:
     """What the organization uses of what it may."""
-    organization = _organization(request)
+    organization = own_organization(request)
     return render(
         request,
         "organizations/overview.html",
-        _shown(request, organization, "overview") | {"uses": uses(organization)},
+        framed(request, organization, "overview") | {"uses": uses(organization)},
     )
 
 
@@ -61,9 +37,9 @@ def overview(request: PortalRequest) -> HttpResponse:
 @require_GET
 def members(request: PortalRequest) -> HttpResponse:
     """Everybody, those who wait first; `?q=` searches names and addresses."""
-    organization = _organization(request)
+    organization = own_organization(request)
     rows = Membership.objects.visible(request.actor).filter(organization=organization).select_related("user")
-    context = _shown(request, organization, "members") | {
+    context = framed(request, organization, "members") | {
         "waiting": list(rows.filter(state=MembershipState.PENDING).order_by("pk")[:50]),
         "page": page_of(request, rows.exclude(state=MembershipState.PENDING).search(search_of(request))),
         "colors": COLORS,
@@ -82,7 +58,7 @@ def members(request: PortalRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def change(request: PortalRequest) -> HttpResponse:
     """The settings: shown to every member, changed by those who may."""
-    organization = _organization(request)
+    organization = own_organization(request)
     if request.method == "POST":
         policy.require(request.actor, "organizations.change_organization", organization)
     form = OrganizationForm.of(request.POST or None, organization)
@@ -91,7 +67,7 @@ def change(request: PortalRequest) -> HttpResponse:
             services.organization_change(actor=request.actor, organization=organization, **form.cleaned_data)
             messages.success(request, _("The organization was changed."))
             return redirect("organizations:change")
-    context = _shown(request, organization, "settings") | {"form": form}
+    context = framed(request, organization, "settings") | {"form": form}
     return render(request, "organizations/settings.html", context, status=422 if form.errors else 200)
 
 
@@ -161,7 +137,7 @@ def member_remove(request: PortalRequest, pk: str) -> HttpResponse:
             services.membership_remove(actor=request.actor, membership=membership, heir=form.cleaned_data["heir"])
             messages.success(request, _("The membership has ended."))
             return redirect("dashboard" if is_self else "organizations:members")
-    context = _shown(request, membership.organization, "members") | {
+    context = framed(request, membership.organization, "members") | {
         "membership": membership,
         "is_self": is_self,
         "belongings": belongings_of(membership),

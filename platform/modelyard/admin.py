@@ -13,6 +13,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -37,6 +38,7 @@ from apps.core.outbox.models import OutboxMessage
 for _library in (
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "allauth.usersessions",
     "django.contrib.auth",
     "django_celery_beat",
@@ -50,8 +52,10 @@ for _model, _one, _many in (
 ):
     _model._meta.verbose_name, _model._meta.verbose_name_plural = _one, _many
 
+# Of single sign-on: connections stand in its own admin, and the libraries' tables hold no token and no claim.
+SINGLE_SIGN_ON = (SocialAccount, SocialApp, SocialToken)
 SCHEDULES = (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
-for _model in (EmailAddress, Authenticator, UserSession, Group, PeriodicTask, *SCHEDULES):
+for _model in (EmailAddress, Authenticator, UserSession, Group, PeriodicTask, *SINGLE_SIGN_ON, *SCHEDULES):
     admin.site.unregister(_model)
 
 

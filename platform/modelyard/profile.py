@@ -99,7 +99,8 @@ def choose_organization(request: PortalRequest) -> HttpResponse:
         return redirect("dashboard")
     # One that demands a second factor may be chosen too: its page says what is missing.
     assert request.user.is_authenticated
-    if Membership.objects.active().filter(user=request.user, organization_id=chosen).exists():
+    own = Membership.objects.active().filter(user=request.user, organization_id=chosen)
+    if own.exists() and request.actor.vouched is None:
         request.session[CHOSEN_ORGANIZATION] = str(chosen)
     return redirect("dashboard")
 
@@ -145,6 +146,8 @@ def organizations(request: PortalRequest) -> dict[str, Any]:
 
     def mine() -> list[Choice]:
         own = Membership.objects.active().filter(user=request.user)  # type: ignore[misc]
+        if request.actor.vouched is not None:
+            own = own.filter(organization_id=request.actor.vouched.organization_id)
         rows = Organization.objects.filter(pk__in=own.values("organization_id")).order_by("company", "division")
         return [Choice(row.pk, str(row)) for row in rows]
 

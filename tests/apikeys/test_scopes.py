@@ -65,6 +65,7 @@ WHERE_PROJECTS_ARE: dict[str, tuple[str, ...] | None] = {
     "projects.ProjectMembership": ("project_id",),
     "resources.Node": None,
     "resources.ResourceGroup": None,
+    "singlesignon.Connection": None,
     "training.Checkpoint": ("job", "project_id"),
     "training.TrainingJob": ("job", "project_id"),
     "training.TrainingJobGroupShare": ("content_object", "job", "project_id"),

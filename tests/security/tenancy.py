@@ -185,6 +185,15 @@ REST: dict[str, Row] = {
     "organizations_quotas_list": Row(HIDDEN),
     "organizations_quotas_partial_update": Row(HIDDEN, {"max_users": 1}),
     "organizations_retrieve": Row(HIDDEN),
+    "organizations_single_sign_on_create": Row(
+        HIDDEN, {"short_name": "x", "issuer": "https://192.0.2.1", "client_id": "x", "client_secret": "x"}
+    ),
+    "organizations_single_sign_on_destroy": Row(HIDDEN, samples={"organizations": "with-connection"}),
+    "organizations_single_sign_on_partial_update": Row(
+        HIDDEN, {"is_enabled": False}, samples={"organizations": "with-connection"}
+    ),
+    "organizations_single_sign_on_retrieve": Row(HIDDEN, samples={"organizations": "with-connection"}),
+    "organizations_single_sign_on_test": Row(HIDDEN, samples={"organizations": "with-connection"}),
     "projects_archive_create": Row(HIDDEN),
     "projects_create": Row(REFUSED, foreign_organization("organization_id", name="Planted")),
     "projects_destroy": Row(HIDDEN),
@@ -371,6 +380,16 @@ OPERATIONS: dict[str, Row] = {
     "resources.node_register": Row(CHECKED, why=ITSELF),
     "resources.node_report": Row(CHECKED, why=ITSELF),
     "resources.nodes_check": Row(CHECKED, why=ITSELF),
+    "singlesignon.connection_change": Row(HIDDEN),
+    "singlesignon.connection_create": Row(HIDDEN),
+    "singlesignon.connection_remove": Row(HIDDEN),
+    "singlesignon.connection_test": Row(HIDDEN),
+    "singlesignon.person_admit": Row(
+        CHECKED,
+        why="tests/singlesignon/test_sign_in.py: whom the provider vouches for, test_bad_answers.py: nobody else",
+    ),
+    "singlesignon.sign_in_refused_note": Row(CHECKED, why="names nobody"),
+    "singlesignon.signed_in_note": Row(CHECKED, why="the actor's own"),
     "training.artifact_download": Row(HIDDEN),
     "training.checkpoint_download": Row(HIDDEN),
     "shares.share_remove": Row(
@@ -485,6 +504,13 @@ PAGES: dict[str, Row] = {
     "shares:change": Row(HIDDEN, {"level": "manage"}),
     "shares:panel": Row(HIDDEN, query=lambda cast: urlencode(shared_dataset(cast))),
     "shares:remove": Row(HIDDEN),
+    "singlesignon:begin": Row(OPEN, {"who": "nobody"}),
+    "singlesignon:callback": Row(
+        OPEN, why="the way in; opens nothing by itself", samples={"account/single-sign-on": "connection"}
+    ),
+    "singlesignon:connection": Row(OWN),
+    "singlesignon:remove": Row(HIDDEN, why="the other organization has none"),
+    "singlesignon:test": Row(HIDDEN, why="the other organization has none"),
     "training:change": Row(HIDDEN),
     "training:checkpoints": Row(HIDDEN),
     "training:config": Row(HIDDEN),
@@ -530,6 +556,7 @@ ADMIN: dict[str, Row] = {
     "projects.Project": Row(HIDDEN),
     "resources.Node": Row(HIDDEN),
     "resources.ResourceGroup": Row(HIDDEN),
+    "singlesignon.Connection": Row(HIDDEN),
     "training.Checkpoint": Row(HIDDEN),
     "training.TrainingJob": Row(HIDDEN),
     "training.TrainingJobGroupShare": Row(HIDDEN),

@@ -51,6 +51,7 @@ from tests.datasets.factories.archives import zip_of
 from tests.factories.accounts import PASSWORD, UserFactory
 from tests.factories.datasets import shapes
 from tests.factories.evaluation import PNG
+from tests.factories.singlesignon import NOWHERE
 from tests.security.report import FULL, REQUESTS, SEED
 from tests.security.tenancy import Gets
 from tests.security.test_tenancy import assert_no_leak, events_of_the_first, filled, rest_row
@@ -143,6 +144,8 @@ RIGHT: dict[str, Value | None] = {
     "auth_token_mfa/challenge": challenge,
     "auth_token_mfa/code": recovery_code,
     "checkpoint_id": sampled("tried-checkpoint"),
+    "client_id": lambda cast, person: "portal",
+    "client_secret": lambda cast, person: "a client's secret",
     "dataset_id": sampled("dataset"),
     "datasets/path": lambda cast, person: "images/train/one.png",
     "datasets_analyze_create/": lambda cast, person: zip_of(shapes()),
@@ -154,9 +157,11 @@ RIGHT: dict[str, Value | None] = {
     "invitations/target_id": sampled("organization"),
     "invitations/target_type": lambda cast, person: "organization",
     "invitations_bulk_create/csv": lambda cast, person: "somebody.new@example.com",
+    "domains": None,
     "inference-jobs/config": lambda cast, person: "{}",
     "inference-jobs/files": lambda cast, person: [PNG],
     "inference_jobs_create/training_job_id": None,
+    "issuer": lambda cast, person: NOWHERE,
     "organization_id": sampled("organization"),
     "password": lambda cast, person: PASSWORD,
     "project_id": sampled("project"),
@@ -166,6 +171,7 @@ RIGHT: dict[str, Value | None] = {
     "shares/object_id": sampled("dataset"),
     "shares/object_type": lambda cast, person: "dataset",
     "shares/project_id": None,
+    "short_name": lambda cast, person: "acme",
     "start_from_id": None,
     "training-jobs/config": lambda cast, person: {},
     "training-jobs/model": lambda cast, person: "softmax",

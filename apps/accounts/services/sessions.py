@@ -4,6 +4,7 @@ What is ended is gone at once for pages and REST; open sockets notice within sec
 """
 
 from datetime import timedelta
+from uuid import UUID
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -18,7 +19,7 @@ from apps.accounts.selectors import Kind, SignIn, sign_ins_of
 from apps.core import auditing
 from apps.core.auditing import Personal
 from apps.core.errors import Invalid
-from apps.core.identity import Actor
+from apps.core.identity import VOUCHED, Actor
 from apps.core.operations import operation
 
 
@@ -70,6 +71,22 @@ def end_everything(user: User, *, keep_session: str | None = None) -> None:
     sessions = UserSession.objects.filter(user=user).exclude(session_key=keep_session or "")
     Session.objects.filter(pk__in=sessions.values("session_key")).delete()
     sessions.delete()
+
+
+def note_vouched(session_key: str, organization_id: UUID) -> None:
+    """Notes by which organization's provider the session was opened."""
+    UserSession.objects.filter(session_key=session_key).update(data={VOUCHED: str(organization_id)})
+
+
+def end_vouched(organization_id: UUID, user: User | None = None) -> int:
+    """Part of operations: ends the sessions that the organization's provider has opened, of everybody or of one person.
+    Returns how many."""
+    found = UserSession.objects.filter(**{f"data__{VOUCHED}": str(organization_id)})
+    if user is not None:
+        found = found.filter(user=user)
+    count, _rows = Session.objects.filter(pk__in=found.values("session_key")).delete()
+    found.delete()
+    return count
 
 
 def sweep() -> int:

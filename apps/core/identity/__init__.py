@@ -13,13 +13,16 @@ from apps.core.identity.actor import (
 )
 from apps.core.identity.locks import refuse_without_factor
 from apps.core.identity.roles import Role
+from apps.core.identity.vouching import VOUCHED, Vouched
 
 __all__ = [
+    "VOUCHED",
     "Actor",
     "KeyGrant",
     "KeyRefused",
     "Role",
     "Via",
+    "Vouched",
     "key_of_id",
     "key_of_secret",
     "refuse_without_factor",

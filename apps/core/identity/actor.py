@@ -9,6 +9,7 @@ from uuid import UUID
 
 from apps.core.entities.ids import uuid7
 from apps.core.identity.roles import Role
+from apps.core.identity.vouching import Vouched
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -45,12 +46,13 @@ class KeyRefused(Exception):
         self.code = code
 
 
-MembershipSource = Callable[[Any], Mapping[UUID, Role]]
+MembershipSource = Callable[[Any, UUID | None], Mapping[UUID, Role]]
 _membership_source: MembershipSource | None = None
 
 
 def register_membership_source(source: MembershipSource) -> None:
-    """`source(user_id)` returns the active memberships, organization id → role. `organizations` registers it."""
+    """`source(user_id, proven)` returns the active memberships, organization id → role; `proven` is an organization whose
+    provider has seen a second factor. `organizations` registers it."""
     global _membership_source
     _membership_source = source
 
@@ -117,8 +119,10 @@ class Actor:
     locked: frozenset[UUID] = frozenset()
     # The refresh tokens beside which the access token at hand was issued.
     family: UUID | None = None
-    # Limited to the chosen organization (tokens, keys).
+    # Limited to the chosen organization (tokens, keys, single sign-on).
     narrowed: bool = False
+    # The organization whose provider signed the person in.
+    vouched: Vouched | None = None
     # Name of the portal's own process that acts, "" for people.
     process: str = ""
 
@@ -135,19 +139,25 @@ class Actor:
         user_agent: str = "",
         key: KeyGrant | None = None,
         family: UUID | None = None,
+        vouched: Vouched | None = None,
     ) -> "Actor":
         """The actor for a signed-in person. One query for the memberships.
 
         `organization_id` is the chosen organization; without it, or when the person is not a member, the first
         membership is chosen. `narrow` (tokens) drops every other membership, and so does an API `key`, which limits
-        permissions and projects too.
+        permissions and projects too; `vouched` narrows to the organization that vouches, if it has let the person in.
         """
         if key is not None:
             organization_id, narrow = key.organization_id, True
-        memberships = dict(_membership_source(user.pk)) if _membership_source else {}
+        if vouched is not None:
+            organization_id, narrow = vouched.organization_id, True
+        proven = vouched.organization_id if vouched and vouched.factor else None
+        memberships = dict(_membership_source(user.pk, proven)) if _membership_source else {}
         locked: frozenset[UUID] = frozenset()
         if _lock_source and (organization_id not in memberships if organization_id else not memberships):
-            locked = _lock_source(user.pk)
+            locked = _lock_source(user.pk) - {proven}
+        if vouched is not None and organization_id not in memberships and organization_id not in locked:
+            organization_id = None
         if narrow:
             memberships = {key: role for key, role in memberships.items() if key == organization_id}
         elif organization_id not in memberships and organization_id not in locked:
@@ -163,6 +173,7 @@ class Actor:
             locked=locked,
             family=family,
             narrowed=narrow,
+            vouched=vouched,
             key_id=key.key_id if key else None,
             scopes=key.scopes if key else None,
             projects=key.projects if key else None,
@@ -191,8 +202,10 @@ class Actor:
 
     @property
     def is_platform_admin(self) -> bool:
-        """Never by an API key: it is bound to one organization, where memberships count alone."""
-        return self.user is not None and self.user.is_superuser and self.user.is_active and self.key_id is None
+        """Never by an API key or an organization's provider: they are bound to one organization, where memberships
+        count alone."""
+        bound = self.key_id is not None or self.vouched is not None
+        return self.user is not None and self.user.is_superuser and self.user.is_active and not bound
 
     @property
     def user_id(self) -> UUID | None:
@@ -229,6 +242,7 @@ class Actor:
             user_agent=self.user_agent,
             key=key,
             family=self.family,
+            vouched=self.vouched,
         )
 
     def bound_to(self, organization_id: UUID | None) -> "Actor":

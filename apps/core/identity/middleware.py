@@ -9,6 +9,7 @@ from django.utils.functional import SimpleLazyObject
 
 from apps.core.identity.actor import Actor, Via
 from apps.core.identity.requests import PortalRequest
+from apps.core.identity.vouching import Vouched
 
 CHOSEN_ORGANIZATION = "organization_id"
 
@@ -23,8 +24,10 @@ def actor_for(request: HttpRequest) -> Actor:
     user = request.user
     if not user.is_authenticated:
         return Actor.anonymous(**context)
-    chosen = request.session.get(CHOSEN_ORGANIZATION)
-    return Actor.of(user, organization_id=UUID(chosen) if chosen else None, via=Via.SESSION, **context)
+    chosen, vouched = request.session.get(CHOSEN_ORGANIZATION), Vouched.of_session(request.session)
+    return Actor.of(
+        user, organization_id=UUID(chosen) if chosen else None, via=Via.SESSION, vouched=vouched, **context
+    )
 
 
 class ActorMiddleware:

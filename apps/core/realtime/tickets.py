@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 
-from apps.core.identity import Actor, Via, key_of_id
+from apps.core.identity import Actor, Via, Vouched, key_of_id
 
 PREFIX = "ws-ticket:"
 
@@ -24,6 +24,7 @@ def issue(actor: Actor) -> str:
         "generation": actor.user.token_generation,
         "key_id": str(actor.key_id) if actor.key_id else None,
         "family": str(actor.family) if actor.family else None,
+        "vouched": actor.vouched.as_dict() if actor.vouched else None,
     }
     cache.set(PREFIX + ticket, content, timeout=settings.WS_TICKET_LIFETIME_SECONDS)
     return ticket
@@ -44,7 +45,13 @@ def redeem(ticket: str, **context: Any) -> Actor | None:
         return None
     organization_id = UUID(content["organization_id"]) if content["organization_id"] else None
     family = UUID(content["family"]) if content["family"] else None
-    narrow = content["narrow"]
     return Actor.of(
-        user, organization_id=organization_id, narrow=narrow, via=Via.SOCKET, key=key, family=family, **context
+        user,
+        organization_id=organization_id,
+        narrow=content["narrow"],
+        via=Via.SOCKET,
+        key=key,
+        family=family,
+        vouched=Vouched.of(content["vouched"]),
+        **context,
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.accounts.services import sessions
 from apps.accounts.services.factors import has_factor
 from apps.core import auditing
 from apps.core.auditing import Personal
@@ -147,6 +148,7 @@ def membership_suspend(*, actor: Actor, membership: Membership) -> Membership:
     _check_grant(actor, membership.organization, Role(membership.role))
     _check_not_last_admin(membership)
     changes = membership.change(state=MembershipState.SUSPENDED)
+    sessions.end_vouched(membership.organization_id, membership.user)
     auditing.record(actor, actions.MEMBERSHIP_SUSPENDED, membership, name=_person(membership), changes=changes)
     return membership
 
@@ -187,6 +189,7 @@ def membership_remove(*, actor: Actor, membership: Membership, heir: User | None
         before={"role": membership.role, "state": membership.state, "handed_over": handed},
         after={"heir": Personal(heir.name, heir.pk)} if heir and handed else None,
     )
+    sessions.end_vouched(membership.organization_id, membership.user)
     membership.delete()
 
 

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "allauth.usersessions",
     "channels",
     "csp",
@@ -63,6 +64,7 @@ INSTALLED_APPS = [
     "apps.core",
     "apps.accounts",
     "apps.organizations",
+    "apps.singlesignon",
     "apps.invitations",
     "apps.projects",
     "apps.shares",
@@ -101,6 +103,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "apps.accounts.middleware.LastSeenMiddleware",
+    "apps.accounts.middleware.OwnProofMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.identity.middleware.ActorMiddleware",
     "apps.core.api.middleware.DomainErrorMiddleware",
@@ -228,6 +231,7 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Modelyard] "
+SOCIALACCOUNT_ADAPTER = "apps.singlesignon.adapter.ProviderAdapter"
 MFA_ADAPTER = "apps.accounts.adapter.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -279,6 +283,10 @@ EMAIL_BACKEND = (
 EMAIL_FILE_PATH = HOME / "mail"
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Modelyard <modelyard@localhost>")
 
+# Requests to addresses that people name (apps.core.outbound).
+OUTBOUND_PRIVATE_ORIGINS = env.origins("OUTBOUND_PRIVATE_ORIGINS")
+OUTBOUND_CA_FILE = env.text("OUTBOUND_CA_FILE", "")
+
 # Languages
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ko", _("Korean"))]
@@ -315,6 +323,8 @@ REST_FRAMEWORK = {
     },
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Attempts to begin a single sign-on, by address.
+RATE_SINGLE_SIGN_ON = env.text("RATE_SINGLE_SIGN_ON", "20/m/ip")
 # Requests to the REST API in a minute. High enough for a folder of images, sent file by file.
 RATE_LIMITS = {
     "key": env.integer("RATE_KEY", 3000, minimum=1),
@@ -338,6 +348,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "ENUM_NAME_OVERRIDES": {
         "ApiKeyStateEnum": "apps.apikeys.models.KeyState",
+        "AdmissionEnum": "apps.singlesignon.models.Admission",
+        "GrantedRoleEnum": "apps.singlesignon.models.GRANTED_ROLES",
         "OrganizationRoleEnum": "apps.core.identity.roles.Role",
         "ProjectRoleEnum": "apps.projects.models.ProjectRole",
         "RunStatusEnum": "apps.experiments.models.RunStatus",

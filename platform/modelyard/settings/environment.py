@@ -53,6 +53,24 @@ def words(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+def origins(name: str) -> frozenset[tuple[str, str, int]]:
+    """A comma-separated list of addresses such as `https://sign-in.internal:8443`, as scheme, host and port."""
+    found = set()
+    for entry in words(name):
+        parts = urlsplit(entry)
+        try:
+            usual = {"http": 80, "https": 443}[parts.scheme]
+            port = parts.port or usual
+        except (KeyError, ValueError) as error:
+            raise ImproperlyConfigured(
+                f"{name} must hold addresses such as https://host:8443, not {entry!r}."
+            ) from error
+        if not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+            raise ImproperlyConfigured(f"{name} must hold addresses without a path, not {entry!r}.")
+        found.add((parts.scheme, parts.hostname.lower(), port))
+    return frozenset(found)
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's database settings for `postgresql://user:password@host:port/name?host=/socket/folder`."""
     parts = urlsplit(url)

@@ -37,6 +37,7 @@ AREAS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         (
             ("organizations.organization", "apartment"),
             ("organizations.membership", "badge"),
+            ("singlesignon.connection", "login"),
             ("accounts.user", "person"),
             ("apikeys.apikey", "vpn_key"),
             ("account.emailaddress", "mail"),
