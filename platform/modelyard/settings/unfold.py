@@ -37,6 +37,7 @@ AREAS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         (
             ("organizations.organization", "apartment"),
             ("organizations.membership", "badge"),
+            ("invitations.invitation", "forward_to_inbox"),
             ("accounts.user", "person"),
             ("apikeys.apikey", "vpn_key"),
             ("account.emailaddress", "mail"),
