@@ -148,7 +148,8 @@ class Visitor:
     def give_password(self, email: str, password: str) -> None:
         self.page.fill("input[name=login]", email)
         self.page.fill("input[name=password]", password)
-        self.page.click("main button[type=submit] >> nth=0")
+        with self.page.expect_navigation():
+            self.page.click("main button[type=submit] >> nth=0")
 
 
 @pytest.fixture(scope="module")

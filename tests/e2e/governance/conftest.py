@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,14 @@ class Person:
 
 @dataclass(frozen=True)
 class Company:
-    """An organization with an administrator and an engineer II."""
+    """An organization with an administrator and an engineer II, and an address invited when it was founded."""
 
     id: str
     name: str
     admin: Person
     engineer: Person
+    invited: str
+    invited_at: float
 
 
 class People:
@@ -102,12 +105,15 @@ class People:
         (membership,) = http.get("/me").raise_for_status().json()["memberships"]
         organization = membership["organization_id"]
         self.approve(admin, organization, engineer, "engineer_ii")
-        return Company(organization, name, admin, engineer)
+        invited = self.address("invited")
+        body = {"target_type": "organization", "target_id": organization, "email": invited, "role": "guest"}
+        http.post("/invitations", json=body).raise_for_status()
+        return Company(organization, name, admin, engineer, invited, time.monotonic())
 
     def approve(self, admin: Person, organization: str, person: Person, role: str) -> None:
         http = self.api(admin)
         rows = http.get(f"/organizations/{organization}/members").raise_for_status().json()["results"]
-        (row,) = (row for row in rows if row["email"] == person.email)
+        (row,) = (row for row in rows if row["user_email"] == person.email)
         answer = http.post(f"/organizations/{organization}/members/{row['id']}/approve", json={"role": role})
         answer.raise_for_status()
 

@@ -28,6 +28,7 @@ def test_a_dataset_is_shared_with_one_person_and_the_page_says_why(
     panel.locator("form:has(select[name=user]) button[type=submit]").click()
     shared = panel.locator("form[action$='/level/']")
     shared.wait_for()
+    admin.told("It is shared.")
     assert shared.locator("select").input_value() == "use"
     reasons = access.locator("tr", has_text=company.engineer.name)
     assert admin.say("Shared with the person: %(level)s", level=admin.say("Use")) in reasons.inner_text()
@@ -39,13 +40,14 @@ def test_a_dataset_is_shared_with_one_person_and_the_page_says_why(
 
     shared.locator("select").select_option("edit")
     shared.locator("button").click()
-    admin.page.wait_for_selector("#share-panel form[action$='/level/'] option[value=edit]:checked", state="attached")
+    admin.told("The share was changed.")
     engineer.go(f"/datasets/{dataset}/")
     assert engineer.page.locator("main a[href$='/upload/']").count() > 0
 
     panel.locator("form[action$='/remove/'] button").click()
     admin.agree()
     shared.wait_for(state="detached")
+    admin.told("The share was ended.")
     engineer.go(f"/datasets/{dataset}/", status=404)
 
 
