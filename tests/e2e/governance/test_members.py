@@ -81,7 +81,7 @@ def test_a_member_is_suspended_reinstated_and_removed_with_a_successor(
     admin.go("/organization/members/")
     member.locator("a[href$='/remove/']").click()
     admin.reads("Nobody else answers for these; choose who takes them over:")
-    assert name in admin.page.locator("main ul").first.inner_text()
+    assert name in admin.page.locator("main .card ul").inner_text()
     admin.submit()
     admin.page.wait_for_selector("[data-form-errors]")
     admin.refused(422)

@@ -83,7 +83,7 @@ def test_an_app_and_recovery_codes_let_in_and_the_password_alone_does_not(
     password(at_home, person)
     at_home.go("/profile/")
     assert "/account/" in at_home.page.url, "the password alone opens nothing"
-    password(at_home, person)
+    at_home.go("/account/second-factor/authenticate/")
     code(at_home, "000000")
     at_home.page.wait_for_selector("[data-form-errors]")
     code(at_home, app.code(at_home))

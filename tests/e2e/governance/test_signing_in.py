@@ -46,6 +46,7 @@ def test_a_forgotten_password_is_reset_by_mail_and_a_known_one_changed(
 
     visitor.go(link)
     visitor.page.fill("input[name=password1]", NEXT)
+    visitor.page.fill("input[name=password2]", NEXT)
     visitor.submit()
     visitor.reads("The password was changed")
     visitor.go(link)
@@ -59,6 +60,7 @@ def test_a_forgotten_password_is_reset_by_mail_and_a_known_one_changed(
     at_work.go("/account/password/change/")
     at_work.page.fill("input[name=oldpassword]", NEXT)
     at_work.page.fill("input[name=password1]", LAST)
+    at_work.page.fill("input[name=password2]", LAST)
     at_work.submit()
     at_work.told("The password was changed.")
     assert not is_out(at_work)
