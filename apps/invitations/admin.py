@@ -56,7 +56,9 @@ class InvitationAdmin(PolicyAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "role":
-            return ChoiceField(label=capfirst(db_field.verbose_name), choices=Role.choices, widget=UnfoldAdminSelectWidget)
+            return ChoiceField(
+                label=capfirst(db_field.verbose_name), choices=Role.choices, widget=UnfoldAdminSelectWidget
+            )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_change_permission(self, request: PortalRequest, obj: Any = None) -> bool:

@@ -22,7 +22,7 @@ from tests.e2e.mailbox import Mailbox
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a-long-enough-passphrase"
-START_SECONDS = 120
+START_SECONDS = 300
 STOP_SECONDS = 60
 
 

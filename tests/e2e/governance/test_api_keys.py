@@ -15,9 +15,7 @@ def secret_on(window: Window) -> str:
     return window.page.locator("main [data-copy-source]").first.inner_text().strip()
 
 
-def test_a_key_is_made_used_rotated_and_revoked(
-    people: People, window: Callable[..., Window], language: str
-) -> None:
+def test_a_key_is_made_used_rotated_and_revoked(people: People, window: Callable[..., Window], language: str) -> None:
     company = people.company(language)
     engineer = window(company.engineer)
     page = engineer.page
