@@ -4,6 +4,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ChoiceField
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -20,13 +21,13 @@ from apps.invitations.targets import target_named
 class InvitationAdmin(PolicyAdmin):
     """Invites to an organization; what was sent is sent again or withdrawn by actions, never edited or removed."""
 
-    list_display = ("email", "organization", "target_type", "shown_role", "shown_state", "invited_by", "expires_at")
+    list_display = ("email", "organization", "shown_target", "shown_role", "shown_state", "expires_at")
     list_filter = ("state", "target_type", "organization")
-    list_select_related = ("organization", "invited_by")
+    list_select_related = ("organization",)
     search_fields = ("email",)
     actions = ("send_again", "withdraw")
     sent_fields = (
-        "target_type",
+        "shown_target",
         "target_id",
         "state",
         "sendings",
@@ -37,6 +38,10 @@ class InvitationAdmin(PolicyAdmin):
     )
     fields = ("organization", "email", "role", "message", "expires_at", *sent_fields)
     readonly_fields = ("expires_at", *sent_fields)
+
+    @admin.display(description=_("invited to"))
+    def shown_target(self, invitation: Invitation) -> str:
+        return str(target_named(invitation.target_type).label)
 
     @admin.display(description=_("role"))
     def shown_role(self, invitation: Invitation) -> str:
@@ -51,7 +56,9 @@ class InvitationAdmin(PolicyAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "role":
-            return ChoiceField(label=db_field.verbose_name, choices=Role.choices, widget=UnfoldAdminSelectWidget)
+            return ChoiceField(
+                label=capfirst(db_field.verbose_name), choices=Role.choices, widget=UnfoldAdminSelectWidget
+            )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_change_permission(self, request: PortalRequest, obj: Any = None) -> bool:

@@ -20,7 +20,7 @@ class MembershipInline(PolicyInline):
 
 @admin.register(Organization)
 class OrganizationAdmin(PolicyAdmin):
-    list_display = ("company", "division", "join_policy", "require_mfa", *LIMITS, "created_at")
+    list_display = ("company", "division", "require_mfa", *LIMITS, "created_at")
     list_filter = ("join_policy", "require_mfa")
     search_fields = ("company", "division")
     readonly_fields = ("id", "created_at", "updated_at", "version")

@@ -30,8 +30,10 @@ class ProjectForm(forms.Form):
 
     @classmethod
     def of(cls, data: Any, project: Project) -> "ProjectForm":
-        """The form for a project that exists."""
-        return cls(data, initial={"name": project.name, "description": project.description})
+        """The form for a project that exists; who opens its settings need not have come for the name."""
+        form = cls(data, initial={"name": project.name, "description": project.description})
+        form.fields["name"].widget.attrs.pop("autofocus")
+        return form
 
 
 class RoleForm(forms.Form):

@@ -4,12 +4,13 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.core import policy
 from apps.core.errors import Conflict, Invalid
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, signed_in
+from apps.core.portal import form_errors, signed_in, with_notice
 from apps.shares import selectors, services
 from apps.shares.forms import LevelForm, ShareForm
 from apps.shares.kinds import kind_of
@@ -36,7 +37,7 @@ def panel(request: PortalRequest) -> HttpResponse:
         fields = {**form.cleaned_data, "level": Level(form.cleaned_data["level"])}
         with form_errors(form):
             services.share_set(actor=request.actor, obj=obj, **fields)
-            return _shown(request, obj)
+            return with_notice(_shown(request, obj), _("It is shared."))
     return _shown(request, obj, form)
 
 
@@ -51,7 +52,7 @@ def change(request: PortalRequest, share_pk: str) -> HttpResponse:
         raise Invalid(str(form.errors["level"][0]))
     level = Level(form.cleaned_data["level"])
     services.share_set(actor=request.actor, obj=obj, user=found.user, project=found.project, level=level)
-    return _shown(request, obj)
+    return with_notice(_shown(request, obj), _("The share was changed."))
 
 
 @signed_in
@@ -65,6 +66,6 @@ def remove(request: PortalRequest, share_pk: str) -> HttpResponse:
         # Somebody else was faster: what is wanted is so.
         pass
     if policy.allows(request.actor, found.kind.permission(Level.VIEW), obj):
-        return _shown(request, obj)
+        return with_notice(_shown(request, obj), _("The share was ended."))
     # One's own share was the only reason to see it.
     return HttpResponse(status=204, headers={"HX-Redirect": "/"})

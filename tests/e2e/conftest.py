@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import httpx
 import pytest
 from modelyard.demo import Journey
 from modelyard.demo.journey import EMAIL
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.e2e.mailbox import Mailbox
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a-long-enough-passphrase"
-START_SECONDS = 120
+START_SECONDS = 300
 STOP_SECONDS = 60
 
 
@@ -29,22 +31,34 @@ class LivePortal:
     """Where the portal is, and who can sign in."""
 
     url: str
+    mailbox: Mailbox
+    environment: dict[str, str]
     email: str = EMAIL
     password: str = PASSWORD
+
+    def command(self, *words: str, **more: str) -> None:
+        """Runs `manage.py` beside the portal."""
+        environment = {**self.environment, **more}
+        subprocess.run([sys.executable, str(ROOT / "manage.py"), *words], env=environment, check=True, timeout=120)
 
 
 @pytest.fixture(scope="session")
 def live_portal() -> Iterator[LivePortal]:
-    """`manage.py up` in a home of its own, with one person who has signed up over REST."""
+    """`manage.py up` in a home and with a mail server of its own, and one person who has signed up over REST."""
     folder = Path(tempfile.mkdtemp(prefix="modelyard-e2e-", dir="/tmp"))
     folder.chmod(0o711)
     home = folder / "home"
+    mailbox = Mailbox(folder / "mail")
     environment = {
         **os.environ,
+        **mailbox.environment,
         "MODELYARD_HOME": str(home),
         "STATIC_ROOT": str(folder / "staticfiles"),
         "DJANGO_SETTINGS_MODULE": "modelyard.settings.base",
+        # Journeys of many people begin at this one address.
+        "RATE_SIGN_IN": "1000/min",
     }
+    mailbox.start()
     with open(folder / "up.log", "wb") as log:
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "manage.py"), "up", "--no-mlflow", "--quiet"],
@@ -55,11 +69,12 @@ def live_portal() -> Iterator[LivePortal]:
         )
     try:
         url = _wait_ready(process, home, folder / "up.log")
-        Journey(url, PASSWORD, home / "mail", lambda step, text: None).sign_in()
-        yield LivePortal(url)
+        Journey(url, PASSWORD, mailbox.folder, lambda step, text: None).sign_in()
+        yield LivePortal(url, mailbox, environment)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(STOP_SECONDS)
+        mailbox.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -83,36 +98,62 @@ class Visitor:
 
     page: Page
     portal: LivePortal
+    language: str = "en"
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        own = (self.portal.url, self.portal.url.replace("http", "ws", 1), "data:", "blob:")
         page = self.page
         page.set_default_timeout(60_000)
-        page.on(
-            "console",
-            lambda said: self.complaints.append(f"{said.text} {said.location}") if said.type == "error" else None,
-        )
+        page.on("console", self._said)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda made: None if made.url.startswith(own) else self.complaints.append(made.url))
-        page.on("websocket", lambda made: None if made.url.startswith(own) else self.complaints.append(made.url))
+        page.on("request", lambda made: self._asked(made.url))
+        page.on("websocket", lambda made: self._asked(made.url))
+        page.on("requestfailed", self._failed)
 
-    def go(self, path: str) -> None:
-        answer = self.page.goto(f"{self.portal.url}{path}")
+    def _said(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.complaints.append(f"{said.text} {said.location}")
+
+    def _asked(self, url: str) -> None:
+        own = (self.portal.url, self.portal.url.replace("http", "ws", 1), "data:", "blob:")
+        if not url.startswith(own):
+            self.complaints.append(url)
+
+    def _failed(self, made: Request) -> None:
+        # What a page still asked for when it was left, and what became a download.
+        if made.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"{made.url}: {made.failure}")
+
+    def go(self, path: str, status: int = 200) -> None:
+        answer = self.page.goto(path if path.startswith("http") else f"{self.portal.url}{path}")
         assert answer is not None
-        assert answer.status == 200, path
+        assert answer.status == status, path
+        if status >= 400:
+            self.refused(status)
 
-    def sign_in(self) -> None:
+    def refused(self, status: int) -> None:
+        """Takes the browser's complaint about a refusal that is meant back; there must be one."""
+        end = time.monotonic() + 10
+        sign = f"the server responded with a status of {status}"
+        while not (found := [text for text in self.complaints if sign in text]):
+            assert time.monotonic() < end, f"no answer was {status}"
+            self.page.wait_for_timeout(50)
+        self.complaints.remove(found[0])
+
+    def sign_in(self, email: str = "", password: str = "") -> None:
         self.go("/account/login/")
-        self.page.fill("input[name=login]", self.portal.email)
-        self.page.fill("input[name=password]", self.portal.password)
-        self.page.click("main button[type=submit], form button[type=submit]")
+        self.give_password(email or self.portal.email, password or self.portal.password)
         self.page.wait_for_url(f"{self.portal.url}/")
 
+    def give_password(self, email: str, password: str) -> None:
+        self.page.fill("input[name=login]", email)
+        self.page.fill("input[name=password]", password)
+        with self.page.expect_navigation():
+            self.page.click("main button[type=submit] >> nth=0")
 
-@pytest.fixture
-def visit(live_portal: LivePortal) -> Iterator[Any]:
-    """`visit(language="ko", theme="dark", width=390)`: a window of a person who prefers that."""
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     chromium = os.environ.get("MODELYARD_CHROMIUM") or shutil.which("chromium")
     assert chromium, "chromium is needed: `make test` installs it"
     # The browser library runs a loop in this thread; Django would refuse to be used beside it.
@@ -123,15 +164,26 @@ def visit(live_portal: LivePortal) -> Iterator[Any]:
             executable_path=chromium,
             args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
         )
-
-        def opened(language: str = "en", theme: str = "light", width: int = 1280) -> Visitor:
-            context = browser.new_context(viewport={"width": width, "height": 900})
-            cookies = {"django_language": language, "theme": theme}
-            context.add_cookies([{"name": n, "value": v, "url": live_portal.url} for n, v in cookies.items()])
-            return Visitor(context.new_page(), live_portal)
-
-        yield opened
+        yield browser
         browser.close()
     os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
     if before is not None:
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+@pytest.fixture
+def visit(live_portal: LivePortal, browser: Browser) -> Iterator[Any]:
+    """`visit(language="ko", theme="dark", width=390)`: a window of a person who prefers that; `at` is another name of the portal."""
+    contexts = []
+
+    def opened(language: str = "en", theme: str = "light", width: int = 1280, at: str = "") -> Visitor:
+        portal = replace(live_portal, url=at or live_portal.url)
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        contexts.append(context)
+        cookies = {"django_language": language, "theme": theme}
+        context.add_cookies([{"name": n, "value": v, "url": portal.url} for n, v in cookies.items()])
+        return Visitor(context.new_page(), portal, language)
+
+    yield opened
+    for context in contexts:
+        context.close()

@@ -1,5 +1,5 @@
 """What every portal page shares: sign-in required, one page of rows, domain errors shown in a form or as a message."""
 
-from apps.core.portal.views import error_messages, form_errors, page_of, search_of, signed_in
+from apps.core.portal.views import error_messages, form_errors, page_of, search_of, signed_in, with_notice
 
-__all__ = ["error_messages", "form_errors", "page_of", "search_of", "signed_in"]
+__all__ = ["error_messages", "form_errors", "page_of", "search_of", "signed_in", "with_notice"]

@@ -1,6 +1,7 @@
 """Sign-in, pages of rows, and domain errors on portal pages."""
 
 import functools
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseForm
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
@@ -121,3 +122,9 @@ def error_messages(request: PortalRequest) -> Iterator[None]:
         if error.code in {NotFound.code, Forbidden.code, NotAuthenticated.code}:
             raise
         messages.error(request, " ".join(str(text) for text in (error.message, error.hint) if text))
+
+
+def with_notice(response: HttpResponse, text: str, level: str = "success") -> HttpResponse:
+    """The part of a page that htmx swaps in, with a notice of what was done."""
+    response.headers["HX-Trigger"] = json.dumps({"toast": {"text": text, "level": level}})
+    return response

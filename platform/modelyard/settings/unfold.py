@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse, reverse_lazy
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 #: Area → models of it with their Material symbols. A model that no app has, or that the person may not view, is left out.
@@ -38,6 +39,7 @@ AREAS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("organizations.organization", "apartment"),
             ("organizations.membership", "badge"),
             ("singlesignon.connection", "login"),
+            ("invitations.invitation", "forward_to_inbox"),
             ("accounts.user", "person"),
             ("apikeys.apikey", "vpn_key"),
             ("account.emailaddress", "mail"),
@@ -84,7 +86,7 @@ def _item(request: HttpRequest, label: str, icon: str) -> dict[str, Any] | None:
         link = reverse(f"admin:{app}_{model}_changelist")
     except NoReverseMatch:
         return None
-    return {"title": apps.get_model(label)._meta.verbose_name_plural.capitalize(), "icon": icon, "link": link}
+    return {"title": capfirst(apps.get_model(label)._meta.verbose_name_plural), "icon": icon, "link": link}
 
 
 UNFOLD = {
