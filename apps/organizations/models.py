@@ -96,7 +96,9 @@ class Membership(Entity):
             models.Index(fields=["user", "state"], name="membership_of_user"),
             # A page of many members, and those of them who wait.
             models.Index(fields=["organization", "-id"], name="membership_page"),
-            models.Index(fields=["organization", "id"], condition=models.Q(state="pending"), name="membership_waiting"),
+            models.Index(
+                fields=["organization", "id"], condition=models.Q(state="pending"), name="membership_waiting"
+            ),
         ]
 
     def __str__(self) -> str:

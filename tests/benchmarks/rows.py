@@ -24,6 +24,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.audit.models import AuditEvent, AuditSeal, AuditWaiting
 from apps.audit.services import head_sign, seal_all
 from apps.core.identity import Actor, Role, Via
@@ -31,7 +32,6 @@ from apps.core.policy import rules
 from apps.jobs.models import Attempt, Job
 from apps.jobs.services.attempts import attempt_arm
 from apps.jobs.states import JobState
-from apps.accounts.models import User
 from apps.organizations.models import Membership, MembershipState
 from apps.organizations.services import token_issue
 from apps.projects.models import Project, ProjectMembership, ProjectRole
@@ -103,7 +103,9 @@ def fill(project_id: str, count: str, events: str, members: str) -> str:
     _multiply(Membership, own.pk, int(members), id=_id("9"), user_id=_id("8"), state=state)
     # The sealer shall find nothing to do: it would work through all of them while pages are measured.
     with transaction.atomic(), connection.cursor() as cursor:
-        _multiply(AuditEvent, event.pk, int(events), id=_id("d"), action=action, time="now() - number * interval '1 second'")
+        _multiply(
+            AuditEvent, event.pk, int(events), id=_id("d"), action=action, time="now() - number * interval '1 second'"
+        )
         cursor.execute(
             f"INSERT INTO {AuditSeal._meta.db_table} (event_id, chain, seq, previous_hash, hash) "
             f"SELECT {_id('d')}, %s, 1000000 + number, '', '' FROM generate_series(1, %s) AS number",
@@ -189,7 +191,11 @@ def permissions(project_id: str, rounds: str, *names: str) -> list[dict[str, Any
         shown: dict[bool, Any] = {}
         for number in range(int(rounds) + 10):
             for checked in (True, False):
-                with nullcontext() if checked else patch.object(rules, "condition", lambda actor, permission: models.Q()):
+                with (
+                    nullcontext()
+                    if checked
+                    else patch.object(rules, "condition", lambda actor, permission: models.Q())
+                ):
                     began = time.perf_counter()
                     answer = client.get(f"/api/v1/{name}?page_size=50")
                     seconds = time.perf_counter() - began

@@ -61,7 +61,10 @@ class BenchmarkPortal(Portal):
         """A management command of this portal, in a process of its own. Raises `RuntimeError` when it fails."""
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), *arguments], env=self.environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert process.stdout is not None
         output = process.stdout.read()

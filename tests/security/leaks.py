@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote, urlsplit
 
 import psycopg
@@ -59,10 +60,10 @@ def broker(home: Path) -> Iterator[tuple[str, bytes]]:
         with redis.Redis.from_url(embedded.redis_url(home, db=number)) as client:
             readers = {
                 b"string": client.get,
-                b"list": lambda key: client.lrange(key, 0, -1),  # noqa: B023 - used before the loop goes on
-                b"set": client.smembers,  # noqa: B023
-                b"hash": client.hgetall,  # noqa: B023
-                b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),  # noqa: B023
+                b"list": lambda key: client.lrange(key, 0, -1),
+                b"set": client.smembers,
+                b"hash": client.hgetall,
+                b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
             }
             for key in client.scan_iter():
                 yield f"broker, {number}", key + b" " + repr(readers[client.type(key)](key)).encode()
@@ -76,7 +77,7 @@ class Overheard:
         self.content = bytearray()
         self.socket = socket.socket(socket.AF_UNIX)
 
-    def __enter__(self) -> "Overheard":
+    def __enter__(self) -> Self:
         self.socket.connect(self.path)
         self.socket.sendall(b"MONITOR\r\n")
         self.thread = threading.Thread(target=self._listen, daemon=True)

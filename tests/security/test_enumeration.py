@@ -122,8 +122,8 @@ def compare(door: Door, callers: Iterator[str], token: str = "") -> None:
         with CaptureQueriesContext(connection) as queries:
             answers[kind] = shown(door.post(email, next(callers), token), email)
         statements[kind] = asked_of_database(queries)
-    for kind in answers:
-        assert answers[kind] == answers["unknown"], kind
+    for kind, answer in answers.items():
+        assert answer == answers["unknown"], kind
         assert statements[kind] == statements["unknown"], kind
 
 

@@ -1,15 +1,16 @@
 """Fifty who ask at once for the last seat, GPU hour or byte of an organization: one gets it, each time."""
 
 import threading
+import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from apps.core.identity import Actor, Role, Via
-from apps.core.testing import RestClient
+from apps.core.testing import RestClient, schema
 from apps.datasets.models import Upload, UploadState
 from apps.datasets.services import upload_store
 from apps.jobs.models import Job
@@ -18,7 +19,6 @@ from apps.jobs.states import JobState
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.organizations.services import membership_approve, membership_remove, quotas, token_issue
 from apps.training.services import training_create
-from tests.factories.accounts import UserFactory
 from tests.factories.datasets import DatasetFactory, shapes, uploaded
 from tests.factories.invitations import invitation_to
 from tests.factories.organizations import MembershipFactory, OrganizationFactory
@@ -36,6 +36,20 @@ pytestmark = [DOOR, pytest.mark.django_db(transaction=True)]
 EACH_ROUND = pytest.mark.parametrize("round", range(ROUNDS))
 
 
+@pytest.fixture(autouse=True)
+def patient_pool(transactional_db: None) -> Iterator[None]:
+    """Fifty wait for a dozen connections, on a machine that may be busy with other tests: nobody is sent away for that."""
+    schema()  # drawn once, before many ask for it at once
+    options = connection.settings_dict["OPTIONS"]["pool"]
+    before = options["timeout"]
+    for seconds in (300, before):
+        connection.close()
+        connection.close_pool()
+        options["timeout"] = seconds
+        if seconds == 300:
+            yield
+
+
 def at_once(calls: Iterable[Callable[[], Any]]) -> Counter[str]:
     """Runs the calls side by side, each in a thread with a connection of its own; how often each came to what."""
     calls = list(calls)
@@ -46,7 +60,7 @@ def at_once(calls: Iterable[Callable[[], Any]]) -> Counter[str]:
             barrier.wait(60)
             outcomes.append(call())
         except Exception as error:  # noqa: BLE001 - whatever broke in a thread must reach the test
-            outcomes.append(getattr(error, "code", "") or repr(error))
+            outcomes.append(getattr(error, "code", "") or "".join(traceback.format_exception(error)))
         finally:
             connections.close_all()
 
@@ -54,7 +68,7 @@ def at_once(calls: Iterable[Callable[[], Any]]) -> Counter[str]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(300)
     return Counter(map(str, outcomes))
 
 
@@ -158,9 +172,7 @@ def test_one_of_fifty_publications_takes_the_last_bytes() -> None:
         stored = quotas.stored_bytes(organization.pk)
         sizes = sorted(upload.byte_count for upload in waiting)
         assert sizes[-1] < sizes[0] * 2, "two never fit where one does"
-        Organization.objects.filter(pk=organization.pk).update(
-            max_storage_gb=(stored + sizes[-1]) / quotas.GIGABYTE
-        )
+        Organization.objects.filter(pk=organization.pk).update(max_storage_gb=(stored + sizes[-1]) / quotas.GIGABYTE)
         asking = waiting[:ASKERS]
         answers = at_once(publish(number, upload) for number, upload in enumerate(asking))
         assert set(answers) == {"202"}, answers

@@ -126,7 +126,14 @@ def object_store(folder: Path, secret: str) -> Iterator[str]:
     """An S3 server that verifies signatures, on a free loopback port; its key goes by the environment."""
     (folder / "bucket").mkdir(parents=True)
     port = free_port()
-    command = [str(Path(sys.executable).with_name("rclone")), "serve", "s3", "--addr", f"127.0.0.1:{port}", str(folder)]
+    command = [
+        str(Path(sys.executable).with_name("rclone")),
+        "serve",
+        "s3",
+        "--addr",
+        f"127.0.0.1:{port}",
+        str(folder),
+    ]
     environment = {**os.environ, "RCLONE_CONFIG": str(folder / "none.conf"), "RCLONE_AUTH_KEY": f"access,{secret}"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         try:
@@ -212,7 +219,9 @@ class Walk:
         self.rest("POST", "/auth/password/forgot", {"email": self.email})
         pattern = r"/account/password/reset/key/([^/\s]+)/"
         key = self.keep("key of the reset", self.mailbox.link(self.email, pattern))
-        self.rest("POST", "/auth/password/reset", {"key": f"{key}x", "password": self.typed("password of a failed reset")})
+        self.rest(
+            "POST", "/auth/password/reset", {"key": f"{key}x", "password": self.typed("password of a failed reset")}
+        )
         self.browser.get(f"/account/password/reset/key/{key}x/")
         self.password = self.typed("password of the reset")
         assert self.rest("POST", "/auth/password/reset", {"key": key, "password": self.password}).status_code == 204
@@ -235,11 +244,18 @@ class Walk:
         self.rest("GET", "/projects", token=self.keep("mistyped API key", self.secrets["API key"][:-1] + "!"))
         turned = self.rest("POST", f"/api-keys/{made.json()['id']}/rotate", {}, token=self.token, gives=True)
         self.keep("rotated API key", turned.json()["secret"])
-        self.keep("ticket of a socket", self.rest("POST", "/ws-tickets", token=self.token, gives=True).json()["ticket"])
+        self.keep(
+            "ticket of a socket", self.rest("POST", "/ws-tickets", token=self.token, gives=True).json()["ticket"]
+        )
 
     def invitation(self) -> None:
         organization = self.rest("GET", "/organizations", token=self.token).json()["results"][0]["id"]
-        body = {"target_type": "organization", "target_id": organization, "email": "second@example.com", "role": "guest"}
+        body = {
+            "target_type": "organization",
+            "target_id": organization,
+            "email": "second@example.com",
+            "role": "guest",
+        }
         assert self.rest("POST", "/invitations", body, token=self.token).status_code == 201
         link = self.keep("token of an invitation", self.mailbox.link("second@example.com", r"/invite/([\w-]{43})/"))
         self.rest("GET", f"/invitations/{link}/info")
@@ -258,7 +274,9 @@ class Walk:
 
     def second_factor(self) -> None:
         self.page("/account/login/", {"login": self.email, "password": self.password})
-        found = re.search(r"<code[^>]*>([A-Z2-7]{32})</code>", self.page("/account/second-factor/totp/activate/", gives=True).text)
+        found = re.search(
+            r"<code[^>]*>([A-Z2-7]{32})</code>", self.page("/account/second-factor/totp/activate/", gives=True).text
+        )
         assert found
         app = self.keep("key of the authenticator app", found[1])
 
@@ -295,7 +313,11 @@ class Walk:
         self.mailbox.refusing = True
         self.rest("POST", "/auth/password/forgot", {"email": "second@example.com"})
         with self.portal.without("account_emailaddress"):
-            sent = {"email": "third@example.com", "password": self.typed("password of a failed task"), "company": "Acme"}
+            sent = {
+                "email": "third@example.com",
+                "password": self.typed("password of a failed task"),
+                "company": "Acme",
+            }
             assert self.rest("POST", "/auth/sign-up", sent).status_code == 202
             failed = "SELECT count(*) FROM core_outboxmessage WHERE last_error <> ''"
             until(lambda: self.portal.rows(failed)[0][0] >= 2, "a task and a mail that failed")
@@ -348,7 +370,15 @@ class Walk:
         for path in paths:
             for token in (self.token, self.portal.token):
                 self.rest("GET", path.removeprefix("/api/v1"), token=token)
-        for path in ("/", "/profile/", "/profile/sessions/", "/api-keys/", "/audit/", "/audit/organization/", "/organization/members/"):
+        for path in (
+            "/",
+            "/profile/",
+            "/profile/sessions/",
+            "/api-keys/",
+            "/audit/",
+            "/audit/organization/",
+            "/organization/members/",
+        ):
             assert self.page(path).status_code == 200, path
 
 

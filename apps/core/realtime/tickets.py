@@ -54,4 +54,3 @@ def redeem(ticket: str, **context: Any) -> Actor | None:
 def cache_key(ticket: str) -> str:
     """Who reads the cache learns no ticket."""
     return PREFIX + sha256(ticket.encode()).hexdigest()
-
