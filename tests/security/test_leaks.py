@@ -99,7 +99,6 @@ class GuardedPortal(Portal):
             "EMAIL_HOST_USER": "portal",
             "EMAIL_USE_TLS": "0",
             "RATE_SIGN_IN": "1000/min",
-            "LOG_LEVEL": "DEBUG",
         }
 
     @property
@@ -134,7 +133,7 @@ def object_store(folder: Path, secret: str) -> Iterator[str]:
         f"127.0.0.1:{port}",
         str(folder),
     ]
-    environment = {**os.environ, "RCLONE_CONFIG": str(folder / "none.conf"), "RCLONE_AUTH_KEY": f"access,{secret}"}
+    environment = {**os.environ, "RCLONE_CONFIG": str(folder / "none.conf"), "RCLONE_AUTH_KEY": f'"access,{secret}"'}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         try:
             yield f"http://127.0.0.1:{port}"
@@ -274,10 +273,10 @@ class Walk:
 
     def second_factor(self) -> None:
         self.page("/account/login/", {"login": self.email, "password": self.password})
-        found = re.search(
-            r"<code[^>]*>([A-Z2-7]{32})</code>", self.page("/account/second-factor/totp/activate/", gives=True).text
-        )
-        assert found
+        again = "/account/reauthenticate/?next=/account/second-factor/totp/activate/"
+        shown = self.page(again, {"password": self.password}, gives=True)
+        found = re.search(r"<code[^>]*>([A-Z2-7]{32})</code>", shown.text)
+        assert found, shown.url
         app = self.keep("key of the authenticator app", found[1])
 
         def code(ahead: int = 0) -> str:
