@@ -1,6 +1,7 @@
 """Notes where and when a session was last seen, and keeps what proves a person out of reach of their organization."""
 
 from collections.abc import Callable
+from hashlib import sha256
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -25,7 +26,8 @@ class LastSeenMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.SESSION_COOKIE_NAME in request.COOKIES and request.session.session_key:
             address = request.META.get("REMOTE_ADDR")
-            seen = f"session-seen:{request.session.session_key}:{address}"
+            visit = f"{request.session.session_key}|{address}"
+            seen = f"session-seen:{sha256(visit.encode()).hexdigest()}"
             if address and request.user.is_authenticated and cache.add(seen, 1, EVERY_SECONDS):
                 UserSession.objects.create_from_request(request)
         return self.get_response(request)

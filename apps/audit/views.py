@@ -27,6 +27,7 @@ from apps.audit.selectors import (
     project_scope,
     rows_of,
 )
+from apps.audit.terms import is_id
 from apps.audit.verification import statement_of
 from apps.core import policy
 from apps.core.errors import DomainError, Forbidden, NotFound
@@ -36,6 +37,7 @@ from apps.core.portal import page_of, signed_in
 from apps.organizations.models import Organization
 
 PAGE_SIZE = 50
+MOST_PEOPLE = 200
 
 
 def _follows(actor: Actor) -> bool:
@@ -59,10 +61,20 @@ def _form(request: PortalRequest, scope: Scope) -> ActivityForm:
     entities = sorted({policy.rule_of(name).model._meta.label_lower for name in policy.names()})
     if scope.kind != "organization":
         return ActivityForm(request.GET, entities=entities)
+    return ActivityForm(request.GET, entities=entities, people=_people(request, scope))
+
+
+def _people(request: PortalRequest, scope: Scope) -> list[tuple[Any, str]]:
+    """Whom one can choose, by name. Among very many nobody chooses: then it is who was asked for, and the search finds
+    people by their names."""
     people = User.objects.visible(request.actor)
     if scope.organization_id:
         people = people.filter(memberships__organization=scope.organization_id)
-    return ActivityForm(request.GET, entities=entities, people=people.order_by("name").values_list("pk", "name")[:500])
+    found = list(people.order_by().values_list("pk", "name")[: MOST_PEOPLE + 1])
+    if len(found) > MOST_PEOPLE:
+        asked = request.GET.get("person", "")
+        found = list(people.filter(pk=asked).values_list("pk", "name")) if is_id(asked) else []
+    return sorted(found, key=lambda person: person[1].casefold())
 
 
 def _context(request: PortalRequest, scope: Scope, wanted: EventFilter) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class OrganizationsConfig(AppConfig):
         from apps.core.identity import register_lock_source, register_membership_source
         from apps.core.policy import register_candidates
         from apps.organizations import actions, policies, receivers, selectors  # noqa: F401
+        from apps.organizations.services import passwords, sign_up  # noqa: F401
 
         register_membership_source(selectors.active_memberships)
         register_lock_source(selectors.locked_organizations)

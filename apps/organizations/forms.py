@@ -2,20 +2,22 @@
 
 from typing import Any
 
+from allauth.account import forms as account_forms
+from allauth.account.adapter import get_adapter
 from django import forms
-from django.conf import settings
-from django.http import HttpRequest
-from django.utils.translation import get_language
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.core.entities import PLAIN
 from apps.core.identity import Role
 from apps.organizations.models import JoinPolicy, Membership, Organization
+from apps.organizations.services import passwords
+from apps.organizations.services.sign_up import sign_up
 
 
-class SignupDetailsForm(forms.Form):
-    """Company and division; acted on when the address has been verified."""
+class SignupForm(account_forms.SignupForm):
+    """allauth's, with company and division. Who has the address is looked up by a worker, never by the request."""
 
     company = forms.CharField(
         label=_("Company"),
@@ -31,12 +33,31 @@ class SignupDetailsForm(forms.Form):
         help_text=_("If your company and division are here already, your request goes to their administrators."),
     )
 
-    def signup(self, request: HttpRequest, user: Any) -> None:
-        user.change(
-            signup_company=self.cleaned_data["company"].strip(),
-            signup_division=self.cleaned_data["division"].strip(),
-            language=get_language() or settings.LANGUAGE_CODE,
+    def validate_unique_email(self, value: str) -> str:
+        return value
+
+    def try_save(self, request: HttpRequest) -> tuple[None, HttpResponse]:
+        found = self.cleaned_data
+        sign_up(
+            request=request,
+            email=found["email"],
+            password=found["password1"],
+            company=found["company"],
+            division=found["division"],
         )
+        return None, get_adapter(request).respond_email_verification_sent(request, None)
+
+
+class ForgottenForm(account_forms.ResetPasswordForm):
+    """allauth's, without a look at who has the address."""
+
+    def clean_email(self) -> str:
+        return str(get_adapter().clean_email(self.cleaned_data["email"]))
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        email = str(self.cleaned_data["email"])
+        passwords.forgot(request=request, email=email)
+        return email
 
 
 class OrganizationForm(forms.Form):

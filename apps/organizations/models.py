@@ -92,7 +92,14 @@ class Membership(Entity):
                 violation_error_message=_("This person is a member already."),
             )
         ]
-        indexes = [models.Index(fields=["user", "state"], name="membership_of_user")]
+        indexes = [
+            models.Index(fields=["user", "state"], name="membership_of_user"),
+            # A page of many members, and those of them who wait.
+            models.Index(fields=["organization", "-id"], name="membership_page"),
+            models.Index(
+                fields=["organization", "id"], condition=models.Q(state="pending"), name="membership_waiting"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"

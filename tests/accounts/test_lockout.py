@@ -10,6 +10,7 @@ from apps.accounts.services import lockout
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
 from apps.core.errors import TooManyRequests
+from apps.core.outbox.services import deliver_waiting
 from apps.core.testing import Cast, PortalClient, RestClient
 from tests.factories.accounts import PASSWORD
 from tests.security.report import CREDENTIALS
@@ -128,6 +129,7 @@ def test_a_reset_of_the_password_ends_the_pause(cast: Cast, mailoutbox: Any) -> 
         by_page(email, WRONG)
     client = PortalClient(REMOTE_ADDR=HERE)
     client.post("/account/password/reset/", {"email": email})
+    deliver_waiting()
     link = next(word for word in mailoutbox[-1].body.split() if "/account/password/reset/key/" in word)
     form = client.get(link[link.index("/account/") :], follow=True)
     body = {"password1": "another long phrase", "password2": "another long phrase"}

@@ -17,6 +17,7 @@ from apps.audit.models import AuditEvent
 from apps.audit.selectors import EventFilter, Scope, readable
 from apps.audit.services.exporting import Format, harmless
 from apps.core.errors import Forbidden, NotFound
+from apps.core.outbox.services import deliver_waiting
 from apps.core.testing import Cast
 from apps.projects import services as projects
 from tests.audit.chains import chain_of
@@ -200,6 +201,7 @@ def test_no_secret_that_was_typed_or_issued_is_in_any_export(cast: Cast) -> None
     renewed = client.post("/auth/token/refresh", {"refresh": issued.get("refresh", "x")}).json()
     client.post("/auth/token", {"email": cast.owner.user.email, "password": "Canary-wrong-1"})
     client.post("/auth/sign-up", {"email": "new@example.com", "password": "Canary-sign-up-22", "company": "Fresh"})
+    deliver_waiting()
     cast.anonymous.portal.post("/account/login/", {"login": "Canary-typed-as-login", "password": "Canary-wrong-2"})
     cast.owner.portal.post(
         "/account/password/change/",

@@ -15,6 +15,7 @@ from apps.datasets.services import dataset_change
 from apps.organizations.services import organization_change
 from apps.projects import services as projects
 from apps.training.services import training_create
+from tests.factories.organizations import MembershipFactory
 
 NAME = "Zirkonium Schrauben"
 
@@ -330,6 +331,32 @@ def test_the_organization_s_page_shows_the_last_verification_and_the_signed_head
     assert checks_waiting() == 1
     text = cast.admin.portal.get("/audit/organization/").content.decode()
     assert "Sound" in text and f"/audit/heads/{head.pk}/" in text
+
+
+def test_the_page_of_the_organization_costs_the_same_for_one_event_and_for_twenty(cast: Cast) -> None:
+    project, client = cast.sample("project"), cast.admin.portal
+
+    def add_rows(count: int) -> None:
+        for _number in range(count):
+            name = f"Name {AuditEvent.objects.count()}"
+            projects.project_change(actor=cast.owner.actor, project=project, name=name)
+            MembershipFactory(organization=cast.sample("organization"))
+
+    assert_constant_queries(lambda: client.get("/audit/organization/"), add_rows=add_rows)
+
+
+def test_a_person_is_chosen_from_a_list_as_long_as_it_is_one_to_choose_from(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = {cast.admin.user.name, cast.owner.user.name, cast.viewer.user.name}
+    page = cast.admin.portal.get("/audit/organization/").context["form"]
+    assert people <= {name for _key, name in page.fields["person"].choices}
+    monkeypatch.setattr("apps.audit.views.MOST_PEOPLE", 1)
+    assert "person" not in cast.admin.portal.get("/audit/organization/").context["form"].fields
+    asked = cast.admin.portal.get(f"/audit/organization/?person={cast.owner.user.pk}")
+    assert [name for _key, name in asked.context["form"].fields["person"].choices[1:]] == [cast.owner.user.name]
+    assert {row.readable.event.actor_id for row in asked.context["rows"]} <= {cast.owner.user.pk}
+    assert "person" not in cast.admin.portal.get("/audit/organization/?person=x").context["form"].fields
 
 
 # --- Admin

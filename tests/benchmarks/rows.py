@@ -5,12 +5,13 @@ Answers with one line of JSON.
 
 import json
 import os
-import resource
 import secrets
 import sys
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import django
 
@@ -18,22 +19,25 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "modelyard.settings.base")
 django.setup()
 
 from django.contrib.auth.models import Group
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.audit.models import AuditEvent, AuditSeal, AuditWaiting
 from apps.audit.services import head_sign, seal_all
-from apps.audit.verification import verify
 from apps.core.identity import Actor, Role, Via
+from apps.core.policy import rules
 from apps.jobs.models import Attempt, Job
 from apps.jobs.services.attempts import attempt_arm
 from apps.jobs.states import JobState
+from apps.organizations.models import Membership, MembershipState
 from apps.organizations.services import token_issue
 from apps.projects.models import Project, ProjectMembership, ProjectRole
 from apps.training.models import TrainingJob
 from apps.training.services import training_create, training_start
+from tests.benchmarks.figures import median, percentile
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectMembershipFactory
 from tests.factories.resources import NodeFactory, ResourceGroupFactory
@@ -72,8 +76,9 @@ def _placed(job_id: Any) -> Attempt:
     raise RuntimeError("the dispatcher did not place the training")
 
 
-def fill(project_id: str, count: str) -> int:
-    """So many projects of which the engineer is a member, ended trainings in them, and audit events of the engineer."""
+def fill(project_id: str, count: str, events: str, members: str) -> str:
+    """So many projects of which the engineer is a member and ended trainings in them, audit events of the engineer, and
+    members of the organization, whose id is returned."""
     project, actor = _people(project_id)
     group = ResourceGroupFactory(organization=project.organization, name="Lists")
     training = training_create(
@@ -91,23 +96,31 @@ def fill(project_id: str, count: str) -> int:
     _multiply(Job, training.pk, rows, id=_id("c"), name=name, project_id=_id("a"), **ended)
     _multiply(TrainingJob, training.pk, rows, job_id=_id("c"))
     action = "CASE WHEN mod(number, 50) = 0 THEN 'project.created' ELSE action END"
-    _multiply(AuditEvent, event.pk, rows, id=_id("d"), action=action, time="now() - number * interval '1 second'")
+    own = Membership.objects.get(organization_id=project.organization_id, user_id=actor.user_id)
+    email = "'bench' || number || '@example.com'"
+    _multiply(User, actor.user_id, int(members), id=_id("8"), name=name, email=email)
+    state = f"CASE WHEN mod(number, 1000) = 0 THEN '{MembershipState.PENDING}' ELSE state END"
+    _multiply(Membership, own.pk, int(members), id=_id("9"), user_id=_id("8"), state=state)
     # The sealer shall find nothing to do: it would work through all of them while pages are measured.
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        _multiply(
+            AuditEvent, event.pk, int(events), id=_id("d"), action=action, time="now() - number * interval '1 second'"
+        )
         cursor.execute(
             f"INSERT INTO {AuditSeal._meta.db_table} (event_id, chain, seq, previous_hash, hash) "
             f"SELECT {_id('d')}, %s, 1000000 + number, '', '' FROM generate_series(1, %s) AS number",
-            [project.organization_id, rows],
+            [project.organization_id, int(events)],
         )
         cursor.execute(
             f"DELETE FROM {AuditWaiting._meta.db_table} WHERE event_id < '02000000-0000-7000-8000-000000000000'"
         )
+    with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    return rows
+    return str(project.organization_id)
 
 
-def chain(project_id: str, count: str) -> dict[str, float]:
-    """So many audit events of the organization, sealed by the sealer itself; seconds that sealing took."""
+def chain(project_id: str, count: str) -> dict[str, Any]:
+    """So many audit events of the organization, sealed by the sealer itself; seconds that sealing took, and the chain."""
     _project, actor = _people(project_id)
     event = AuditEvent.objects.filter(actor_id=actor.user_id).order_by("-id")[0]
     time_of_row = "now() - interval '1 day' + number * interval '1 millisecond'"
@@ -117,26 +130,21 @@ def chain(project_id: str, count: str) -> dict[str, float]:
     assert event.organization_id is not None
     seal_all(event.organization_id)
     head_sign(chain=event.organization_id)
-    return {"seconds": time.perf_counter() - began}
-
-
-def verified(project_id: str) -> dict[str, float]:
-    """What a verification of the organization's whole chain finds, and costs."""
-    project, _actor = _people(project_id)
-    found = verify(project.organization_id)
-    if not found.is_sound:
-        raise RuntimeError(f"the chain is not sound: {found}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": found.seconds, "events": found.events, "peak_mb": peak}
+    return {"seconds": time.perf_counter() - began, "chain": str(event.organization_id)}
 
 
 def manager(project_id: str) -> str:
     """An access token of somebody who manages the organization and has done nothing yet."""
-    project, _actor = _people(project_id)
-    email = f"{secrets.token_hex(8)}@example.com"
-    membership = MembershipFactory(organization=project.organization, role=Role.MANAGER, user__email=email)
-    actor = Actor.of(membership.user, organization_id=project.organization_id, via=Via.COMMAND)
-    return token_issue(actor=actor, organization_id=project.organization_id).access
+    membership = _manager(project_id)
+    actor = Actor.of(membership.user, organization_id=membership.organization_id, via=Via.COMMAND)
+    return token_issue(actor=actor, organization_id=membership.organization_id).access
+
+
+def session(project_id: str) -> str:
+    """The session cookie of somebody who manages the organization."""
+    client = Client()
+    client.force_login(_manager(project_id).user, backend="apps.accounts.backends.AccountBackend")
+    return client.session.session_key or ""
 
 
 def viewers(project_id: str, count: str) -> list[str]:
@@ -170,6 +178,46 @@ def statements(project_id: str, name: str, *sizes: str) -> list[int]:
     return found
 
 
+def permissions(project_id: str, rounds: str, *names: str) -> list[dict[str, Any]]:
+    """Milliseconds that a page of fifty takes in this process, with the policy's conditions and with none: the same rows,
+    in turns. For each list its medians and 95th percentiles."""
+    project, actor = _people(project_id)
+    token = token_issue(actor=actor, organization_id=project.organization_id).access
+    found = []
+    for name in names:
+        bearer = manager(project_id) if "organization" in name else token
+        client = Client(headers={"Authorization": f"Bearer {bearer}"}, SERVER_NAME="127.0.0.1")
+        taken: dict[bool, list[float]] = {True: [], False: []}
+        shown: dict[bool, Any] = {}
+        for number in range(int(rounds) + 10):
+            for checked in (True, False):
+                with (
+                    nullcontext()
+                    if checked
+                    else patch.object(rules, "condition", lambda actor, permission: models.Q())
+                ):
+                    began = time.perf_counter()
+                    answer = client.get(f"/api/v1/{name}?page_size=50")
+                    seconds = time.perf_counter() - began
+                if number >= 10:  # the first ones fill caches
+                    taken[checked].append(seconds * 1000)
+                shown[checked] = [row["id"] for row in answer.json()["results"]]
+        if shown[True] != shown[False] or len(shown[True]) != 50:
+            raise RuntimeError(f"{name}: not the same fifty rows")
+        found.append({"list": name, "checked": _summed_up(taken[True]), "unchecked": _summed_up(taken[False])})
+    return found
+
+
+def _summed_up(milliseconds: list[float]) -> list[float]:
+    return [median(milliseconds), percentile(milliseconds, 0.95)]
+
+
+def _manager(project_id: str) -> Membership:
+    project, _actor = _people(project_id)
+    email = f"{secrets.token_hex(8)}@example.com"
+    return MembershipFactory(organization=project.organization, role=Role.MANAGER, user__email=email)
+
+
 def _people(project_id: str) -> tuple[Project, Actor]:
     project = Project.objects.get(pk=project_id)
     owner = ProjectMembership.objects.filter(project=project).select_related("user")[0].user
@@ -200,8 +248,9 @@ COMMANDS = {
     "chain": chain,
     "fill": fill,
     "manager": manager,
+    "permissions": permissions,
+    "session": session,
     "statements": statements,
-    "verified": verified,
     "viewers": viewers,
 }
 

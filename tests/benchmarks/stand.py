@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,15 @@ from tests.resilience.support import Portal, until
 ROOT = Path(__file__).resolve().parents[2]
 #: MLflow's first start makes its tables, and imports for a long while on a busy machine.
 MLFLOW_SECONDS = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command printed and cost."""
+
+    output: str
+    seconds: float
+    peak_mb: float
 
 
 class BenchmarkPortal(Portal):
@@ -46,6 +56,30 @@ class BenchmarkPortal(Portal):
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
         return json.loads(done.stdout.splitlines()[-1])
+
+    def manage(self, *arguments: str) -> Done:
+        """A management command of this portal, in a process of its own. Raises `RuntimeError` when it fails."""
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise RuntimeError(f"{arguments} ended with {process.returncode}: {output[-2000:]}")
+        return Done(output, time.perf_counter() - began, usage.ru_maxrss / 1024)
+
+    def copy(self, sql: str) -> int:
+        """Reads what a COPY sends; the number of bytes."""
+        self.rows("SELECT 1")  # connects
+        assert self._database is not None
+        with self._database.cursor() as cursor, cursor.copy(sql) as rows:  # type: ignore[call-overload]
+            return sum(len(block) for block in rows)
 
     def execute(self, sql: str, values: dict[str, Any] | None = None) -> None:
         """Runs a statement with named values."""

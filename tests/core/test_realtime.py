@@ -77,7 +77,7 @@ def test_a_ticket_stands_for_its_person_once(cast: Cast) -> None:
 def test_of_many_redeeming_at_once_one_gets_the_actor(cast: Cast) -> None:
     ticket = tickets.issue(cast.owner.actor)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _number: bool(cache.delete(tickets.PREFIX + ticket)), range(8)))
+        found = list(pool.map(lambda _number: bool(cache.delete(tickets.cache_key(ticket))), range(8)))
     assert sum(found) == 1
 
 
@@ -85,7 +85,7 @@ def test_a_ticket_ends_with_its_time_its_person_and_their_tokens(cast: Cast) -> 
     assert tickets.redeem("unknown") is None
     user = cast.owner.user
     ticket = tickets.issue(cast.owner.actor)
-    lifetime = cache._cache.get_client(None).ttl(cache.make_key(tickets.PREFIX + ticket))  # type: ignore[attr-defined]
+    lifetime = cache._cache.get_client(None).ttl(cache.make_key(tickets.cache_key(ticket)))  # type: ignore[attr-defined]
     assert 0 < lifetime <= django_settings.WS_TICKET_LIFETIME_SECONDS
     type(user)._default_manager.filter(pk=user.pk).update(token_generation=5)
     assert tickets.redeem(ticket) is None

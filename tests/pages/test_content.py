@@ -9,6 +9,7 @@ from django.core import mail
 from apps.accounts.models import User
 from apps.audit.models import AuditEvent
 from apps.core.errors import Invalid
+from apps.core.outbox.services import deliver_waiting
 from apps.core.testing import assert_constant_queries
 from apps.datasets.models import Dataset
 from apps.jobs.models import SlotClaim
@@ -237,10 +238,12 @@ def test_pages_of_activity_follow_each_other_without_gap(cast):
 
 
 def sign_up(client, **fields):
-    return client.post(
+    answer = client.post(
         "/account/signup/",
         {"email": "fresh@example.com", "password1": PASSWORD, "company": "Fresh company", "division": "", **fields},
     )
+    deliver_waiting()
+    return answer
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "Confirm your address"), ("ko", "주소 확인")])
@@ -274,6 +277,7 @@ def test_password_reset_looks_the_same_for_everybody(known, cast):
     client = cast.anonymous.portal
     address = cast.owner.user.email if known else "nobody@example.com"
     answer = client.post("/account/password/reset/", {"email": address})
+    deliver_waiting()
     (message,) = mail.outbox
     assert answer["Location"] == "/account/password/reset/done/"
     expected = "Choose a new password" if known else "There is no account for this address"
@@ -283,6 +287,7 @@ def test_password_reset_looks_the_same_for_everybody(known, cast):
 def test_password_is_chosen_anew_with_the_link_of_the_mail(cast):
     client = cast.anonymous.portal
     client.post("/account/password/reset/", {"email": cast.owner.user.email})
+    deliver_waiting()
     link = re.search(r"https?://testserver(/account/password/reset/key/\S+)", mail.outbox[0].body)[1]
     form = client.get(link, follow=True)
     address = form.redirect_chain[-1][0]

@@ -24,6 +24,8 @@ from modelyard_trainer.launcher.processes import carries, process
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
+#: The first start makes the tables, beside other tests on a busy machine.
+START_SECONDS = 400.0
 LEASE_SECONDS = 3
 HUNG_SECONDS = 6
 MIRROR_SECONDS = 180.0
@@ -96,7 +98,7 @@ class Portal:
             return lines[0].split()[-1].rstrip("/") if lines else ""
 
         with log:
-            self.url = until(ready, "the portal's start")
+            self.url = until(ready, "the portal's start", START_SECONDS)
         if not self.token:
             self._make_people()
 

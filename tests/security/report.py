@@ -1,9 +1,9 @@
 """Pytest plugin of `make security`: collects what was tried and writes docs/security.md.
 
 A test says where it belongs by its mark, `security(chapter, door)`, and what it has tried by properties: `tried` (a
-number of requests), `doors` (what was tried, its parameters by default), `bad` (names of bad inputs) and `fuzz`
-(answers to one operation). The properties travel with the
-reports, so that the tests may run in several processes.
+number of requests), `doors` (what was tried, its parameters by default), `bad` (names of bad inputs), `found` (what came
+of it, in words) and `fuzz` (answers to one operation). The properties travel with the reports, so that the tests may run
+in several processes.
 """
 
 import os
@@ -24,6 +24,7 @@ TENANCY = "People of another organization, and nobody"
 BAD_INPUT = "Bad input"
 CREDENTIALS = "Tokens and sessions"
 REQUESTS = "Requests drawn from the schema"
+PROOFS = "Measured and counted"
 FURTHER = "Further"
 
 HEAD = """# What strangers and bad input got
@@ -45,6 +46,7 @@ class Door:
     tried: int = 0
     cases: int = 0
     bad: set[str] = field(default_factory=set)
+    found: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -65,10 +67,11 @@ class Collected:
         door.names.update(known.get("doors", [known["name"]] if tried else []))
         door.cases += max(1, len(known["bad"]))
         door.bad.update(known["bad"])
+        door.found += [known["found"]] if "found" in known else []
         self.fuzz.update(known.get("fuzz", {}))
 
     def text(self) -> str:
-        chapters = [self.tenancy(), self.bad_input(), self.requests(), self.others()]
+        chapters = [self.tenancy(), self.bad_input(), self.proofs(), self.requests(), self.others()]
         return "\n".join([HEAD, f"Seed {SEED}, {datetime.now(UTC):%Y-%m-%d}.", "", *chapters])
 
     def rows(self, *chapters: str) -> list[tuple[str, Door]]:
@@ -84,6 +87,13 @@ class Collected:
             for name, door in self.rows(BAD_INPUT)
         ]
         return table(BAD_INPUT, "door | cases | names | failed", rows)
+
+    def proofs(self) -> str:
+        rows = [
+            f"| {name} | {door.tried:,} | {'<br>'.join(sorted(door.found)) or 'nothing'} | {door.failed} |"
+            for name, door in self.rows(PROOFS)
+        ]
+        return table(PROOFS, "what | tried | found | failed", rows)
 
     def requests(self) -> str:
         personas = list(dict.fromkeys(persona for answers in self.fuzz.values() for persona in answers))

@@ -26,6 +26,8 @@ def _check(actor: Actor, organization: Organization, role: str) -> None:
 
 def organization_enter(actor: Actor, organization: Organization, user: User, role: str) -> Membership:
     """Makes the person an active member; who asked to join is let in. Members keep the role that they have."""
+    # Ahead of the membership, as everywhere: who locks them the other way round waits for ever.
+    Organization.objects.select_for_update().get(pk=organization.pk)
     found = Membership.objects.select_for_update().filter(organization=organization, user=user).first()
     if found is None:
         return membership_add(actor=actor, organization=organization, user=user, role=Role(role))

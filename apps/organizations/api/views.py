@@ -48,7 +48,7 @@ class SignUpView(AnonymousView):
         """Sign up. The answer is the same whether the address is known or not."""
         form = serializers.SignUpSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        sign_up(actor=request.actor, request=request._request, **form.validated_data)
+        sign_up(request=request._request, **form.validated_data)
         return Response(status=status.HTTP_202_ACCEPTED)
 
 

@@ -10,7 +10,7 @@ from apps.accounts.services import sessions
 from apps.accounts.services.factors import has_factor
 from apps.core import auditing
 from apps.core.auditing import Personal
-from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
+from apps.core.errors import Conflict, Forbidden, Invalid, NotFound, refuse_unknown
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
 from apps.organizations import actions
@@ -113,7 +113,7 @@ def membership_add(*, actor: Actor, organization: Organization, user: User, role
 @operation("organizations.membership_approve", permission="organizations.change_membership", on="membership")
 def membership_approve(*, actor: Actor, membership: Membership, role: Role = Role.ENGINEER_I) -> Membership:
     """Lets a person in who asked to join."""
-    membership = Membership.objects.select_for_update().select_related("organization", "user").get(pk=membership.pk)
+    membership = _locked(membership)
     if membership.state != MembershipState.PENDING:
         raise Conflict(_("This membership is not waiting for approval."), code="not_pending")
     _check_grant(actor, membership.organization, role)
@@ -199,10 +199,13 @@ def _is_heir(membership: Membership, heir: User) -> bool:
 
 
 def _locked(membership: Membership) -> Membership:
-    """The membership, with its organization locked: two administrators cannot remove each other at once."""
+    """The membership, with its organization locked first: two administrators cannot remove each other at once."""
     Organization.objects.select_for_update().get(pk=membership.organization_id)
     rows = Membership.objects.select_for_update(of=("self",)).select_related("organization", "user")
-    return rows.get(pk=membership.pk)
+    found = rows.filter(pk=membership.pk).first()
+    if found is None:
+        raise NotFound()
+    return found
 
 
 def _check_not_last_admin(membership: Membership) -> None:

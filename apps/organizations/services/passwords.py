@@ -7,32 +7,28 @@ from allauth.account.forms import ChangePasswordForm, ResetPasswordForm, ResetPa
 from allauth.account.internal.flows.password_reset import finalize_password_reset
 from django import forms
 from django.contrib.auth import update_session_auth_hash
-from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.accounts.services import lockout
+from apps.accounts.services import lockout, mailbox
+from apps.core import outbox
 from apps.core.errors import Invalid
 
-# A mailbox is not filled by others: for one address as often as this, known or not.
-MAILS = 5
-MAILS_SECONDS = 3600
+FORGOTTEN = "organizations.password_forgotten"
 
 
 def forgot(*, request: HttpRequest, email: str) -> None:
-    """Mails a link, or to an unknown address that there is no account; beyond a handful an hour nothing, silently."""
-    email = email.strip().lower()
-    key = f"password-mails:{email}"
-    cache.add(key, 0, MAILS_SECONDS)
-    try:
-        if cache.incr(key) > MAILS:
-            return
-    except ValueError:  # it ran out between the two
-        cache.set(key, 1, MAILS_SECONDS)
-    form = ResetPasswordForm({"email": email})
-    if form.is_valid():
-        form.save(request)
+    """Has a link mailed, or to an unknown address that there is no account."""
+    mailbox.ask(topic=FORGOTTEN, request=request, email=email.strip().lower())
+
+
+@outbox.handler(FORGOTTEN)
+def deliver(payload: dict[str, str]) -> None:
+    with mailbox.asked(FORGOTTEN, payload) as asked:
+        form = ResetPasswordForm({"email": asked.email})
+        if form.is_valid():
+            form.save(asked.request)
 
 
 def reset(*, request: HttpRequest, key: str, password: str) -> None:

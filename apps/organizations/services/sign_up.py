@@ -1,28 +1,28 @@
-"""Sign-up by programs; the portal's form is allauth's with `SignupDetailsForm`."""
+"""Sign-up, by the portal's form and by programs: written down at once, acted on by a worker."""
 
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress, get_emailconfirmation_model
-from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.accounts import actions
 from apps.accounts.models import User
-from apps.core import auditing
+from apps.accounts.services import mailbox
+from apps.core import auditing, outbox
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Invalid
 from apps.core.identity import Actor
 from apps.core.operations import operation
 
+TOPIC = "organizations.sign_up"
 
-def sign_up(
-    *, actor: Actor, request: HttpRequest, email: str, password: str, company: str, division: str = ""
-) -> None:
-    """Creates an unverified account and mails the link. A known address gets a mail instead, and the same answer.
+
+def sign_up(*, request: HttpRequest, email: str, password: str, company: str, division: str = "") -> None:
+    """Has an unverified account made and the link mailed. A known address gets a mail instead, and the same answer.
 
     The profile's language is the one that the request is answered in.
     """
@@ -31,11 +31,24 @@ def sign_up(
         validate_password(password, User(email=email))
     except ValidationError as error:
         raise Invalid(_("The input is not valid."), fields={"password": error.messages}) from error
-    address = _create(actor=actor, email=email, password=password, company=company, division=division)
-    if address is None:
-        get_adapter(request).send_account_already_exists_mail(email)
-    else:
-        get_emailconfirmation_model().create(address).send(request, signup=True)
+    mailbox.ask(
+        topic=TOPIC,
+        request=request,
+        email=email,
+        password=make_password(password),
+        company=company.strip(),
+        division=division.strip(),
+    )
+
+
+@outbox.handler(TOPIC)
+def deliver(payload: dict[str, str]) -> None:
+    with mailbox.asked(TOPIC, payload) as asked:
+        address = _account(asked)
+        if address is None:
+            get_adapter(asked.request).send_account_already_exists_mail(asked.email)
+        else:
+            get_emailconfirmation_model().create(address).send(asked.request, signup=True)
 
 
 def verify_email(*, request: HttpRequest, key: str) -> None:
@@ -45,28 +58,26 @@ def verify_email(*, request: HttpRequest, key: str) -> None:
         raise Invalid(_("The link is not valid any more."), code="key_invalid", hint=_("Sign in to get a new one."))
 
 
-def _create(*, actor: Actor, email: str, password: str, company: str, division: str) -> EmailAddress | None:
-    with transaction.atomic():
-        if User.objects.filter(email=email).exists():
-            # The same work as for a new account, so that the time tells nothing either.
-            User(email=email).set_password(password)
-            return None
+def _account(asked: mailbox.Asked) -> EmailAddress | None:
+    """The address to be verified; None where there is an account already, made by another sign-up."""
+    user = User.objects.filter(email=asked.email).first()
+    if user is None:
         try:
-            return _created(actor=actor, email=email, password=password, company=company, division=division)
+            return _created(actor=asked.actor, email=asked.email, **asked.facts)
         except Conflict:
             # The same address signed up a moment ago.
             return None
+    # Salt and all: made by this very sign-up, whose mail did not get through the last time.
+    is_own = user.password == asked.facts["password"]
+    return EmailAddress.objects.filter(user=user, verified=False).first() if is_own else None
 
 
 @operation("organizations.sign_up")
 def _created(*, actor: Actor, email: str, password: str, company: str, division: str) -> EmailAddress:
-    user = User.objects.create_user(
-        email,
-        password,
-        signup_company=company.strip(),
-        signup_division=division.strip(),
-        language=get_language() or settings.LANGUAGE_CODE,
-    )
+    """`password` is encoded already."""
+    user = User(email=email, password=password, signup_company=company, signup_division=division)
+    user.language = get_language() or user.language
+    user.save()
     address = EmailAddress.objects.create(user=user, email=email, primary=True, verified=False)
     auditing.record(actor, actions.SIGNED_UP, user, name=Personal(user.name, user.pk))
     return address

@@ -32,6 +32,9 @@ SETTINGS = {
     "max_connections": "100",
     "shared_buffers": "128MB",
     "password_encryption": "scram-sha-256",
+    # A statement holds what was typed: a failing one is named by its error alone.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "jit": "off",  # short queries only: compiling them costs more than it saves
     "log_timezone": "UTC",
     "timezone": "UTC",
