@@ -23,6 +23,8 @@ LINKS = (
     """() => [...document.querySelectorAll("a[href]:not([download]):not([target=_blank])")].map((link) => link.href)"""
 )
 ENDS_THE_SESSION = "/account/logout/"
+#: A page of its library, with widths of its own.
+API_DOCS = "/api/docs/"
 MUST_SEE = (
     *("/", "/projects/", "/projects/new/", "/projects/*/", "/projects/*/members/", "/projects/*/settings/"),
     *("/datasets/", "/datasets/new/", "/datasets/*/", "/datasets/*/images/*/", "/datasets/*/classes/"),
@@ -83,7 +85,7 @@ def test_pages_before_the_door_fit_too(furnished: LivePortal, visit: Any) -> Non
 
 def _walk(visitor: Visitor) -> Iterator[str]:
     """Visits what the first page leads to, breadth first, and yields each address while it is shown."""
-    waiting, known, counted = ["/"], {"/", ENDS_THE_SESSION}, dict[str, int]()
+    waiting, known, counted = ["/"], {"/", ENDS_THE_SESSION, API_DOCS}, dict[str, int]()
     while waiting:
         path = waiting.pop(0)
         visitor.go(path)
