@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -82,9 +83,15 @@ class Up:
         return {name: fact["restarts"] for name, fact in facts.items()}
 
     def stop(self, number: int = signal.SIGINT) -> str:
-        assert self.process is not None
+        """What it says after the line that `start` waited for."""
+        assert self.process is not None and self.process.stdout is not None
         self.process.send_signal(number)
-        output, _ = self.process.communicate(timeout=PATIENCE)
+        patience = threading.Timer(PATIENCE, self.process.kill)
+        patience.start()
+        # `communicate` would lose the lines that came together with the last one that was read.
+        output = self.process.stdout.read()
+        self.process.wait()
+        patience.cancel()
         return output
 
 
