@@ -39,7 +39,7 @@ class ConnectionFactory(DjangoModelFactory):
         return connection
 
 
-@sample("connection", "singlesignon.Connection")
+@sample("connection", "singlesignon.Connection", "organizations/single-sign-on")
 def connection(cast: Cast) -> Connection:
     return ConnectionFactory(
         organization=cast.sample("organization"),
