@@ -53,7 +53,7 @@ class Invitation(Entity):
         _("state"), max_length=20, choices=InvitationState.choices, default=InvitationState.PENDING
     )
     # Digest of the newest mail's token; None until it is sent. An older mail's link is dead.
-    token_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)
+    token_hash = models.CharField(_("digest of the link"), max_length=64, unique=True, null=True, editable=False)
     # How often it was sent; a message in the outbox names its number and is dropped when a newer one exists.
     sendings = models.PositiveIntegerField(_("times sent"), default=1, editable=False)
     invited_by = models.ForeignKey(

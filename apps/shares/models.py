@@ -7,6 +7,7 @@ highest of the share's level, and a grantee has one row per object.
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Group, Permission
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from guardian.managers import GroupObjectPermissionManager, UserObjectPermissionManager
@@ -69,6 +70,9 @@ class Share(Entity):
 
 
 class UserShare(Share, UserObjectPermissionBase):
+    permission = models.ForeignKey(Permission, on_delete=models.CASCADE, verbose_name=_("level"))
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, verbose_name=_("person"))
+
     objects = UserObjectPermissionManager.from_queryset(ShareQuerySet)()  # type: ignore[misc]
 
     class Meta:
@@ -77,6 +81,9 @@ class UserShare(Share, UserObjectPermissionBase):
 
 class GroupShare(Share, GroupObjectPermissionBase):
     """The group is a project's (`Project.group`)."""
+
+    permission = models.ForeignKey(Permission, on_delete=models.CASCADE, verbose_name=_("level"))
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, verbose_name=_("project"))
 
     objects = GroupObjectPermissionManager.from_queryset(ShareQuerySet)()  # type: ignore[misc]
 

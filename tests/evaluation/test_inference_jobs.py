@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.audit.models import AuditEvent
 from apps.core.storage import storage
-from apps.core.storage.keys import blob_key
+from apps.core.storage.keys import blob_key, blob_root
 from apps.core.testing import Cast, assert_constant_queries, committed
 from apps.evaluation import services
 from apps.evaluation.kind import INFERENCE
@@ -186,7 +186,8 @@ BAD_PICTURES = [
 def test_a_bad_picture_is_named_and_nothing_is_stored(
     cast: Cast, checkpoint: Checkpoint, make: Callable[[], bytes], code: str, status: int
 ) -> None:
-    keys = set(storage().keys(""))
+    folder = blob_root(checkpoint.job.organization_id)
+    keys = set(storage().keys(folder))
     response = send(cast, ("good.png", PNG), ("bad.jpg", make()), checkpoint_id=str(checkpoint.pk))
     body = response.json()
     assert (response.status_code, body["code"]) == (status, code)
@@ -194,7 +195,7 @@ def test_a_bad_picture_is_named_and_nothing_is_stored(
     assert body["hint"] and "label" not in body["hint"], "there is no set around the picture"
     assert [line.split(":")[0] for line in body["errors"]["files"]] == ["bad.jpg"]
     assert nothing_was_made()
-    assert set(storage().keys("")) == keys
+    assert set(storage().keys(folder)) == keys
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from apps.projects.services import project_create
 from apps.training import services
 from apps.training.models import TrainingJob
 from tests.factories.jobs import JobFactory
-from tests.factories.training import CheckpointFactory
+from tests.factories.training import CheckpointFactory, TrainingJobFactory
 
 pytestmark = [pytest.mark.security, pytest.mark.django_db]
 
@@ -44,7 +44,8 @@ def test_a_copy_does_not_start_from_weights_that_its_starter_may_not_see(cast: C
     assert cast.editor
     organization = cast.sample("organization")
     hidden = project_create(actor=cast.owner.actor, organization=organization, name="Hidden")
-    weights = CheckpointFactory(job=JobFactory(project=hidden, resource_group=cast.sample("resource-group")))
+    job = JobFactory(project=hidden, resource_group=cast.sample("resource-group"))
+    weights = CheckpointFactory(job=TrainingJobFactory(job=job).job)
     made = services.training_create(
         actor=cast.owner.actor,
         project=cast.sample("project"),

@@ -12,6 +12,7 @@ from apps.accounts.selectors import SignIn, sign_ins_of
 from apps.core.api.requests import ApiRequest
 from apps.core.errors import NotFound
 from apps.core.identity import Via
+from apps.core.policy import outside_scope
 
 DONE = OpenApiResponse(description="Done.")
 PK = OpenApiParameter("id", str, OpenApiParameter.PATH, description="The sign-in, as the list names it.")
@@ -33,6 +34,9 @@ class SessionsView(APIView):
     @extend_schema(responses=serializers.SessionSerializer(many=True), operation_id="sessions_list")
     def get(self, request: ApiRequest) -> Response:
         """Where I am signed in: browsers and programs, the one that asks first (200 of each at most)."""
+        if request.actor.scopes is not None:
+            # Where a person is signed in is no business of their programs: no scope covers it.
+            raise outside_scope(())
         return Response(serializers.SessionSerializer(_mine(request), many=True).data)
 
 

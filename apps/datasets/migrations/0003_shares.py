@@ -55,8 +55,18 @@ class Migration(migrations.Migration):
                         verbose_name="shared by",
                     ),
                 ),
-                ("group", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.group")),
-                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
+                (
+                    "group",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="auth.group", verbose_name="project"
+                    ),
+                ),
+                (
+                    "permission",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="auth.permission", verbose_name="level"
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "share of a dataset with a project",
@@ -103,8 +113,18 @@ class Migration(migrations.Migration):
                         verbose_name="shared by",
                     ),
                 ),
-                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
-                ("user", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "permission",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="auth.permission", verbose_name="level"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name="person"
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "share of a dataset with a person",

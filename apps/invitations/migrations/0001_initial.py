@@ -61,7 +61,12 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                ("token_hash", models.CharField(editable=False, max_length=64, null=True, unique=True)),
+                (
+                    "token_hash",
+                    models.CharField(
+                        editable=False, max_length=64, null=True, unique=True, verbose_name="digest of the link"
+                    ),
+                ),
                 ("sendings", models.PositiveIntegerField(default=1, editable=False, verbose_name="times sent")),
                 ("expires_at", models.DateTimeField(verbose_name="valid until")),
                 ("sent_at", models.DateTimeField(editable=False, null=True, verbose_name="mail sent")),
