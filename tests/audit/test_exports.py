@@ -155,7 +155,7 @@ def test_an_export_speaks_the_language_of_who_asked_for_it(cast: Cast, korean: N
     renamed(cast, "Another")
     cast.admin.portal.cookies["django_language"] = "ko"
     rows = table(content_of(cast.admin.portal.get("/audit/organization/export/?as=csv&action=project.changed")))
-    assert rows[0]["sentence"] == f"{cast.owner.user.name} 님이 프로젝트 Another 항목을 변경했습니다."
+    assert rows[0]["sentence"] == f"{cast.owner.user.name} 님이 Another 프로젝트를 변경했습니다."
     rows = table(content_of(cast.admin.rest.get("/audit-logs/organization/export?as=csv&action=project.changed")))
     assert rows[0]["sentence"] == f"{cast.owner.user.name} changed the project Another."
 
