@@ -9,6 +9,7 @@ from django.conf import settings
 from rest_framework.throttling import BaseThrottle
 
 from apps.apikeys import counters
+from apps.organizations.services.quotas import call_limit
 
 PREFIX = "/api/v1/"
 
@@ -29,7 +30,7 @@ class ActorThrottle(BaseThrottle):
             own = min(filter(None, (actor.calls_per_minute, limits["key"])))
             subjects.insert(0, ("key", str(actor.key_id), own))
         if actor.organization_id is not None:
-            subjects.append(("organization", str(actor.organization_id), limits["organization"]))
+            subjects.append(("organization", str(actor.organization_id), call_limit(actor.organization_id)))
         self.allowance = counters.take(subjects)
         if self.allowance is None:
             return True
