@@ -7,8 +7,11 @@ from uuid import UUID
 from django.db.models import Model, Q
 
 from apps.accounts.models import User
-from apps.core.identity import Role
+from apps.core.identity import Actor, Role
 from apps.organizations.models import Membership
+
+# Of each kind, of the people who can give a role; a page names fewer.
+MOST_NAMED = 5
 
 
 def active_memberships(user_id: UUID) -> dict[UUID, Role]:
@@ -23,6 +26,19 @@ def locked_organizations(user_id: UUID) -> frozenset[UUID]:
     return frozenset(
         Membership.objects.active().filter(user_id=user_id).locked().values_list("organization_id", flat=True)
     )
+
+
+def managing(actor: Actor, organization_id: UUID) -> Iterable[Any]:
+    """People whom the actor may see and who manage the organization, administrators first."""
+    rows = Membership.objects.visible(actor).active().filter(organization_id=organization_id)
+    for role in (Role.ADMIN, Role.MANAGER):
+        for membership in rows.filter(role=role).select_related("user").order_by("pk")[:MOST_NAMED]:
+            yield membership.user
+
+
+def giving_permission(role: Role) -> str:
+    """The permission that lets people give this role: managers give the ones below their own."""
+    return "organizations.change_organization" if role.at_least(Role.MANAGER) else "organizations.add_membership"
 
 
 def candidates(obj: Model) -> Iterable[Any]:

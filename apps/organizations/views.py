@@ -37,7 +37,6 @@ def _shown(request: PortalRequest, organization: Organization, tab: str) -> dict
     return {
         "own": organization,
         "may_change": policy.allows(request.actor, "organizations.change_organization", organization),
-        "needed": policy.rule_of("organizations.change_organization").needs,
         "tabs": [
             {"label": label, "href": href, "icon": icon, "count": None, "active": name == tab}
             for name, label, href, icon in tabs
@@ -69,7 +68,6 @@ def members(request: PortalRequest) -> HttpResponse:
         "colors": COLORS,
         "grantable": grantable(request.actor, organization.pk),
         "may_manage": policy.allows(request.actor, "organizations.add_membership", organization),
-        "manager": policy.rule_of("organizations.add_membership").needs,
     }
     for row in [*context["waiting"], *context["page"]]:
         row.is_self = row.user_id == request.actor.user_id

@@ -244,6 +244,15 @@ class Actor:
             missed=set(),
         )
 
+    def holding(self, organization_id: UUID, role: Role) -> "Actor":
+        """The same person, as they would be with this role there: to find out which role they lack."""
+        raised = MappingProxyType({**self.memberships, organization_id: role})
+        return replace(self, memberships=raised, scopes=None, missed=set())
+
+    def unnoted(self) -> "Actor":
+        """The same person with the same scopes, asked by the portal for its own words: what a key lacks is no misuse."""
+        return replace(self, missed=set())
+
     def without_scopes(self) -> "Actor":
         """The same person, asked what they hold themselves rather than what their key may do. The key's organization
         and projects stay the limit: they say whose rows are meant."""
