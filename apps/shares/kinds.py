@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid
 from apps.core.identity import Actor
-from apps.core.policy import condition, rule, through
+from apps.core.policy import condition, lies_in, rule, through
 from apps.projects.models import Project, ProjectRole
 from apps.shares.models import Level, UserShare
 
@@ -119,6 +119,8 @@ def declare_share_rules(kind: Kind, needs: Any) -> None:
 
 def _declare(kind: Kind, table: type[Model], needs: Any) -> None:
     app, name, on = table._meta.app_label, table._meta.model_name, table._meta.label
+
+    lies_in(on, "content_object")
 
     def managed(actor: Actor) -> Q:
         return through("content_object", actor, kind.manage)

@@ -103,6 +103,7 @@ export class LiveClient {
     this.work = Promise.resolve();
     this.stopped = false;
     this.generation = 0;
+    this.behind = 0;
   }
 
   start() {
@@ -173,7 +174,8 @@ export class LiveClient {
 
   async #frame(frame) {
     if (frame.type === "hello") {
-      if (this.cursor.last === null) {
+      // A server that crashed may have lost its last second, and numbers what is sent again anew.
+      if (this.cursor.last === null || frame.event_seq < this.cursor.last) {
         // Everything up to here is in the snapshot, which is read after this moment.
         await this.onSnapshot(frame.job);
         this.cursor.last = frame.event_seq;
@@ -194,6 +196,9 @@ export class LiveClient {
       this.#set("live");
     } else if (frame.type === "pong") {
       if (frame.event_seq > this.cursor.last) await this.#catchUp(frame.event_seq);
+      // Once may be a hint that overtook the answer.
+      this.behind = frame.event_seq < this.cursor.last ? this.behind + 1 : 0;
+      if (this.behind > 1) return this.#lost(this.generation, { code: 1006 });
       this.#set("live");
     }
   }

@@ -13,6 +13,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.accounts.services import factors
 from apps.audit.models import AuditEvent
+from apps.audit.selectors import readable
 from apps.core.identity import Role
 from apps.core.testing import Cast, PortalClient, RestClient
 from apps.core.testing.commits import committed
@@ -319,7 +320,8 @@ def test_only_administrators_demand_it_and_only_with_one_of_their_own(cast: Cast
     assert (answer.status_code, answer.json()["require_mfa"]) == (200, True)
     assert cast.owner.rest.get("/projects").status_code == 403
     event = AuditEvent.objects.filter(action="organization.changed").latest("time")
-    assert event.after == {"require_mfa": True}
+    (shown,) = readable([event])
+    assert shown.after == {"require_mfa": True}
     assert cast.admin.rest.patch(path, {"require_mfa": False}).status_code == 200
     assert cast.owner.rest.get("/projects").status_code == 200
 

@@ -3,6 +3,8 @@ from typing import Any
 import factory
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from factory.django import DjangoModelFactory
 
@@ -35,6 +37,15 @@ class UserFactory(DjangoModelFactory):
 @sample("accounts.User", "accounts.user")
 def user(cast: Cast) -> User:
     return cast.owner.user
+
+
+@sample("guarded-user")
+def guarded_user(cast: Cast) -> User:
+    """Somebody with an authenticator app and recovery codes."""
+    found = UserFactory()
+    TOTP.activate(found, generate_totp_secret())
+    RecoveryCodes.activate(found)
+    return found
 
 
 @sample("account/second-factor/webauthn/keys")

@@ -5,12 +5,15 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from apps.core.identity import Role
 from apps.core.testing import Cast, sample
 from apps.invitations.models import Invitation, InvitationState
 from apps.invitations.selectors import digest
 from tests.factories.accounts import UserFactory
-from tests.factories.organizations import OrganizationFactory
+from tests.factories.organizations import MembershipFactory, OrganizationFactory
 
+#: Lets a new person into an organization that is none of the two.
+OPEN_LINK = "open-link-of-another-organization-0123456789"
 #: Names nobody and nothing: what its holder is told of an invitation that has ended.
 ENDED_LINK = "ended-link-of-the-first-organization-0123456"
 
@@ -58,3 +61,11 @@ def ended_link(cast: Cast) -> str:
         state=InvitationState.CANCELLED,
     )
     return ENDED_LINK
+
+
+@sample("open-link")
+def open_link(cast: Cast) -> str:
+    """The link of an invitation to a third organization, for somebody who has no account yet."""
+    inviter = MembershipFactory(role=Role.ADMIN)
+    invitation_to(inviter.organization, "organization", token=OPEN_LINK, invited_by=inviter.user)
+    return OPEN_LINK

@@ -54,6 +54,16 @@ def trashed_project(cast: Cast) -> Project:
     return found
 
 
+@sample("archived-project")
+def archived_project(cast: Cast) -> Project:
+    """A project of the persona owner that was archived."""
+    found = ProjectFactory(
+        organization=cast.sample("organization"), name=f"Archived {cast.canary}", archived_at=timezone.now()
+    )
+    ProjectMembershipFactory(project=found, user=cast.owner.user, role=ProjectRole.OWNER)
+    return found
+
+
 @sample("project-member", "projects/members", "projects.ProjectMembership")
 def project_member(cast: Cast) -> ProjectMembership:
     """A member of the project who is no persona."""

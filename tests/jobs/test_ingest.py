@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from apps.core.testing import captured_queries
 from apps.jobs.models import Attempt, Job, JobArtifact, JobEvent
 from apps.jobs.selectors import progress_text
+from apps.jobs.services import attempts, ingest
 from apps.jobs.states import JobState
 from apps.metrics.models import Point
 from tests.jobs.support import Launcher, running, started
@@ -233,6 +234,36 @@ def test_an_artifact_that_never_arrived_is_refused_and_one_that_is_missing_is_no
     status, answer = launcher.send(launcher.lines(("artifact", facts)))
     assert (status, answer["code"]) == (422, "file_missing")
     assert not JobArtifact.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_events_which_are_sent_again_do_not_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def watch(module: Any, name: str) -> None:
+        inner = getattr(module, name)
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW synchronous_commit")
+                seen.append((name, cursor.fetchone()[0]))
+            return inner(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, watched)
+
+    launcher = running()
+    # The tests' own server waits for nothing.
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO on")
+    watch(ingest, "renew")
+    watch(ingest, "locked")
+    watch(attempts, "close_attempt")
+    launcher.say(note())
+    assert seen == [("locked", "on"), ("renew", "off")]
+    launcher.log(0, b"a line\n")
+    assert launcher.end()[0] == 200
+    assert seen[2:] == [("locked", "on"), ("close_attempt", "on")]
+    connection.close()
 
 
 @pytest.mark.django_db(transaction=True)

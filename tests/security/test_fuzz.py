@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,20 @@ import pytest
 import requests
 import schemathesis
 from allauth.account.models import EmailConfirmationHMAC
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.tokens import default_token_generator
 from django.core.cache import caches
 from django.db import connection, transaction
 from django.http import HttpResponse
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from psycopg.pq import TransactionStatus
 from schemathesis import Case, GenerationMode
 
+from apps.accounts.services import factors
+from apps.core.errors import NotAuthenticated
 from apps.core.testing import Cast, Person, Persona, RestClient, committed, schema
 from apps.core.testing.openapi import Endpoint, endpoints
 from apps.core.testing.personas import key_of
@@ -52,19 +59,29 @@ pytestmark = pytest.mark.security(REQUESTS, "REST operations")
 
 SECONDS = 5.0
 SERVER = "http://testserver"
-#: Both sides of the tenancy border, and in full count every role that decides something.
+#: Both sides of the tenancy border, and in full count every role.
 FOREIGN = (Persona.STRANGER, Persona.ANONYMOUS)
-#: What only those who run the platform may do.
-OF_THE_PLATFORM = {"organizations_quotas_partial_update"}
-PERSONAS = (Persona.OWNER, Persona.VIEWER, Persona.ADMIN, Persona.PLATFORM) if FULL else (Persona.ADMIN,)
+#: operationId → who alone may do it: those who run the platform, or whose own the object is.
+INSIDERS = {
+    "api_keys_partial_update": Persona.OWNER,
+    "api_keys_rotate_create": Persona.OWNER,
+    "organizations_quotas_partial_update": Persona.PLATFORM,
+    "sessions_destroy": Persona.OWNER,
+}
+ROLES = (Persona.OWNER, Persona.VIEWER, Persona.GUEST, Persona.MANAGER, Persona.ADMIN, Persona.PLATFORM)
+PERSONAS = ROLES if FULL else (Persona.ADMIN,)
 #: Requests to one operation by one persona.
-EXAMPLES = int(os.environ.get("MODELYARD_SECURITY_EXAMPLES", "100")) if FULL else 3
+EXAMPLES = int(os.environ.get("MODELYARD_SECURITY_EXAMPLES", "100")) if FULL else 5
 #: What the client sends itself.
 NOT_SENT = {"Cookie", "Content-Length", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
 #: operationId → samples in the state that the operation needs, where those of the tenancy matrix are not.
 READY = {
     "datasets_uploads_analyze_create": {"datasets/uploads": "filled-upload"},
     "datasets_uploads_publish_create": {"datasets/uploads": "analysed-upload"},
+    "invitations_accept": {"invitations": "open-link"},
+    "invitations_decline": {"invitations": "open-link"},
+    "invitations_info_retrieve": {"invitations": "open-link"},
+    "projects_unarchive_create": {"projects": "archived-project"},
     "training_jobs_resume_create": {"training-jobs": "stopped-training"},
     "training_jobs_retry_create": {"training-jobs": "stopped-training"},
     "training_jobs_stop_create": {"training-jobs": "queued-training"},
@@ -91,17 +108,52 @@ def mailed_key(cast: Cast, person: Person) -> str:
     return EmailConfirmationHMAC(UserFactory(address=False).emailaddress_set.get()).key
 
 
+def reset_key(cast: Cast, person: Person) -> str:
+    """What resets the password of somebody who has forgotten it."""
+    user = UserFactory()
+    return f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
+
+
+def challenge(cast: Cast, person: Person) -> Any:
+    """What a program gets that has proven the password of somebody with a second factor."""
+    try:
+        factors.demand(cast.sample("guarded-user"))
+    except NotAuthenticated as refusal:
+        return refusal.params["challenge"]
+    raise AssertionError("no second factor")
+
+
+def recovery_code(cast: Cast, person: Person) -> str:
+    codes = cast.sample("guarded-user").authenticator_set.get(type=Authenticator.Type.RECOVERY_CODES)
+    return str(codes.wrap().get_unused_codes()[0])
+
+
 #: Name of a field, filter or whole body (`/`), with operationId or collection in front where it means different things
 #: → a right value. `None`: it is left out when the others are right.
 RIGHT: dict[str, Value | None] = {
     "actor_id": lambda cast, person: str(cast.owner.user.pk),
+    "api-keys/expires_at": lambda cast, person: (timezone.now() + timedelta(days=30)).isoformat(),
+    "api-keys/project_ids": None,
+    "api-keys/scopes": lambda cast, person: ["projects.view_project"],
     "auth/key": mailed_key,
+    "auth_password_change/old_password": lambda cast, person: PASSWORD,
+    "auth_password_change/password": lambda cast, person: "another long phrase",
+    "auth_password_reset/key": reset_key,
+    "auth_password_reset/password": lambda cast, person: "another long phrase",
+    "auth_token_mfa/challenge": challenge,
+    "auth_token_mfa/code": recovery_code,
     "checkpoint_id": sampled("tried-checkpoint"),
     "dataset_id": sampled("dataset"),
     "datasets/path": lambda cast, person: "images/train/one.png",
     "datasets_analyze_create/": lambda cast, person: zip_of(shapes()),
     "datasets_uploads_files_update/": lambda cast, person: PNG,
     "email": lambda cast, person: somebody(cast, person).user.email,
+    "invitations/email": lambda cast, person: "somebody.new@example.com",
+    "invitations/name": lambda cast, person: "Somebody New",
+    "invitations/role": lambda cast, person: "guest",
+    "invitations/target_id": sampled("organization"),
+    "invitations/target_type": lambda cast, person: "organization",
+    "invitations_bulk_create/csv": lambda cast, person: "somebody.new@example.com",
     "inference-jobs/config": lambda cast, person: "{}",
     "inference-jobs/files": lambda cast, person: [PNG],
     "inference_jobs_create/training_job_id": None,
@@ -110,6 +162,10 @@ RIGHT: dict[str, Value | None] = {
     "project_id": sampled("project"),
     "refresh": refresh_token,
     "resource_group_id": sampled("resource-group"),
+    "shares/level": lambda cast, person: "view",
+    "shares/object_id": sampled("dataset"),
+    "shares/object_type": lambda cast, person: "dataset",
+    "shares/project_id": None,
     "start_from_id": None,
     "training-jobs/config": lambda cast, person: {},
     "training-jobs/model": lambda cast, person: "softmax",
@@ -280,7 +336,8 @@ def test_whatever_is_sent_is_answered_as_the_schema_says(
 ) -> None:
     answers: dict[str, list[int]] = {}
     record_property("fuzz", {endpoint.operation_id: answers})
-    insiders = (Persona.PLATFORM,) if endpoint.operation_id in OF_THE_PLATFORM else PERSONAS
+    alone = INSIDERS.get(endpoint.operation_id)
+    insiders = (alone,) if alone else PERSONAS
     for persona in (*insiders, *FOREIGN):
         door = Door(endpoint, cast, cast.person(persona), folder)
         try:

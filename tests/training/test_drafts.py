@@ -243,7 +243,8 @@ def test_a_draft_is_deleted_with_an_entry_in_the_audit(cast: Cast) -> None:
     assert cast.owner.rest.delete(f"/training-jobs/{made['id']}").status_code == 204
     assert not Job.objects.filter(pk=made["id"]).exists()
     event = AuditEvent.objects.get(action="training.deleted", entity_id=made["id"])
-    assert (event.actor_id, event.entity_name) == (cast.owner.user.pk, "First training")
+    (shown,) = readable([event])
+    assert (event.actor_id, shown.entity_name) == (cast.owner.user.pk, "First training")
 
 
 def test_what_was_started_is_not_deleted(cast: Cast) -> None:

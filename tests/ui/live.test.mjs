@@ -109,6 +109,26 @@ test("after a lost connection it catches up from the cursor and takes no second 
   assert.equal(world.states.at(-1), "live");
 });
 
+test("a server that lost its last second is read anew", async () => {
+  const world = bench({ stored: 10 });
+  world.client.start();
+  await world.hello();
+  world.stored = 7;
+  world.socket().say({ type: "pong", event_seq: 7 });
+  await world.settle();
+  assert.equal(world.sockets.length, 1, "a hint may have overtaken one answer");
+  world.socket().say({ type: "pong", event_seq: 7 });
+  await world.settle();
+  await world.pass(500);
+  assert.equal(world.sockets.length, 2);
+  await world.hello();
+  assert.equal(world.snapshots, 2);
+  world.stored = 9;
+  world.socket().say({ type: "hint", from: 8, to: 9, events: events(8, 9), job: {} });
+  await world.settle();
+  assert.deepEqual(world.applied, [8, 9]);
+});
+
 test("waiting times double up to the limit and begin anew after a hello", async () => {
   const backoff = new Backoff({ random: () => 1 });
   assert.deepEqual(Array.from({ length: 7 }, () => backoff.next()), [500, 1000, 2000, 4000, 8000, 15000, 15000]);

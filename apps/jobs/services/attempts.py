@@ -38,6 +38,11 @@ MESSAGE_CHARACTERS = 1000
 
 # Every call of every launcher reads these two: as plain SQL they cost half of what it takes to compose them anew.
 LOCK_JOB = "SELECT * FROM jobs_job WHERE id = %s FOR UPDATE"
+# The same, in a transaction whose answer does not wait for the disk: what a crash of the server takes with it, the
+# launcher sends again, for its next batch is refused with the number that is really stored (`gap`, `not_yet`).
+LOCK_JOB_UNSYNCED = (
+    "SELECT job.*, set_config('synchronous_commit', 'off', true) FROM jobs_job job WHERE id = %s FOR UPDATE"
+)
 READ_ATTEMPT = "SELECT * FROM jobs_attempt WHERE id = %s"
 
 
@@ -64,9 +69,12 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def locked(attempt: Attempt) -> tuple[Job, Attempt]:
-    """Job and attempt, fresh, with the job locked. Raises `Stale` when the attempt may not write any more."""
-    (job,) = Job.objects.raw(LOCK_JOB, [attempt.job_id])
+def locked(attempt: Attempt, *, synced: bool = True) -> tuple[Job, Attempt]:
+    """Job and attempt, fresh, with the job locked. Raises `Stale` when the attempt may not write any more.
+
+    Not `synced`, for what the launcher can send again: the commit does not wait for the disk.
+    """
+    (job,) = Job.objects.raw(LOCK_JOB if synced else LOCK_JOB_UNSYNCED, [attempt.job_id])
     (attempt,) = Attempt.objects.raw(READ_ATTEMPT, [attempt.pk])
     if attempt.state not in OPEN_ATTEMPTS or job.attempt_no != attempt.no or job.is_terminal:
         raise Stale
