@@ -7,18 +7,19 @@ from uuid import UUID
 from django.db.models import Model, Q
 
 from apps.accounts.models import User
-from apps.core.identity import Actor, Role
+from apps.core.identity import Actor, Role, Standing
 from apps.organizations.models import Membership
 
 # Of each kind, of the people who can give a role; a page names fewer.
 MOST_NAMED = 5
 
 
-def active_memberships(user_id: UUID) -> dict[UUID, Role]:
-    """Organization id → role, oldest membership first, without those that demand a second factor which the person
+def active_memberships(user_id: UUID) -> dict[UUID, Standing]:
+    """Organization id → standing, oldest membership first, without those that demand a second factor which the person
     does not have. One query."""
     rows = Membership.objects.active().filter(user_id=user_id).exclude_locked().order_by("created_at")
-    return {organization_id: Role(role) for organization_id, role in rows.values_list("organization_id", "role")}
+    found = rows.values_list("organization_id", "role", "organization__max_calls_per_minute")
+    return {organization_id: Standing(Role(role), calls) for organization_id, role, calls in found}
 
 
 def locked_organizations(user_id: UUID) -> frozenset[UUID]:

@@ -7,7 +7,7 @@ import pytest
 from apps.apikeys import counters
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
-from apps.core.testing import Cast, RestClient, captured_queries
+from apps.core.testing import Cast, RestClient
 from apps.organizations.models import Organization
 from tests.factories.apikeys import key_of
 from tests.factories.cast import access_token
@@ -117,13 +117,3 @@ def test_without_the_broker_the_use_is_not_told(cast: Cast, monkeypatch: pytest.
     found = {row["name"]: row for row in rows}["max_calls_per_minute"]
     assert (found["limit"], found["used"], found["left"]) == (40, None, None)
     assert "not counted at the moment" in cast.viewer.portal.get("/organization/").content.decode()
-
-
-def test_a_call_asks_for_the_limit_once(cast: Cast) -> None:
-    client = cast.owner.rest
-    client.get("/me/permissions")
-    asked = [sql for sql in captured_queries(lambda: client.get("/me/permissions")) if "max_calls_per_minute" in sql]
-    assert (
-        len([sql for sql in asked if sql.startswith('SELECT "organizations_organization"."max_calls_per_minute"')])
-        == 1
-    )

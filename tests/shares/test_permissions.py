@@ -278,7 +278,10 @@ def test_sharing_again_changes_the_level_and_every_act_is_in_the_log(cast: Cast)
     services.share_remove(actor=cast.member.actor, share=second)
     events = AuditEvent.objects.filter(entity_id=str(dataset.pk), action__startswith="share.").order_by("time")
     shown = readable(events)
-    assert [(event.action, row.before.get("level"), row.after.get("level")) for event, row in zip(events, shown, strict=True)] == [
+    assert [
+        (event.action, row.before.get("level"), row.after.get("level"))
+        for event, row in zip(events, shown, strict=True)
+    ] == [
         ("share.set", None, "view"),
         ("share.set", "view", "edit"),
         ("share.removed", "edit", None),

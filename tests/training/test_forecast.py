@@ -34,6 +34,7 @@ def training(cast: Cast, **changes: Any) -> TrainingJob:
         name: changes.pop(name) for name in ("gpus", "state", "resource_group", "project") if name in changes
     }
     job.setdefault("project", cast.sample("project"))
+    changes = {"task": "tabular", "model": "softmax", **changes}
     return TrainingJobFactory(job=JobFactory(**job), config=changes.pop("config", SETTINGS), **changes)
 
 
@@ -185,8 +186,8 @@ def test_rest_tells_it_of_a_draft(cast: Cast, draft: TrainingJob) -> None:
 def test_the_form_and_the_page_of_a_draft_tell_it(cast: Cast) -> None:
     form = {
         "project": str(cast.sample("project").pk),
-        "task": "detect",
-        "model": "tiny",
+        "task": "tabular",
+        "model": "softmax",
         "resource_group": str(cast.sample("resource-group").pk),
         "gpus": "2",
         "config.steps": "100",
@@ -208,7 +209,7 @@ def test_the_form_and_the_page_of_a_draft_tell_it(cast: Cast) -> None:
 def test_what_is_left_is_that_of_the_projects_organization(cast: Cast) -> None:
     cast.sample("organization").change(max_gpu_hours_per_month=7)
     cast.sample("foreign-organization").change(max_gpu_hours_per_month=123)
-    form = {"task": "detect", "model": "tiny", "gpus": "1", "project": str(cast.sample("project").pk)}
+    form = {"task": "tabular", "model": "softmax", "gpus": "1", "project": str(cast.sample("project").pk)}
     form["resource_group"] = str(ResourceGroupFactory(organization=None).pk)
     url = "/training/forecast/?trainer=reference"
     assert "7 GPU hours left" in cast.owner.portal.post(url, form).content.decode()

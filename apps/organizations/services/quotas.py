@@ -101,20 +101,15 @@ def uses(organization: Organization) -> list[Use]:
         ),
         Use(
             "max_calls_per_minute",
-            _calls_per_minute(organization.max_calls_per_minute),
+            calls_per_minute(organization.max_calls_per_minute),
             _call_meter(organization.pk) if _call_meter else None,
             is_default=organization.max_calls_per_minute is None,
         ),
     ]
 
 
-def call_limit(organization_id: UUID) -> int:
-    """API calls a minute that the organization may make: asked with every call."""
-    limits = Organization.objects.filter(pk=organization_id).values_list("max_calls_per_minute", flat=True)
-    return _calls_per_minute(limits.first())
-
-
-def _calls_per_minute(own: int | None) -> int:
+def calls_per_minute(own: int | None) -> int:
+    """The limit of API calls that holds for an organization with this one of its own."""
     return settings.RATE_LIMITS["organization"] if own is None else own
 
 
