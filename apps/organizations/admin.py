@@ -2,6 +2,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -59,7 +60,10 @@ class OrganizationAdmin(PolicyAdmin):
             return super().formfield_for_dbfield(db_field, request, **kwargs)
         help_text = _("With the policy for domains: who joins at once. Public mail services are refused.")
         return DomainsField(
-            label=db_field.verbose_name, required=False, help_text=help_text, widget=UnfoldAdminTextInputWidget
+            label=capfirst(db_field.verbose_name),
+            required=False,
+            help_text=help_text,
+            widget=UnfoldAdminTextInputWidget,
         )
 
     def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
