@@ -76,6 +76,18 @@ def take(subjects: Sequence[tuple[str, str, int]]) -> Allowance | None:
     return max(found, key=lambda allowance: (allowance.wait > 0, -allowance.remaining))
 
 
+def used(kind: str, identifier: str) -> float | None:
+    """Requests of the last minute that were counted for a subject; None when the broker does not answer."""
+    now = time.time()
+    minute, elapsed = int(now // WINDOW_SECONDS), now % WINDOW_SECONDS
+    keys = [_name(f"rate:{kind}:{identifier}:{minute - back}") for back in (0, 1)]
+    answer = _asked(lambda client: client.mget(keys))
+    if answer is None:
+        return None
+    current, before = (int(count or 0) for count in answer)
+    return current + before * (1 - elapsed / WINDOW_SECONDS)
+
+
 def _wait(current: int, before: int, limit: int, elapsed: float) -> float:
     """Seconds until there is place for one request again."""
     if current >= limit:

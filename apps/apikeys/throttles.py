@@ -9,6 +9,7 @@ from django.conf import settings
 from rest_framework.throttling import BaseThrottle
 
 from apps.apikeys import counters
+from apps.organizations.services.quotas import calls_per_minute
 
 PREFIX = "/api/v1/"
 
@@ -29,7 +30,8 @@ class ActorThrottle(BaseThrottle):
             own = min(filter(None, (actor.calls_per_minute, limits["key"])))
             subjects.insert(0, ("key", str(actor.key_id), own))
         if actor.organization_id is not None:
-            subjects.append(("organization", str(actor.organization_id), limits["organization"]))
+            limit = calls_per_minute(actor.organization_calls_per_minute)
+            subjects.append(("organization", str(actor.organization_id), limit))
         self.allowance = counters.take(subjects)
         if self.allowance is None:
             return True

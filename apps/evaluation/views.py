@@ -55,7 +55,6 @@ def _panel(request: PortalRequest, chosen: list[Checkpoint]) -> dict[str, Any]:
         "checkpoint": checkpoint,
         "trainer": trainer,
         "may_add": policy.allows(actor, "evaluation.add_inferencejob", checkpoint.job.project),
-        "needs": policy.rule_of("evaluation.add_inferencejob").needs,
         "fields": _fields(trainer, checkpoint.task) if trainer else [],
         "dataset": selectors.dataset_to_sample(actor, checkpoint),
         "recent": selectors.recent_of(actor, checkpoint),

@@ -72,6 +72,11 @@ def capabilities(job: Job, *, may_change: bool) -> dict[str, bool]:
     }
 
 
+def states_of(capability: str) -> list[str]:
+    """The states in which it makes sense, whoever asks."""
+    return [state.value for state in JobState if capabilities(Job(state=state), may_change=True)[capability]]
+
+
 def progress_text(job: Job) -> str:
     detail = job.progress_detail
     if not detail or job.progress is None:

@@ -11,6 +11,11 @@ ORGANIZATION_CHANGED = register_action(
 MEMBERSHIP_REQUESTED = register_action(
     "membership.requested", _("Asked to join"), _("%(actor)s asked to join the organization.")
 )
+MEMBERSHIP_JOINED = register_action(
+    "membership.joined",
+    _("Joined by domain"),
+    _("%(actor)s joined the organization with an address at %(domain)s."),
+)
 MEMBERSHIP_ADDED = register_action("membership.added", _("Member added"), _("%(actor)s added %(object)s."))
 MEMBERSHIP_APPROVED = register_action("membership.approved", _("Member approved"), _("%(actor)s approved %(object)s."))
 MEMBERSHIP_SUSPENDED = register_action(

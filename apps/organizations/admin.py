@@ -2,13 +2,16 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.core.admin import PolicyAdmin, PolicyInline
 from apps.core.errors import DomainError
 from apps.core.identity import Role
 from apps.core.identity.requests import PortalRequest
 from apps.organizations import services
+from apps.organizations.forms import DomainsField
 from apps.organizations.models import Membership, Organization
 from apps.organizations.services.quotas import LIMITS
 
@@ -24,7 +27,16 @@ class OrganizationAdmin(PolicyAdmin):
     list_filter = ("join_policy", "require_mfa")
     search_fields = ("company", "division")
     readonly_fields = ("id", "created_at", "updated_at", "version")
-    fields = ("company", "division", "join_policy", "require_mfa", *LIMITS, *readonly_fields)
+    fields = (
+        "company",
+        "division",
+        "join_policy",
+        "join_domains",
+        "join_role",
+        "require_mfa",
+        *LIMITS,
+        *readonly_fields,
+    )
     inlines = (MembershipInline,)
 
     def has_add_permission(self, request: PortalRequest) -> bool:
@@ -41,6 +53,18 @@ class OrganizationAdmin(PolicyAdmin):
         if named or not limits:
             obj = services.organization_change(actor=request.actor, organization=obj, **named)
         return obj
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Domains are read as in the portal."""
+        if db_field.name != "join_domains":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        help_text = _("With the policy for domains: who joins at once. Public mail services are refused.")
+        return DomainsField(
+            label=capfirst(db_field.verbose_name),
+            required=False,
+            help_text=help_text,
+            widget=UnfoldAdminTextInputWidget,
+        )
 
     def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         return self.readonly_fields if request.actor.is_platform_admin else (*LIMITS, *self.readonly_fields)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import User
 from apps.core.entities import PLAIN
 from apps.core.identity import Role
-from apps.organizations.models import JoinPolicy, Membership, Organization
+from apps.organizations.models import JOIN_ROLES, JoinPolicy, Membership, Organization
 from apps.organizations.services import passwords
 from apps.organizations.services.sign_up import sign_up
 
@@ -30,7 +30,7 @@ class SignupForm(account_forms.SignupForm):
         max_length=120,
         required=False,
         validators=[PLAIN],
-        help_text=_("If your company and division are here already, your request goes to their administrators."),
+        help_text=_("If your company and division are here already, they decide who joins."),
     )
 
     def validate_unique_email(self, value: str) -> str:
@@ -60,6 +60,16 @@ class ForgottenForm(account_forms.ResetPasswordForm):
         return email
 
 
+class DomainsField(forms.Field):
+    """Domains in one line, between commas or spaces."""
+
+    def to_python(self, value: Any) -> list[str]:
+        return value if isinstance(value, list) else (value or "").replace(",", " ").replace(";", " ").split()
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+
 class OrganizationForm(forms.Form):
     """Name and joining; the services check the rest."""
 
@@ -69,6 +79,20 @@ class OrganizationForm(forms.Form):
         label=_("Joining"),
         choices=JoinPolicy.choices,
         help_text=_("What happens when somebody signs up with this company and division."),
+    )
+    join_domains = DomainsField(
+        label=_("Domains"),
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "example.com", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=_(
+            "Who joins at once: people with a verified address at exactly these domains. An administrator of the "
+            "organization needs a verified address at each; public mail services are refused."
+        ),
+    )
+    join_role = forms.ChoiceField(
+        label=_("Role at joining"),
+        choices=[(role.value, role.label) for role in JOIN_ROLES],
+        help_text=_("What people who join at once may do."),
     )
     require_mfa = forms.BooleanField(
         label=_("Demand a second factor"),

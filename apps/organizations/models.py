@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
@@ -17,7 +18,12 @@ class JoinPolicy(models.TextChoices):
     """What lets a person who signs up with the company's name in."""
 
     APPROVAL = "approval", _("An administrator or manager approves")
+    DOMAIN = "domain", _("At once with an address of its domains, else with approval")
     INVITATION = "invitation", _("By invitation only")
+
+
+# Roles that people may be given who join at once; others are granted by somebody.
+JOIN_ROLES = (Role.GUEST, Role.ENGINEER_I)
 
 
 class Organization(Entity):
@@ -27,6 +33,17 @@ class Organization(Entity):
     division = models.CharField(_("division"), max_length=120, blank=True, validators=[PLAIN])
     join_policy = models.CharField(
         _("joining"), max_length=20, choices=JoinPolicy.choices, default=JoinPolicy.APPROVAL
+    )
+    # With the policy `domain`: who has a verified address in one of these joins at once, with this role. They are kept
+    # as `apps.organizations.domains.normal` writes them, and taken only with a proof (services.domains).
+    join_domains = ArrayField(
+        models.CharField(max_length=253), verbose_name=_("domains"), size=20, default=list, blank=True
+    )
+    join_role = models.CharField(
+        _("role at joining"),
+        max_length=20,
+        choices=[(role.value, role.label) for role in JOIN_ROLES],
+        default=Role.GUEST,
     )
     # Members without a second factor reach nothing of it until they set one up.
     require_mfa = models.BooleanField(_("second factor demanded"), default=False)
@@ -39,6 +56,10 @@ class Organization(Entity):
     )
     max_gpu_hours_per_month = models.FloatField(
         _("most GPU hours a month"), null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(1e9)]
+    )
+    # None: the platform's own limit, which every organization has (RATE_ORGANIZATION).
+    max_calls_per_minute = models.PositiveIntegerField(
+        _("most API calls a minute"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
 
     objects = OrganizationQuerySet.as_manager()
@@ -53,7 +74,17 @@ class Organization(Entity):
                 Lower("division"),
                 name="organization_unique",
                 violation_error_message=_("This organization exists already."),
-            )
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(join_policy=JoinPolicy.DOMAIN, join_domains=[]),
+                name="organization_domain_named",
+                violation_error_message=_("Name at least one domain."),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(join_role__in=[role.value for role in JOIN_ROLES]),
+                name="organization_join_role",
+                violation_error_message=_("People who join at once become guests or engineers I."),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,15 +7,19 @@ from uuid import UUID
 from django.db.models import Model, Q
 
 from apps.accounts.models import User
-from apps.core.identity import Role
+from apps.core.identity import Actor, Role, Standing
 from apps.organizations.models import Membership
 
+# Of each kind, of the people who can give a role; a page names fewer.
+MOST_NAMED = 5
 
-def active_memberships(user_id: UUID, proven: UUID | None = None) -> dict[UUID, Role]:
-    """Organization id → role, oldest membership first, without those that demand a second factor which the person
+
+def active_memberships(user_id: UUID, proven: UUID | None = None) -> dict[UUID, Standing]:
+    """Organization id → standing, oldest membership first, without those that demand a second factor which the person
     does not have and which was not `proven` to them by their provider. One query."""
     rows = Membership.objects.active().filter(user_id=user_id).exclude_locked(proven).order_by("created_at")
-    return {organization_id: Role(role) for organization_id, role in rows.values_list("organization_id", "role")}
+    found = rows.values_list("organization_id", "role", "organization__max_calls_per_minute")
+    return {organization_id: Standing(Role(role), calls) for organization_id, role, calls in found}
 
 
 def locked_organizations(user_id: UUID) -> frozenset[UUID]:
@@ -23,6 +27,19 @@ def locked_organizations(user_id: UUID) -> frozenset[UUID]:
     return frozenset(
         Membership.objects.active().filter(user_id=user_id).locked().values_list("organization_id", flat=True)
     )
+
+
+def managing(actor: Actor, organization_id: UUID) -> Iterable[Any]:
+    """People whom the actor may see and who manage the organization, administrators first."""
+    rows = Membership.objects.visible(actor).active().filter(organization_id=organization_id)
+    for role in (Role.ADMIN, Role.MANAGER):
+        for membership in rows.filter(role=role).select_related("user").order_by("pk")[:MOST_NAMED]:
+            yield membership.user
+
+
+def giving_permission(role: Role) -> str:
+    """The permission that lets people give this role: managers give the ones below their own."""
+    return "organizations.change_organization" if role.at_least(Role.MANAGER) else "organizations.add_membership"
 
 
 def candidates(obj: Model) -> Iterable[Any]:

@@ -45,7 +45,6 @@ def members(request: PortalRequest) -> HttpResponse:
         "colors": COLORS,
         "grantable": grantable(request.actor, organization.pk),
         "may_manage": policy.allows(request.actor, "organizations.add_membership", organization),
-        "manager": policy.rule_of("organizations.add_membership").needs,
     }
     for row in [*context["waiting"], *context["page"]]:
         row.is_self = row.user_id == request.actor.user_id

@@ -8,13 +8,21 @@ class ProjectsConfig(AppConfig):
     verbose_name = _("Projects")
 
     def ready(self) -> None:
-        from apps.core.policy import register_narrowing
+        from apps.core.policy import Holder, register_holder, register_narrowing
         from apps.invitations.targets import register_target
         from apps.organizations.services.handing_over import Belongings, register_belongings
-        from apps.projects import actions, narrowing, policies, services
+        from apps.projects import actions, narrowing, policies, selectors, services
         from apps.projects.inviting import INVITATIONS
 
         assert actions and policies
         register_belongings("projects", Belongings(services.sole_ownerships, services.member_release))
         register_narrowing(narrowing.within_projects)
+        register_holder(
+            Holder(
+                "projects.Project",
+                grant=lambda role: "projects.add_projectmembership",
+                likely=selectors.answering,
+                obstacle=selectors.obstacle,
+            )
+        )
         register_target(INVITATIONS)

@@ -40,7 +40,6 @@ def _shown(request: PortalRequest, project: Project, tab: str) -> dict[str, Any]
     return {
         "project": project,
         "may_change": policy.allows(request.actor, "projects.change_project", project),
-        "needed": policy.rule_of("projects.change_project").needs,
         "tabs": [
             {"label": label, "href": href, "icon": icon, "count": count, "active": name == tab}
             for name, label, href, icon, count in tabs

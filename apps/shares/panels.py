@@ -24,7 +24,6 @@ def share_panel(actor: Actor, obj: Any, form: ShareForm | None = None) -> dict[s
         "levels": Level.choices,
         "access": access_of(actor, obj),
         "may_manage": may_manage,
-        "manage_needs": policy.rule_of(kind.manage).needs,
         "share_form": (form or ShareForm(actor=actor, obj=obj)) if may_manage else None,
         "me": actor.user_id,
     }

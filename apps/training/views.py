@@ -7,18 +7,19 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
 from apps.core.errors import Invalid, NotFound
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors, page_of, search_of, signed_in
-from apps.jobs.selectors import summary
+from apps.jobs.selectors import states_of, summary
 from apps.jobs.states import JobState
 from apps.projects.selectors import projects_for_choice
 from apps.trainers.catalogue import Trainer, trainer, trainers
 from apps.trainers.forms import config_of, schema_fields, schema_presets
 from apps.training import selectors, services
+from apps.training.forecast import Plan, forecast
 from apps.training.forms import TrainingForm
 from apps.training.models import Checkpoint, TrainingJob
 
@@ -84,6 +85,18 @@ def training_change(request: PortalRequest, pk: str) -> HttpResponse:
 
 
 @signed_in
+@require_POST
+def training_forecast(request: PortalRequest) -> HttpResponse:
+    """What the form as it stands is likely to take; nothing is said while it cannot be read."""
+    chosen = _chosen_trainer(request)
+    form = TrainingForm(request.POST, actor=request.actor, trainer=chosen)
+    form.is_valid()  # what is missing beside this is no matter yet
+    plan = _plan(request, chosen, form.cleaned_data)
+    context = {"forecast": forecast(request.actor, plan) if plan else None}
+    return render(request, "training/_forecast.html", context)
+
+
+@signed_in
 @require_GET
 def training_monitor(request: PortalRequest, pk: str) -> HttpResponse:
     training = _training(request, pk)
@@ -97,8 +110,11 @@ def training_monitor(request: PortalRequest, pk: str) -> HttpResponse:
         # Who sees it by a share may not see its project.
         "urls": _urls(training, policy.allows(request.actor, "projects.view_project", job.project)),
         "project": job.project,
-        "actions": _actions(training),
+        "actions": _actions(
+            training, "" if may_change else policy.lack_of(request.actor, "jobs.change_job", job).text
+        ),
         "stages": _stages(),
+        "forecast": forecast(request.actor, Plan.of(training)) if job.state == JobState.DRAFT else None,
     }
     return render(request, "training/detail.html", context)
 
@@ -156,6 +172,30 @@ def _changed(request: PortalRequest, training: TrainingJob, fields: dict[str, An
         return training
 
 
+def _plan(request: PortalRequest, chosen: Trainer, given: dict[str, Any]) -> Plan | None:
+    """What the form asks for, as far as it decides how long GPUs are held; None where that cannot be read."""
+    if "gpus" not in given or "task" not in given or given.get("resource_group") is None:
+        return None
+    try:
+        config = chosen.checked("train", given["task"], config_of(chosen, "train", request.POST))
+    except Invalid:
+        return None
+    project, dataset = given.get("project"), given.get("dataset")
+    organization_id = project.organization_id if project else request.actor.organization_id
+    if organization_id is None:
+        return None
+    return Plan(
+        organization_id=organization_id,
+        resource_group_id=given["resource_group"].pk,
+        trainer=chosen.name,
+        task=given["task"],
+        model=given.get("model", ""),
+        gpus=given["gpus"],
+        config=config,
+        dataset_id=dataset.pk if dataset else None,
+    )
+
+
 def _by_name(error: Invalid) -> dict[str, list[str]]:
     return {name: [str(text) for text in texts] for name, texts in error.fields.items()}
 
@@ -207,8 +247,15 @@ def _urls(training: TrainingJob, sees_project: bool) -> dict[str, str]:
     }
 
 
-def _actions(training: TrainingJob) -> list[dict[str, Any]]:
-    """Buttons of the page; monitor.js shows those that the job's capabilities allow now."""
+def _actions(training: TrainingJob, refused: str) -> list[dict[str, Any]]:
+    """Buttons of the page; monitor.js shows those that make sense in the job's state.
+
+    `refused` is why the person may not use them; "" when they may.
+    """
+    return [action | {"refused": refused, "states": states_of(action["name"])} for action in _possible(training)]
+
+
+def _possible(training: TrainingJob) -> list[dict[str, Any]]:
     api, detail = f"/api/v1/training-jobs/{training.pk}", "/training/{id}/"
     stop = _("Stop this training? It writes a checkpoint first and can be resumed.")
     stopping = _("The training is stopping: it writes its checkpoint.")

@@ -109,10 +109,14 @@ def _address(name: str, *args: Any) -> str:
         return ""
 
 
-def _new_in(project: Project, name: str) -> str:
-    """The address of a form of something new, with the project chosen."""
-    address = _address(name)
-    return f"{address}?project={project.pk}" if address else ""
+def _new(actor: Actor, project: Project, label: str, permission: str, form: str) -> dict[str, Any]:
+    """The button for something new: with the address of its form, the project chosen, or with what the actor lacks."""
+    address, may = _address(form), policy.allows(actor, permission, project)
+    return {
+        "new_label": label if address else "",
+        "new_href": f"{address}?project={project.pk}" if address and may else "",
+        "new_refused": "" if may else policy.lack_of(actor, permission, project).text,
+    }
 
 
 def _job(job: Job) -> dict[str, Any]:
@@ -135,10 +139,11 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
 
 def _datasets_panel(actor: Actor, project: Project) -> dict[str, Any]:
     rows = Dataset.objects.visible(actor).filter(project=project).order_by("-updated_at")[:PANEL_ROWS]
-    found = {"datasets": [_dataset(row) for row in rows], "href": _address("datasets:list")}
-    if policy.allows(actor, "datasets.add_dataset", project):
-        found |= {"new_label": _("New dataset"), "new_href": _new_in(project, "datasets:create")}
-    return found
+    return {
+        "datasets": [_dataset(row) for row in rows],
+        "href": _address("datasets:list"),
+        **_new(actor, project, _("New dataset"), "datasets.add_dataset", "datasets:create"),
+    }
 
 
 def _jobs_panel(actor: Actor, project: Project) -> dict[str, Any]:
@@ -148,10 +153,11 @@ def _jobs_panel(actor: Actor, project: Project) -> dict[str, Any]:
         .select_related("project")
         .order_by(_active_first(), "-id")[:PANEL_ROWS]
     )
-    found = {"jobs": [_job(job) for job in rows], "href": _address("training:list")}
-    if policy.allows(actor, "projects.contribute_project", project):
-        found |= {"new_label": _("New training"), "new_href": _new_in(project, "training:create")}
-    return found
+    return {
+        "jobs": [_job(job) for job in rows],
+        "href": _address("training:list"),
+        **_new(actor, project, _("New training"), "training.add_trainingjob", "training:create"),
+    }
 
 
 def _experiments_panel(actor: Actor, project: Project) -> dict[str, Any]:

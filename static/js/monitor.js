@@ -142,6 +142,7 @@ class Monitor {
     for (const item of this.parts("attempt-part")) item.hidden = !summary.attempt_no;
     this.#elapsed();
     for (const button of this.parts("action")) button.hidden = !summary.capabilities?.[button.dataset.action];
+    for (const button of this.parts("refused")) button.hidden = !button.dataset.states.split(" ").includes(summary.state);
     document.title = document.title.replace(/^(\d+\u00a0?% · )?/, summary.progress !== null && !isFinished(summary.state) ? `${Math.floor(summary.progress * 100)}% · ` : "");
     if (before?.state !== summary.state) {
       this.log?.setActive(!isFinished(summary.state));

@@ -328,7 +328,7 @@ def test_only_administrators_demand_it_and_only_with_one_of_their_own(cast: Cast
 
 def test_the_settings_page_and_the_admin_demand_it_too(cast: Cast, app_of: AppOf) -> None:
     organization = cast.sample("organization")
-    fields = {"company": organization.company, "division": "", "join_policy": "approval", "require_mfa": "on"}
+    fields = {"company": organization.company, "join_policy": "approval", "join_role": "guest", "require_mfa": "on"}
     refused = cast.admin.portal.post("/organization/settings/", fields)
     assert refused.status_code == 422
     assert "second factor of your own" in refused.content.decode()

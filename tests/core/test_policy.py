@@ -158,7 +158,12 @@ def test_require_hides_what_may_not_be_seen(cast: Cast) -> None:
 def test_require_names_the_role_needed_for_what_may_be_seen(cast: Cast) -> None:
     with pytest.raises(Forbidden) as caught:
         policy.require(cast.viewer.actor, CHANGE, cast.sample("project"))
-    assert caught.value.params == {"permission": CHANGE, "needs": "owner of the project"}
+    assert caught.value.params == {
+        "permission": CHANGE,
+        "needs": "owner of the project",
+        "role": "manager",
+        "grantors": [],
+    }
     assert "owner of the project" in str(caught.value.hint)
 
 

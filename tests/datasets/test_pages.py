@@ -54,7 +54,9 @@ def test_viewers_see_no_way_to_change(cast: Cast) -> None:
     dataset = cast.sample("dataset")
     page = get(cast, "detail", dataset.pk, person="viewer")
     assert reverse("datasets:upload", args=[dataset.pk]) not in page
-    assert cast.viewer.portal.get(reverse("datasets:change", args=[dataset.pk])).status_code == 403
+    settings = reverse("datasets:change", args=[dataset.pk])
+    assert '<form method="post" novalidate' not in cast.viewer.portal.get(settings).content.decode()
+    assert cast.viewer.portal.post(settings, {"name": "Mine"}).status_code == 403
     assert cast.viewer.portal.get(reverse("datasets:upload", args=[dataset.pk])).status_code == 403
     assert cast.stranger.portal.get(reverse("datasets:detail", args=[dataset.pk])).status_code == 404
 

@@ -187,7 +187,13 @@ def test_the_forecast_is_the_pace_so_far() -> None:
 
 def test_the_page_shows_limits_and_the_admin_sets_them(cast: Cast) -> None:
     organization = cast.sample("organization")
-    body = {"company": organization.company, "division": "", "join_policy": "approval", "max_users": "3"}
+    body = {
+        "company": organization.company,
+        "division": "",
+        "join_policy": "approval",
+        "join_role": "guest",
+        "max_users": "3",
+    }
     url = f"/admin/organizations/organization/{organization.pk}/change/"
     formset = {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
     assert cast.platform.portal.post(url, {**body, **formset}).status_code == 302

@@ -27,6 +27,7 @@ class TestTrainings(PermissionMatrix):
     POST   /training-jobs/{training-job}/resume 409    =       403     404     409      =      404    404       401        409
     POST   /training-jobs/{training-job}/clone  201    =       403     404     201      =      404    404       401        201
     GET    /training-jobs/{training-job}/events 200    =       =       404     200      =      404    404       401        200
+    GET    /training-jobs/{training-job}/forecast 200  =       =       404     200      =      404    404       401        200
     GET    /training-jobs/{training-job}/metrics 200   =       =       404     200      =      404    404       401        200
     GET    /training-jobs/{training-job}/logs   200    =       =       404     200      =      404    404       401        200
     GET    /training-jobs/{training-job}/checkpoints 200 =     =       404     200      =      404    404       401        200
@@ -40,6 +41,7 @@ class TestTrainings(PermissionMatrix):
                                                 owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform
     GET   /training/                            200    =       =       =       =        =      =      =         302        200
     GET   /training/new/                        200    =       =       =       =        =      =      =         302        200
+    POST  /training/forecast/                   200    =       =       =       =        =      =      =         302        200
     GET   /training/{training-job}/             200    =       =       404     200      =      404    404       302        200
     GET   /training/{training-job}/change/      200    =       403     404     200      =      404    404       302        200
     GET   /training/{training-job}/checkpoints/ 200    =       =       404     200      =      404    404       302        200

@@ -133,7 +133,10 @@ class PolicyAdmin(ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except DomainError as error:
-            messages.error(request, " ".join(filter(None, [str(error.message), str(error.hint)])))
+            wrong = [text for texts in error.fields.values() for text in texts]
+            # Many say the same in the message and at the field.
+            said = dict.fromkeys(str(text) for text in (error.message, *wrong, error.hint) if text)
+            messages.error(request, " ".join(said))
             return HttpResponseRedirect(request.get_full_path())
 
 

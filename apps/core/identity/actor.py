@@ -46,13 +46,22 @@ class KeyRefused(Exception):
         self.code = code
 
 
-MembershipSource = Callable[[Any, UUID | None], Mapping[UUID, Role]]
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a person stands in one organization: their role, and the organization's own limit of API calls, which is read
+    with it so that no call asks for it anew."""
+
+    role: Role
+    calls_per_minute: int | None = None
+
+
+MembershipSource = Callable[[Any, UUID | None], Mapping[UUID, Standing]]
 _membership_source: MembershipSource | None = None
 
 
 def register_membership_source(source: MembershipSource) -> None:
-    """`source(user_id, proven)` returns the active memberships, organization id → role; `proven` is an organization whose
-    provider has seen a second factor. `organizations` registers it."""
+    """`source(user_id, proven)` returns the active memberships, organization id → standing; `proven` is an organization
+    whose provider has seen a second factor. `organizations` registers it."""
     global _membership_source
     _membership_source = source
 
@@ -112,6 +121,8 @@ class Actor:
     projects: frozenset[UUID] | None = None
     # The key's own limit, where it has one below everybody's.
     calls_per_minute: int | None = None
+    # The limit that the chosen organization has of its own; None where the installation's holds.
+    organization_calls_per_minute: int | None = None
     # Permissions that were asked for and that the key lacks: for the words of a refusal, and for the audit log.
     missed: set[str] = field(default_factory=set, compare=False, repr=False)
     # Organizations that the person belongs to, closed until they set up a second factor. Asked for only when the chosen
@@ -152,7 +163,8 @@ class Actor:
         if vouched is not None:
             organization_id, narrow = vouched.organization_id, True
         proven = vouched.organization_id if vouched and vouched.factor else None
-        memberships = dict(_membership_source(user.pk, proven)) if _membership_source else {}
+        standings = _membership_source(user.pk, proven) if _membership_source else {}
+        memberships = {key: standing.role for key, standing in standings.items()}
         locked: frozenset[UUID] = frozenset()
         if _lock_source and (organization_id not in memberships if organization_id else not memberships):
             locked = _lock_source(user.pk) - {proven}
@@ -162,6 +174,7 @@ class Actor:
             memberships = {key: role for key, role in memberships.items() if key == organization_id}
         elif organization_id not in memberships and organization_id not in locked:
             organization_id = next(iter(memberships), None) or min(locked, default=None)
+        standing = standings.get(organization_id) if organization_id else None
         actor = cls(
             user=user,
             memberships=MappingProxyType(memberships),
@@ -178,6 +191,7 @@ class Actor:
             scopes=key.scopes if key else None,
             projects=key.projects if key else None,
             calls_per_minute=key.calls_per_minute if key else None,
+            organization_calls_per_minute=standing.calls_per_minute if standing else None,
         )
         # `user.has_perm`, as the admin asks it, answers from the policy for this actor.
         user.actor = actor
@@ -257,6 +271,15 @@ class Actor:
             scopes=None,
             missed=set(),
         )
+
+    def holding(self, organization_id: UUID, role: Role) -> "Actor":
+        """The same person, as they would be with this role there: to find out which role they lack."""
+        raised = MappingProxyType({**self.memberships, organization_id: role})
+        return replace(self, memberships=raised, scopes=None, missed=set())
+
+    def unnoted(self) -> "Actor":
+        """The same person with the same scopes, asked by the portal for its own words: what a key lacks is no misuse."""
+        return replace(self, missed=set())
 
     def without_scopes(self) -> "Actor":
         """The same person, asked what they hold themselves rather than what their key may do. The key's organization

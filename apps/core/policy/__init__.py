@@ -4,10 +4,12 @@
     def change_project(actor: Actor) -> Q: …
 
 `Model.objects.permitted(actor, permission)` filters, `require(actor, permission, obj)` asks the same queryset about
-one row, `who(permission, obj)` lists the people. Creation asks the container: `add_dataset` is a rule on the project.
+one row, `who(permission, obj)` lists the people, `lack_of(actor, permission, obj)` says to whom it is refused what
+role would be enough and who can give it. Creation asks the container: `add_dataset` is a rule on the project.
 """
 
 from apps.core.policy.querysets import PermittedQuerySet
+from apps.core.policy.refusals import Holder, Lack, lack_of, lack_of_role, register_holder, require
 from apps.core.policy.rules import (
     NOBODY,
     Rule,
@@ -19,7 +21,6 @@ from apps.core.policy.rules import (
     outside_scope,
     register_candidates,
     register_narrowing,
-    require,
     require_scope,
     require_visible_still,
     rule,
@@ -30,15 +31,20 @@ from apps.core.policy.rules import (
 
 __all__ = [
     "NOBODY",
+    "Holder",
+    "Lack",
     "PermittedQuerySet",
     "Rule",
     "allows",
     "condition",
     "containers",
+    "lack_of",
+    "lack_of_role",
     "lies_in",
     "names",
     "outside_scope",
     "register_candidates",
+    "register_holder",
     "register_narrowing",
     "require",
     "require_scope",

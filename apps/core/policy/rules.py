@@ -1,4 +1,4 @@
-"""The registry of rules and the three questions asked of it."""
+"""The registry of rules and the questions asked of it; what a refusal says stands in `refusals`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from apps.core.entities import Trashable
-from apps.core.errors import Forbidden, NotAuthenticated, NotFound
+from apps.core.errors import Forbidden
 from apps.core.identity import Actor
 
 Condition = Callable[[Actor], Q]
@@ -116,25 +116,6 @@ def allows(actor: Actor, permission: str, obj: Model) -> bool:
     return _rows(permission, obj).filter(condition(actor, permission)).exists()
 
 
-def require(actor: Actor, permission: str, obj: Model) -> None:
-    """Raises `NotFound` when the object is hidden, `Forbidden` when it may be seen but this may not be done."""
-    if allows(actor, permission, obj):
-        return
-    if not actor.is_authenticated and not actor.is_system:
-        raise NotAuthenticated(_("Sign in first."))
-    view = _view_of(obj)
-    if view in _rules and allows(actor, view, obj):
-        require_scope(actor, permission)
-    if permission == view or view not in _rules or not allows(actor, view, obj):
-        raise NotFound()
-    needs = rule_of(permission).needs
-    raise Forbidden(
-        _("You may see this, but not do this with it."),
-        hint=_("Needed: %(role)s.") % {"role": needs} if needs else "",
-        params={"permission": permission, "needs": str(needs)},
-    )
-
-
 def require_scope(actor: Actor, permission: str) -> None:
     """Raises `Forbidden` when the actor came by an API key that was not given this permission."""
     if actor.scopes is not None and permission not in actor.scopes:
@@ -160,7 +141,7 @@ def require_visible_still(actor: Actor, obj: Model) -> None:
     Asked inside the transaction, which is then undone: nobody puts a row out of their own sight by changing it. Scopes
     of a key are left aside, for they say what a program may do and not whose the row is.
     """
-    view = _view_of(obj)
+    view = view_of(obj)
     if view in _rules and not allows(actor.without_scopes(), view, obj):
         raise Forbidden(
             _("After this change you could not see it any more."),
@@ -207,7 +188,8 @@ def _held(model: type[Model]) -> Q:
     return held | Q(**{f"{path}__isnull": True}) if field.null else held
 
 
-def _view_of(obj: Model) -> str:
+def view_of(obj: Model) -> str:
+    """The permission to view the object."""
     return f"{obj._meta.app_label}.view_{obj._meta.model_name}"
 
 

@@ -149,8 +149,10 @@ def sharing(request: PortalRequest, pk: str) -> HttpResponse:
 @signed_in
 @require_http_methods(["GET", "POST"])
 def change(request: PortalRequest, pk: str) -> HttpResponse:
+    """The settings: shown to everybody who sees the dataset, changed by those who may."""
     dataset = visible(request, pk)
-    policy.require(request.actor, "datasets.change_dataset", dataset)
+    if request.method == "POST":
+        policy.require(request.actor, "datasets.change_dataset", dataset)
     form = DatasetForm(request.POST or None, instance=dataset, actor=request.actor)
     if request.method == "POST" and form.is_valid():
         with form_errors(form):

@@ -28,12 +28,11 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
         ("usage", _("Usage"), "datasets:usage", "chart-dots", None, True),
         ("sharing", _("Sharing"), "datasets:sharing", "users", None, True),
         ("history", _("History"), "datasets:history", "history", None, True),
-        ("settings", _("Settings"), "datasets:change", "settings", None, may_change),
+        ("settings", _("Settings"), "datasets:change", "settings", None, True),
     ]
     return {
         "dataset": dataset,
         "may_change": may_change,
-        "needed": policy.rule_of("datasets.change_dataset").needs,
         "tabs": [
             {
                 "label": label,

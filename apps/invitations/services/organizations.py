@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
+from apps.core import policy
 from apps.core.errors import Conflict, Forbidden
 from apps.core.identity import Actor, Role
 from apps.invitations.targets import Target
@@ -17,10 +18,12 @@ from apps.organizations.services.memberships import grantable
 
 def _check(actor: Actor, organization: Organization, role: str) -> None:
     if not (actor.is_system or Role(role) in grantable(actor, organization.pk)):
+        lack = policy.lack_of_role(actor, "organizations.add_membership", organization, Role.ADMIN)
         raise Forbidden(
             _("You cannot invite people as %(role)s.") % {"role": Role(role).label},
             code="role_above_own",
-            hint=_("Needed: %(role)s.") % {"role": Role.ADMIN.label},
+            hint=lack.text,
+            params=lack.facts,
         )
 
 

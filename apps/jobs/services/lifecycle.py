@@ -15,6 +15,7 @@ from apps.jobs.kinds import kind_of
 from apps.jobs.models import Attempt, Job, SlotClaim
 from apps.jobs.services.transitions import add_event, set_state
 from apps.jobs.states import OPEN_ATTEMPTS, RESUMABLE, AttemptState, JobState
+from apps.organizations.services import quotas
 
 
 @operation("jobs.job_submit", permission="jobs.change_job", on="job")
@@ -23,6 +24,7 @@ def job_submit(*, actor: Actor, job: Job) -> Job:
     job = Job.objects.select_for_update().get(pk=job.pk)
     if job.state != JobState.DRAFT:
         raise Conflict(_("Only a draft can be started."), code="not_a_draft")
+    _require_gpu_hours(job)
     set_state(job, JobState.QUEUED, reason="scheduled" if job.not_before else "")
     auditing.record(actor, actions.SUBMITTED, job)
     transaction.on_commit(messages.dispatch)
@@ -56,6 +58,7 @@ def job_resume(*, actor: Actor, job: Job) -> Job:
             hint=_("Retry starts the same work from the beginning."),
             params={"state": job.state},
         )
+    _require_gpu_hours(job)
     job.restarts = 0
     job.save(update_fields=["restarts"])
     set_state(job, JobState.QUEUED)
@@ -63,6 +66,12 @@ def job_resume(*, actor: Actor, job: Job) -> Job:
     auditing.record(actor, actions.RESUMED, job)
     transaction.on_commit(messages.dispatch)
     return job
+
+
+def _require_gpu_hours(job: Job) -> None:
+    """Nothing is queued that could not start; what begins in a later month has that month's hours."""
+    if job.gpus and not (job.not_before and job.not_before >= quotas.month_of(timezone.now())[1]):
+        quotas.require_gpu_hours(job.organization_id)
 
 
 def request_platform_stop(job: Job, grace_seconds: int) -> None:

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from apps.accounts.models import Theme, User
 from apps.core.entities import PLAIN
 from apps.core.identity import Role
-from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
+from apps.organizations.models import JOIN_ROLES, JoinPolicy, Membership, MembershipState, Organization
 from apps.organizations.services import quotas
 
 
@@ -100,8 +100,11 @@ class UseSerializer(serializers.Serializer[Any]):
 
     name = serializers.ChoiceField(choices=[(name, name) for name in quotas.LIMITS])
     limit = serializers.FloatField(allow_null=True, help_text="None: no limit.")
-    used = serializers.FloatField()
+    used = serializers.FloatField(allow_null=True, help_text="None: it cannot be told at the moment.")
     left = serializers.FloatField(allow_null=True)
+    is_default = serializers.BooleanField(
+        help_text="The limit is the platform's own, for the organization has none; API calls alone."
+    )
     forecast = serializers.FloatField(allow_null=True, help_text="Use at the month's end if it goes on like this.")
 
 
@@ -122,9 +125,33 @@ class MeSerializer(serializers.ModelSerializer[User]):
 
 
 class OrganizationSerializer(serializers.ModelSerializer[Organization]):
-    join_policy = serializers.ChoiceField(choices=JoinPolicy.choices, required=False)
+    join_policy = serializers.ChoiceField(
+        choices=JoinPolicy.choices, required=False, help_text="What happens when somebody signs up with its name."
+    )
+    join_domains = serializers.ListField(
+        child=serializers.CharField(max_length=253),
+        max_length=20,
+        required=False,
+        help_text="With the policy `domain`: who has a verified address at one of these joins at once. An administrator "
+        "of the organization needs a verified address at each; public mail services are refused.",
+    )
+    join_role = serializers.ChoiceField(
+        choices=[(role.value, role.label) for role in JOIN_ROLES],
+        required=False,
+        help_text="What people become who join at once.",
+    )
 
     class Meta:
         model = Organization
-        fields = ["id", "company", "division", "join_policy", "require_mfa", "created_at", "version"]
+        fields = [
+            "id",
+            "company",
+            "division",
+            "join_policy",
+            "join_domains",
+            "join_role",
+            "require_mfa",
+            "created_at",
+            "version",
+        ]
         read_only_fields = ["id", "created_at", "version"]

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.accounts.services import sessions
 from apps.accounts.services.factors import has_factor
-from apps.core import auditing
+from apps.core import auditing, policy
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, NotFound, refuse_unknown
 from apps.core.identity import Actor, Role
@@ -16,6 +16,7 @@ from apps.core.operations import operation
 from apps.organizations import actions
 from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
 from apps.organizations.services import quotas
+from apps.organizations.services.domains import domain_by_which, domains_taken, require_domain
 from apps.organizations.services.handing_over import hand_over
 
 
@@ -42,15 +43,17 @@ def organization_create(*, actor: Actor, company: str, division: str = "", admin
 def organization_join(*, actor: Actor, user: User) -> Membership | None:
     """Acts on what a person asked for at sign-up, once the address is verified.
 
-    A company and division that nobody has yet becomes an organization with this person as its administrator; an
-    existing one gets a pending membership without any right. Returns None where joining is by invitation only.
+    A company and division that nobody has yet becomes an organization with this person as its administrator. In an
+    existing one the person is a member at once where its domains let them in and a seat is left, and waits without any
+    right elsewhere. Returns None where joining is by invitation only.
     """
-    user = User.objects.select_for_update().get(pk=user.pk)
+    # Others may add memberships of the person meanwhile; the organization is locked after the person.
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     company, division = user.signup_company.strip(), user.signup_division.strip()
     if not company:
         raise Conflict(_("Nothing was asked for."), code="nothing_requested")
     user.change(signup_company="", signup_division="")
-    found = Organization.objects.named(company, division).first()
+    found = Organization.objects.select_for_update(no_key=True).named(company, division).first()
     name = Personal(user.name, user.pk)
     if found is None:
         organization = _new_organization(company, division)
@@ -64,10 +67,21 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
     if found.join_policy == JoinPolicy.INVITATION:
         auditing.record(actor, actions.MEMBERSHIP_REQUESTED, None, organization_id=found.pk, name=name)
         return None
-    membership, _created = Membership.objects.get_or_create(
-        organization=found, user=user, defaults={"role": Role.ENGINEER_I}
-    )
-    auditing.record(actor, actions.MEMBERSHIP_REQUESTED, membership, name=name)
+    domain = domain_by_which(found, user)
+    at_once = domain != "" and quotas.has_seat(found)
+    defaults = {"role": found.join_role, "state": MembershipState.ACTIVE} if at_once else {"role": Role.ENGINEER_I}
+    membership, created = Membership.objects.get_or_create(organization=found, user=user, defaults=defaults)
+    if created and at_once:
+        auditing.record(
+            actor,
+            actions.MEMBERSHIP_JOINED,
+            membership,
+            name=name,
+            after={"role": membership.role, "state": membership.state},
+            params={"domain": domain},
+        )
+    else:
+        auditing.record(actor, actions.MEMBERSHIP_REQUESTED, membership, name=name)
     return membership
 
 
@@ -75,14 +89,19 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
 def organization_change(
     *, actor: Actor, organization: Organization, expected: int | None = None, **fields: Any
 ) -> Organization:
-    """Changes company, division, the joining policy, or whether members need a second factor."""
-    refuse_unknown(fields, {"company", "division", "join_policy", "require_mfa"})
+    """Changes company, division, how people join, or whether members need a second factor."""
+    refuse_unknown(fields, {"company", "division", "join_policy", "join_domains", "join_role", "require_mfa"})
     shut_out = actor.user is not None and not actor.is_platform_admin and not has_factor(actor.user)
     if fields.get("require_mfa") and shut_out:
         message = _("Set up a second factor of your own first: without one you would be shut out.")
         raise Invalid(message, code="mfa_setup_required", fields={"require_mfa": [message]})
     organization = Organization.objects.select_for_update().get(pk=organization.pk)
     organization.expect(expected)
+    if "join_domains" in fields:
+        fields["join_domains"] = domains_taken(actor, organization, fields["join_domains"])
+    require_domain(
+        fields.get("join_policy", organization.join_policy), fields.get("join_domains", organization.join_domains)
+    )
     for name, value in fields.items():
         setattr(organization, name, value)
     organization.full_clean()
@@ -231,10 +250,12 @@ def _check_grant(actor: Actor, organization: Organization, role: Role) -> None:
     """Administrators grant every role, managers the ones below their own."""
     if actor.is_system or role in grantable(actor, organization.pk):
         return
+    lack = policy.lack_of_role(actor, "organizations.add_membership", organization, Role.ADMIN)
     raise Forbidden(
         _("You cannot grant or change the role %(role)s.") % {"role": role.label},
         code="role_above_own",
-        hint=_("Needed: %(role)s.") % {"role": Role.ADMIN.label},
+        hint=lack.text,
+        params=lack.facts,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -19,15 +20,18 @@ from apps.core.operations import operation
 from apps.organizations import actions
 from apps.organizations.models import Membership, Organization
 
-LIMITS = ("max_users", "max_storage_gb", "max_gpu_hours_per_month")
+LIMITS = ("max_users", "max_storage_gb", "max_gpu_hours_per_month", "max_calls_per_minute")
 GIGABYTE = 10**9
 
 #: Organization id → bytes that an app keeps for it.
 StorageMeter = Callable[[UUID], int]
 #: (organization ids, begin, end) → GPU hours of each within that time, running work included.
 GpuMeter = Callable[[list[UUID], datetime, datetime], dict[UUID, float]]
+#: Organization id → API calls within the last minute; None while nobody counts.
+CallMeter = Callable[[UUID], float | None]
 _storage_meters: dict[str, StorageMeter] = {}
 _gpu_meters: dict[str, GpuMeter] = {}
+_call_meter: CallMeter | None = None
 
 
 def register_storage_meter(app: str, meter: StorageMeter) -> None:
@@ -38,23 +42,35 @@ def register_gpu_meter(app: str, meter: GpuMeter) -> None:
     _gpu_meters[app] = meter
 
 
+def register_call_meter(meter: CallMeter) -> None:
+    global _call_meter
+    _call_meter = meter
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One limit and what is used of it, in its unit. `forecast` is the use at the month's end if it goes on so."""
+    """One limit and what is used of it, in its unit. `forecast` is the use at the month's end if it goes on so.
+
+    `used` is None where it cannot be told at the moment; `is_default` says that the limit is the platform's, which
+    holds for every organization that has none of its own.
+    """
 
     name: str
     limit: float | None
-    used: float
+    used: float | None
     forecast: float | None = None
+    is_default: bool = False
 
     @property
     def left(self) -> float | None:
-        return None if self.limit is None else max(0.0, self.limit - self.used)
+        return None if self.limit is None or self.used is None else max(0.0, self.limit - self.used)
 
     @property
     def share(self) -> float | None:
         """0 to 1, or more when the limit was lowered below what is used."""
-        return None if self.limit is None else (self.used / self.limit if self.limit else 1.0)
+        if self.limit is None or self.used is None:
+            return None
+        return self.used / self.limit if self.limit else 1.0
 
 
 @operation("organizations.quota_change", permission="organizations.change_quota", on="organization")
@@ -83,15 +99,31 @@ def uses(organization: Organization) -> list[Use]:
         Use(
             "max_gpu_hours_per_month", organization.max_gpu_hours_per_month, hours, hours / passed if passed else None
         ),
+        Use(
+            "max_calls_per_minute",
+            calls_per_minute(organization.max_calls_per_minute),
+            _call_meter(organization.pk) if _call_meter else None,
+            is_default=organization.max_calls_per_minute is None,
+        ),
     ]
+
+
+def calls_per_minute(own: int | None) -> int:
+    """The limit of API calls that holds for an organization with this one of its own."""
+    return settings.RATE_LIMITS["organization"] if own is None else own
 
 
 def require_seat(organization_id: UUID) -> None:
     """Raises `Conflict` when no seat is left. The lock makes those who ask at once count one after the other."""
     organization = Organization.objects.select_for_update().get(pk=organization_id)
     limit = organization.max_users
-    if limit is not None and seats_taken(organization_id) >= limit:
+    if limit is not None and not has_seat(organization):
         raise exceeded("max_users", limit, _("The organization has no seat left (%(limit)s).") % {"limit": limit})
+
+
+def has_seat(organization: Organization) -> bool:
+    """Asked of an organization that is locked."""
+    return organization.max_users is None or seats_taken(organization.pk) < organization.max_users
 
 
 def require_storage(organization_id: UUID) -> None:
@@ -116,6 +148,15 @@ def require_stored(organization_id: UUID) -> None:
         message = _("This does not fit: the organization would keep %(stored)s of its %(limit)s GB.")
         shown = {"stored": f"{stored / GIGABYTE:.4g}", "limit": f"{limit:g}"}
         raise exceeded("max_storage_gb", limit, message % shown)
+
+
+def require_gpu_hours(organization_id: UUID) -> None:
+    """Raises `Conflict` when none is left this month: asked before something that wants GPUs is queued."""
+    left = gpu_hours_left([organization_id]).get(organization_id)
+    if left is not None and left <= 0:
+        limit = Organization.objects.values_list("max_gpu_hours_per_month", flat=True).get(pk=organization_id)
+        message = _("The organization's %(limit)s GPU hours of this month are used.") % {"limit": f"{limit:g}"}
+        raise exceeded("max_gpu_hours_per_month", limit or 0, message)
 
 
 def gpu_hours_left(organization_ids: list[UUID]) -> dict[UUID, float]:

@@ -91,6 +91,22 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
         return {**values.pop("job", {}), **values}
 
 
+class ForecastSerializer(serializers.Serializer[Any]):
+    """GPU hours that earlier trainings of the same trainer, task, model, length and number of GPUs took on the resource
+    group; null where there are none, for then nothing is known."""
+
+    gpus = serializers.IntegerField()
+    runs = serializers.IntegerField(help_text="Earlier trainings that the figures come from.")
+    same_dataset = serializers.BooleanField(help_text="They were on this dataset.")
+    low = serializers.FloatField(allow_null=True, help_text="The fewest.")
+    likely = serializers.FloatField(allow_null=True, help_text="The middle one.")
+    high = serializers.FloatField(allow_null=True, help_text="The most.")
+    left = serializers.FloatField(
+        allow_null=True, help_text="What the organization has left this month; null: no limit."
+    )
+    text = serializers.CharField()
+
+
 class SeriesSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     title = serializers.CharField()

@@ -24,6 +24,7 @@ from apps.jobs.services.lifecycle import job_resume, job_stop
 from apps.jobs.states import JobState
 from apps.training import selectors, services
 from apps.training.api import serializers
+from apps.training.forecast import Plan, forecast
 from apps.training.models import Checkpoint, TrainingJob
 
 PICTURES = ("image/png", "image/jpeg", "image/webp")
@@ -100,6 +101,13 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
     def start(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Fix the data as a snapshot and put the draft into the queue."""
         return self._answer(services.training_start(actor=request.actor, training=self.get_object()))
+
+    @extend_schema(responses=serializers.ForecastSerializer)
+    @action(detail=True)
+    def forecast(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """What it is likely to take of the month's GPU hours; `start` refuses only when none is left."""
+        found = forecast(request.actor, Plan.of(self.get_object()))
+        return Response(serializers.ForecastSerializer(found).data)
 
     @extend_schema(request=StopSerializer, responses=serializers.TrainingJobSerializer)
     @action(detail=True, methods=["post"])
