@@ -55,7 +55,8 @@ def _respond(scope: dict[str, Any], body: bytes, attempt_id: UUID, view: Callabl
     # Django's own listeners give the database connection back to the pool.
     request_started.send(sender=LauncherCalls, scope=scope)
     try:
-        found: Any = ASGIRequest(scope, io.BytesIO(body))
-        return RequestContextMiddleware(convert_exception_to_response(call))(found)
+        request: Any = ASGIRequest(scope, io.BytesIO(body))
+        guarded: Any = convert_exception_to_response(call)
+        return RequestContextMiddleware(guarded)(request)
     finally:
         request_finished.send(sender=LauncherCalls)

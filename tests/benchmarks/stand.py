@@ -22,6 +22,8 @@ from tests.resilience.support import Portal, until
 ROOT = Path(__file__).resolve().parents[2]
 #: MLflow's first start makes its tables, and imports for a long while on a busy machine.
 MLFLOW_SECONDS = 240.0
+#: What lists are filled with.
+TRAININGS_PER_PROJECT = 100
 
 
 @dataclass(frozen=True, slots=True)

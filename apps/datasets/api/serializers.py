@@ -3,7 +3,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.api.serializers import actor_of
+from apps.core.api.serializers import VisibleField
 from apps.datasets.defects import Defect, describe
 from apps.datasets.models import (
     TAG,
@@ -23,7 +23,7 @@ from apps.projects.models import Project
 
 
 class DatasetSerializer(serializers.ModelSerializer[Dataset]):
-    project_id = serializers.PrimaryKeyRelatedField(source="project", queryset=Project.objects.none())
+    project_id = VisibleField(source="project", queryset=Project.objects.none())
     organization_id = serializers.UUIDField(read_only=True)
     task = serializers.ChoiceField(choices=Task.choices, required=False)
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
@@ -65,7 +65,6 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
-        fields["project_id"].queryset = Project.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["project_id"].read_only = True
             fields["task"].read_only = True
