@@ -16,5 +16,5 @@ class VisibleField(serializers.PrimaryKeyRelatedField[Any]):
     """Names a row that the actor may view. The policy is asked when a row is named, not when rows are listed."""
 
     def get_queryset(self) -> Any:
-        declared: Any = self.queryset
+        declared: Any = vars(self)["queryset"]
         return declared.model.objects.visible(actor_of(self))
