@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor, Role
-from apps.core.policy import condition, rule
+from apps.core.policy import condition, holding, rule
 from apps.invitations.targets import targets
 
 
@@ -12,7 +12,7 @@ def _of_ones_own(actor: Actor) -> Q:
     """Every one of the organizations that the actor manages, and those to what the actor may invite to."""
     found = Q(organization_id__in=actor.organizations(Role.MANAGER))
     for target in targets():
-        rows = target.model._default_manager.filter(condition(actor, target.permission))
+        rows = target.model._default_manager.filter(holding(actor, target.permission))
         found |= Q(target_type=target.name, target_id__in=rows.values("pk"))
     return found & Q(organization_id__in=actor.organizations(Role.ENGINEER_I))
 

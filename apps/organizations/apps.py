@@ -20,12 +20,13 @@ class OrganizationsConfig(AppConfig):
 
         from apps.accounts.policies import register_visibility
         from apps.core.identity import register_lock_source, register_membership_source
-        from apps.core.policy import register_candidates
+        from apps.core.policy import register_candidates, register_closing
         from apps.organizations import actions, policies, receivers, selectors  # noqa: F401
 
         register_membership_source(selectors.active_memberships)
         register_lock_source(selectors.locked_organizations)
         register_candidates(selectors.candidates)
+        register_closing(selectors.is_closing)
         register_visibility(policies.colleagues)
         email_confirmed.connect(receivers.email_confirmed)
         for signal in (password_changed, password_set, password_reset):

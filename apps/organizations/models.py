@@ -20,6 +20,14 @@ class JoinPolicy(models.TextChoices):
     INVITATION = "invitation", _("By invitation only")
 
 
+class Closure(models.TextChoices):
+    """Whether an organization is on its way out."""
+
+    OPEN = "", _("Open")
+    CLOSING = "closing", _("Waiting for its deletion")  # looked at, changed no more; the deletion can be cancelled
+    ENDING = "ending", _("Being deleted")  # nobody belongs to it any more
+
+
 class Organization(Entity):
     """A company's division: the border that no data crosses."""
 
@@ -39,6 +47,11 @@ class Organization(Entity):
     )
     max_gpu_hours_per_month = models.FloatField(
         _("most GPU hours a month"), null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(1e9)]
+    )
+
+    # Written by the services of `departures` alone.
+    closure = models.CharField(
+        _("deletion"), max_length=10, choices=Closure.choices, default=Closure.OPEN, blank=True, editable=False
     )
 
     objects = OrganizationQuerySet.as_manager()

@@ -7,15 +7,22 @@ from uuid import UUID
 from django.db.models import Model, Q
 
 from apps.accounts.models import User
-from apps.core.identity import Role
-from apps.organizations.models import Membership
+from apps.core.identity import Memberships, Role
+from apps.organizations.models import Closure, Membership, Organization
 
 
-def active_memberships(user_id: UUID) -> dict[UUID, Role]:
-    """Organization id → role, oldest membership first, without those that demand a second factor which the person
-    does not have. One query."""
+def active_memberships(user_id: UUID) -> Memberships:
+    """Oldest membership first, without those that demand a second factor which the person does not have. One query."""
     rows = Membership.objects.active().filter(user_id=user_id).exclude_locked().order_by("created_at")
-    return {organization_id: Role(role) for organization_id, role in rows.values_list("organization_id", "role")}
+    found = list(rows.values_list("organization_id", "role", "organization__closure"))
+    closing = frozenset(organization_id for organization_id, _role, closure in found if closure)
+    return Memberships({organization_id: Role(role) for organization_id, role, _closure in found}, closing)
+
+
+def is_closing(obj: Model) -> bool:
+    """Whether the organization that the object is, or belongs to, waits for its deletion. One query."""
+    organization_id = obj.pk if isinstance(obj, Organization) else getattr(obj, "organization_id", None)
+    return Organization.objects.filter(pk=organization_id).exclude(closure=Closure.OPEN).exists()
 
 
 def locked_organizations(user_id: UUID) -> frozenset[UUID]:

@@ -27,12 +27,13 @@ def _organization(request: PortalRequest) -> Organization:
     return Organization.objects.get_visible(request.actor, pk=request.actor.organization_id)
 
 
-def _shown(request: PortalRequest, organization: Organization, tab: str) -> dict[str, Any]:
+def frame(request: PortalRequest, organization: Organization, tab: str) -> dict[str, Any]:
     """What every tab needs: the tabs, and which of the acts the policy allows."""
     tabs = [
         ("overview", _("Overview"), reverse("organizations:overview"), "layout-dashboard"),
         ("members", _("Members"), reverse("organizations:members"), "users"),
         ("settings", _("Settings"), reverse("organizations:change"), "settings"),
+        ("departure", _("Export and deletion"), reverse("departures:overview"), "package"),
     ]
     return {
         "own": organization,
@@ -53,7 +54,7 @@ def overview(request: PortalRequest) -> HttpResponse:
     return render(
         request,
         "organizations/overview.html",
-        _shown(request, organization, "overview") | {"uses": uses(organization)},
+        frame(request, organization, "overview") | {"uses": uses(organization)},
     )
 
 
@@ -63,7 +64,7 @@ def members(request: PortalRequest) -> HttpResponse:
     """Everybody, those who wait first; `?q=` searches names and addresses."""
     organization = _organization(request)
     rows = Membership.objects.visible(request.actor).filter(organization=organization).select_related("user")
-    context = _shown(request, organization, "members") | {
+    context = frame(request, organization, "members") | {
         "waiting": list(rows.filter(state=MembershipState.PENDING).order_by("pk")[:50]),
         "page": page_of(request, rows.exclude(state=MembershipState.PENDING).search(search_of(request))),
         "colors": COLORS,
@@ -91,7 +92,7 @@ def change(request: PortalRequest) -> HttpResponse:
             services.organization_change(actor=request.actor, organization=organization, **form.cleaned_data)
             messages.success(request, _("The organization was changed."))
             return redirect("organizations:change")
-    context = _shown(request, organization, "settings") | {"form": form}
+    context = frame(request, organization, "settings") | {"form": form}
     return render(request, "organizations/settings.html", context, status=422 if form.errors else 200)
 
 
@@ -161,7 +162,7 @@ def member_remove(request: PortalRequest, pk: str) -> HttpResponse:
             services.membership_remove(actor=request.actor, membership=membership, heir=form.cleaned_data["heir"])
             messages.success(request, _("The membership has ended."))
             return redirect("dashboard" if is_self else "organizations:members")
-    context = _shown(request, membership.organization, "members") | {
+    context = frame(request, membership.organization, "members") | {
         "membership": membership,
         "is_self": is_self,
         "belongings": belongings_of(membership),

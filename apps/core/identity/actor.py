@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from apps.core.entities.ids import uuid7
@@ -45,12 +45,19 @@ class KeyRefused(Exception):
         self.code = code
 
 
-MembershipSource = Callable[[Any], Mapping[UUID, Role]]
+class Memberships(NamedTuple):
+    """Where a person belongs: organization id → role, and which of these are closed, waiting for their deletion."""
+
+    roles: Mapping[UUID, Role]
+    closing: frozenset[UUID]
+
+
+MembershipSource = Callable[[Any], Memberships]
 _membership_source: MembershipSource | None = None
 
 
 def register_membership_source(source: MembershipSource) -> None:
-    """`source(user_id)` returns the active memberships, organization id → role. `organizations` registers it."""
+    """`source(user_id)` returns the active memberships. `organizations` registers it."""
     global _membership_source
     _membership_source = source
 
@@ -115,6 +122,8 @@ class Actor:
     # Organizations that the person belongs to, closed until they set up a second factor. Asked for only when the chosen
     # organization is none that the person may use: for the words of a refusal, never for a right.
     locked: frozenset[UUID] = frozenset()
+    # Those of the memberships whose organization waits for its deletion: looked at, and changed no more.
+    closing: frozenset[UUID] = frozenset()
     # The refresh tokens beside which the access token at hand was issued.
     family: UUID | None = None
     # Limited to the chosen organization (tokens, keys).
@@ -144,7 +153,8 @@ class Actor:
         """
         if key is not None:
             organization_id, narrow = key.organization_id, True
-        memberships = dict(_membership_source(user.pk)) if _membership_source else {}
+        held = _membership_source(user.pk) if _membership_source else Memberships({}, frozenset())
+        memberships = dict(held.roles)
         locked: frozenset[UUID] = frozenset()
         if _lock_source and (organization_id not in memberships if organization_id else not memberships):
             locked = _lock_source(user.pk)
@@ -161,6 +171,7 @@ class Actor:
             ip=ip,
             user_agent=user_agent[:300],
             locked=locked,
+            closing=held.closing.intersection(memberships),
             family=family,
             narrowed=narrow,
             key_id=key.key_id if key else None,
@@ -218,7 +229,8 @@ class Actor:
         assert self.user is not None
         key = key_of_id(self.key_id) if self.key_id else None
         if self.key_id and key is None:
-            return replace(self, memberships=MappingProxyType({}), scopes=frozenset(), missed=set())
+            nothing: Mapping[UUID, Role] = MappingProxyType({})
+            return replace(self, memberships=nothing, closing=frozenset(), scopes=frozenset(), missed=set())
         return Actor.of(
             self.user,
             organization_id=self.organization_id,
@@ -237,12 +249,20 @@ class Actor:
         return replace(
             self,
             memberships=MappingProxyType(own),
+            closing=self.closing.intersection(own),
             organization_id=organization_id,
             narrowed=True,
             key_id=self.key_id or uuid7(),
             scopes=None,
             missed=set(),
         )
+
+    def outside_closing(self) -> "Actor":
+        """The same person without the organizations that wait for their deletion."""
+        if not self.closing:
+            return self
+        open_ones = {key: role for key, role in self.memberships.items() if key not in self.closing}
+        return replace(self, memberships=MappingProxyType(open_ones), closing=frozenset())
 
     def without_scopes(self) -> "Actor":
         """The same person, asked what they hold themselves rather than what their key may do. The key's organization

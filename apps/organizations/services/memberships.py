@@ -42,7 +42,8 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
     """Acts on what a person asked for at sign-up, once the address is verified.
 
     A company and division that nobody has yet becomes an organization with this person as its administrator; an
-    existing one gets a pending membership without any right. Returns None where joining is by invitation only.
+    existing one gets a pending membership without any right. Returns None where joining is by invitation only, and
+    where the organization waits for its deletion.
     """
     user = User.objects.select_for_update().get(pk=user.pk)
     company, division = user.signup_company.strip(), user.signup_division.strip()
@@ -60,7 +61,7 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
             actor, actions.ORGANIZATION_CREATED, organization, organization_id=organization.pk, after={"admin": name}
         )
         return membership
-    if found.join_policy == JoinPolicy.INVITATION:
+    if found.join_policy == JoinPolicy.INVITATION or found.closure:
         auditing.record(actor, actions.MEMBERSHIP_REQUESTED, None, organization_id=found.pk, name=name)
         return None
     membership, _created = Membership.objects.get_or_create(
