@@ -8,9 +8,13 @@ class AuditConfig(AppConfig):
     verbose_name = _("Audit")
 
     def ready(self) -> None:
+        from apps.departures.contributions import register_contribution, register_forgetting
         from apps.audit import actions, policies, services
         from apps.core.auditing import register_sink
+        from apps.audit.departing import CONTRIBUTION, forget_organization, forget_person
 
         assert actions
         assert policies
         register_sink(services.store)
+        register_contribution("audit", CONTRIBUTION)
+        register_forgetting(person=forget_person, organization=forget_organization)

@@ -8,6 +8,7 @@ class TrainingConfig(AppConfig):
     verbose_name = _("Training")
 
     def ready(self) -> None:
+        from apps.departures.contributions import register_contribution
         from apps.datasets.selectors import register_usage
         from apps.experiments.points import register_points_source
         from apps.jobs.kinds import register_kind
@@ -18,6 +19,7 @@ class TrainingConfig(AppConfig):
         from apps.training.mirror import points_of_run
         from apps.training.selectors import uses_of_dataset
         from apps.training.sharing import TRAINING_JOB, jobs_granted
+        from apps.training.departing import CONTRIBUTION
 
         assert actions and policies
         register_kind(TRAINING)
@@ -25,3 +27,4 @@ class TrainingConfig(AppConfig):
         shares.register_kind(TRAINING_JOB)
         register_points_source(points_of_run)
         register_usage(uses_of_dataset)
+        register_contribution("training", CONTRIBUTION)

@@ -43,6 +43,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("modelyard.api_urls")),
     *_portal("accounts", "profile/"),
     *_portal("organizations", "organization/"),
+    *_portal("departures", ""),
     *_portal("apikeys", "api-keys/"),
     *_portal("invitations", ""),
     *_portal("projects", "projects/"),
