@@ -8,12 +8,12 @@ class ApiKeysConfig(AppConfig):
     verbose_name = _("API keys")
 
     def ready(self) -> None:
-        from apps.departures.contributions import register_contribution
         from apps.apikeys import actions, policies, selectors  # noqa: F401
+        from apps.apikeys.departing import CONTRIBUTION
         from apps.apikeys.services import keys
         from apps.core.identity import register_key_source
+        from apps.departures.contributions import register_contribution
         from apps.organizations.services.handing_over import Belongings, register_belongings
-        from apps.apikeys.departing import CONTRIBUTION
 
         register_key_source(by_secret=keys.grant_of_secret, by_id=selectors.grant_of_id)
         # Keys stand for a person: nobody takes them over.

@@ -8,10 +8,10 @@ class AuditConfig(AppConfig):
     verbose_name = _("Audit")
 
     def ready(self) -> None:
-        from apps.departures.contributions import register_contribution, register_forgetting
         from apps.audit import actions, policies, services
-        from apps.core.auditing import register_sink
         from apps.audit.departing import CONTRIBUTION, forget_organization, forget_person
+        from apps.core.auditing import register_sink
+        from apps.departures.contributions import register_contribution, register_forgetting
 
         assert actions
         assert policies

@@ -20,9 +20,7 @@ SYSTEM = "deletion"
 def _log(actor: Actor, organization_id: UUID) -> Iterator[bytes]:
     """As the export of the organization's log: noted as one, and signed at its head."""
     scope = Scope("organization", organization_id=organization_id)
-    yield from export_lines(
-        export_begin(actor=actor, scope=scope, filter=EventFilter(), format=Format.JSONL)
-    )
+    yield from export_lines(export_begin(actor=actor, scope=scope, filter=EventFilter(), format=Format.JSONL))
 
 
 def _head(actor: Actor, organization_id: UUID) -> Iterator[bytes]:

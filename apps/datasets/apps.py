@@ -8,13 +8,13 @@ class DatasetsConfig(AppConfig):
     verbose_name = _("Datasets")
 
     def ready(self) -> None:
-        from apps.departures.contributions import register_contribution
         from apps.datasets import actions, policies, selectors
+        from apps.datasets.departing import CONTRIBUTION
         from apps.datasets.sharing import DATASET, INVITATIONS
+        from apps.departures.contributions import register_contribution
         from apps.invitations.targets import register_target
         from apps.organizations.services.quotas import register_storage_meter
         from apps.shares.kinds import register_kind
-        from apps.datasets.departing import CONTRIBUTION
 
         assert actions and policies
         register_storage_meter("datasets", selectors.stored_bytes)

@@ -155,9 +155,7 @@ class OrganizationDeletion(Entity):
     )
     # Emptied with the deletion.
     reason = models.TextField(_("reason"), blank=True, validators=[MaxLengthValidator(REASON_CHARACTERS)])
-    state = models.CharField(
-        _("state"), max_length=10, choices=DeletionState.choices, default=DeletionState.SCHEDULED
-    )
+    state = models.CharField(_("state"), max_length=10, choices=DeletionState.choices, default=DeletionState.SCHEDULED)
     due_at = models.DateTimeField(_("due"))
     begun_at = models.DateTimeField(_("begun"), null=True)
     ended_at = models.DateTimeField(_("cancelled or finished"), null=True)

@@ -13,9 +13,7 @@ def view_organizationexport(actor: Actor) -> Q:
     return Q(organization_id__in=actor.organizations(Role.ADMIN))
 
 
-@rule(
-    "departures.add_organizationexport", on="organizations.Organization", needs=_("administrator"), closing=True
-)
+@rule("departures.add_organizationexport", on="organizations.Organization", needs=_("administrator"), closing=True)
 def add_organizationexport(actor: Actor) -> Q:
     """In the grace before a deletion too: that is when it is wanted."""
     return Q(pk__in=actor.organizations(Role.ADMIN))

@@ -60,7 +60,9 @@ def export(request: PortalRequest) -> HttpResponse:
     policy.require(request.actor, "departures.add_organizationexport", organization)
     with error_messages(request):
         services.export_request(actor=request.actor, organization=organization)
-        messages.success(request, _("The export is being written. It is listed here, and a mail tells when it is ready."))
+        messages.success(
+            request, _("The export is being written. It is listed here, and a mail tells when it is ready.")
+        )
     return redirect("departures:overview")
 
 

@@ -10,9 +10,9 @@ class EvaluationConfig(AppConfig):
     def ready(self) -> None:
         from apps.departures.contributions import register_contribution
         from apps.evaluation import actions, policies
+        from apps.evaluation.departing import CONTRIBUTION
         from apps.evaluation.kind import INFERENCE
         from apps.jobs.kinds import register_kind
-        from apps.evaluation.departing import CONTRIBUTION
 
         assert actions and policies
         register_kind(INFERENCE)

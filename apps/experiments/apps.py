@@ -10,6 +10,7 @@ class ExperimentsConfig(AppConfig):
     def ready(self) -> None:
         from apps.departures.contributions import register_contribution
         from apps.experiments import actions, policies  # noqa: F401
-        from apps.experiments.services import mirror  # noqa: F401
         from apps.experiments.departing import CONTRIBUTION
+        from apps.experiments.services import mirror  # noqa: F401
+
         register_contribution("experiments", CONTRIBUTION)

@@ -10,10 +10,10 @@ class InvitationsConfig(AppConfig):
     def ready(self) -> None:
         from apps.departures.contributions import register_contribution
         from apps.invitations import actions, policies
+        from apps.invitations.departing import CONTRIBUTION
         from apps.invitations.services import mailing
         from apps.invitations.services.organizations import ORGANIZATION
         from apps.invitations.targets import register_target
-        from apps.invitations.departing import CONTRIBUTION
 
         assert actions and policies and mailing
         register_target(ORGANIZATION)

@@ -10,9 +10,9 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from apps.departures.contributions import register_contribution
         from apps.jobs import actions, policies, reasons, selectors
+        from apps.jobs.departing import CONTRIBUTION
         from apps.organizations.services.quotas import register_gpu_meter, register_storage_meter
         from apps.projects.selectors import register_work
-        from apps.jobs.departing import CONTRIBUTION
 
         assert actions and policies and reasons
         register_storage_meter("jobs", selectors.stored_bytes)

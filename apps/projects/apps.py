@@ -8,13 +8,13 @@ class ProjectsConfig(AppConfig):
     verbose_name = _("Projects")
 
     def ready(self) -> None:
-        from apps.departures.contributions import register_contribution
         from apps.core.policy import register_narrowing
+        from apps.departures.contributions import register_contribution
         from apps.invitations.targets import register_target
         from apps.organizations.services.handing_over import Belongings, register_belongings
         from apps.projects import actions, narrowing, policies, services
-        from apps.projects.inviting import INVITATIONS
         from apps.projects.departing import CONTRIBUTION
+        from apps.projects.inviting import INVITATIONS
 
         assert actions and policies
         register_belongings("projects", Belongings(services.sole_ownerships, services.member_release))

@@ -8,18 +8,18 @@ class TrainingConfig(AppConfig):
     verbose_name = _("Training")
 
     def ready(self) -> None:
-        from apps.departures.contributions import register_contribution
         from apps.datasets.selectors import register_usage
+        from apps.departures.contributions import register_contribution
         from apps.experiments.points import register_points_source
         from apps.jobs.kinds import register_kind
         from apps.jobs.policies import register_grants
         from apps.shares import kinds as shares
         from apps.training import actions, policies
+        from apps.training.departing import CONTRIBUTION
         from apps.training.kind import TRAINING
         from apps.training.mirror import points_of_run
         from apps.training.selectors import uses_of_dataset
         from apps.training.sharing import TRAINING_JOB, jobs_granted
-        from apps.training.departing import CONTRIBUTION
 
         assert actions and policies
         register_kind(TRAINING)

@@ -75,7 +75,10 @@ def tables_with(text: str) -> set[str]:
         tables = [name for name in connection.introspection.table_names(cursor) if not name.startswith("pg_")]
         found = set()
         for name in tables:
-            cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {connection.ops.quote_name(name)} row WHERE row::text LIKE %s)", [f"%{text}%"])
+            cursor.execute(
+                f"SELECT EXISTS (SELECT 1 FROM {connection.ops.quote_name(name)} row WHERE row::text LIKE %s)",
+                [f"%{text}%"],
+            )
             if cursor.fetchone()[0]:
                 found.add(name)
     return found

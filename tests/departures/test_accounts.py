@@ -80,7 +80,10 @@ def test_it_needs_the_password_and_the_address(cast: Cast, change: dict[str, str
 
 
 def test_guessing_the_password_is_paused_as_at_sign_in(cast: Cast) -> None:
-    codes = [cast.viewer.rest.delete("/me", body(cast.viewer, password=f"guess {number}")).status_code for number in range(7)]
+    codes = [
+        cast.viewer.rest.delete("/me", body(cast.viewer, password=f"guess {number}")).status_code
+        for number in range(7)
+    ]
     assert codes[:4] == [400] * 4 and codes[-1] == 429
     assert cast.viewer.rest.delete("/me", body(cast.viewer)).status_code == 429
 
@@ -90,7 +93,10 @@ def test_an_api_key_deletes_nobody(cast: Cast) -> None:
     actor = Actor.of(key.owner, organization_id=key.organization_id)
     with pytest.raises(Forbidden):
         services.account_delete(
-            actor=replace(actor, scopes=frozenset({"projects.view_project"})), user=key.owner, email=key.owner.email, heirs={}
+            actor=replace(actor, scopes=frozenset({"projects.view_project"})),
+            user=key.owner,
+            email=key.owner.email,
+            heirs={},
         )
 
 
@@ -216,7 +222,11 @@ def test_the_admin_erases_schedules_and_cancels_by_its_forms(cast: Cast) -> None
     assert organization.closure == "closing"
     page = client.get(f"{base}/organizationdeletion/").content.decode()
     assert str(organization) in page
-    pk = page.split('name="_selected_action" value="')[1].split('"')[0] if 'name="_selected_action" value="' in page else ""
+    pk = (
+        page.split('name="_selected_action" value="')[1].split('"')[0]
+        if 'name="_selected_action" value="' in page
+        else ""
+    )
     assert pk, "the list has a line to choose"
     client.post(f"{base}/organizationdeletion/", {"action": "cancel", "_selected_action": [pk]})
     organization.refresh_from_db()

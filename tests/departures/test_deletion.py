@@ -389,9 +389,7 @@ def test_of_cancelling_and_the_end_at_once_one_comes_first_and_is_whole(trial: i
     )
     OrganizationDeletion.objects.filter(pk=deletion.pk).update(due_at=timezone.now())
     admin = Actor.of(admin.user)
-    at_once(
-        lambda: services.deletion_cancel(actor=admin, deletion=deletion), lambda: purging.purge(deletion.pk)
-    )
+    at_once(lambda: services.deletion_cancel(actor=admin, deletion=deletion), lambda: purging.purge(deletion.pk))
     deletion.refresh_from_db()
     there = Organization.objects.filter(pk=organization.pk).first()
     if deletion.state == DeletionState.CANCELLED:

@@ -68,7 +68,13 @@ def test_nothing_of_another_organization_and_no_secret_is_in_it(cast: Cast) -> N
     content = b"".join(archive.read(name) for name in archive.namelist()).decode()
     digests = list(ApiKeySecret.objects.values_list("digest", flat=True))
     assert digests, "there is a key to leak"
-    for secret in (*digests, cast.admin.user.password, stranger.email, str(stranger.pk), str(cast.stranger.organization_id)):
+    for secret in (
+        *digests,
+        cast.admin.user.password,
+        stranger.email,
+        str(stranger.pk),
+        str(cast.stranger.organization_id),
+    ):
         assert secret not in content
 
 
@@ -77,7 +83,16 @@ def test_the_one_file_verifier_accepts_the_audit_log_of_the_export_offline(cast:
     _export, archive = exported(cast)
     archive.extractall(tmp_path)
     folder = tmp_path / "audit"
-    command = [sys.executable, "-I", "verify_audit_export.py", "audit.jsonl", "--head", "head.json", "--key", public_key()]
+    command = [
+        sys.executable,
+        "-I",
+        "verify_audit_export.py",
+        "audit.jsonl",
+        "--head",
+        "head.json",
+        "--key",
+        public_key(),
+    ]
     done = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     # And finds what somebody took out of it.

@@ -4,7 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.departures.models import REASON_CHARACTERS, DeletionState, ExportState, OrganizationDeletion, OrganizationExport
+from apps.departures.models import (
+    REASON_CHARACTERS,
+    DeletionState,
+    ExportState,
+    OrganizationDeletion,
+    OrganizationExport,
+)
 
 
 class ExportSerializer(serializers.ModelSerializer[OrganizationExport]):

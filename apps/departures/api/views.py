@@ -34,9 +34,7 @@ def _organization(request: ApiRequest, organization_id: UUID) -> Organization:
 
 
 @extend_schema_view(list=extend_schema(parameters=[ORGANIZATION]), retrieve=extend_schema(parameters=[ORGANIZATION]))
-class ExportViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[OrganizationExport]
-):
+class ExportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[OrganizationExport]):
     """Exports of a whole organization; for its administrators."""
 
     request: ApiRequest
@@ -105,9 +103,7 @@ class DeletionView(APIView):
         organization = _organization(request, organization_id)
         form = serializers.ScheduleSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        deletion = services.deletion_schedule(
-            actor=request.actor, organization=organization, **form.validated_data
-        )
+        deletion = services.deletion_schedule(actor=request.actor, organization=organization, **form.validated_data)
         return Response(serializers.DeletionSerializer(deletion).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
@@ -131,9 +127,7 @@ class MeView(ProfileView):
 
     schema = BodyOnDelete()
 
-    @extend_schema(
-        request=serializers.AccountDeletionSerializer, responses={204: DONE}, operation_id="me_destroy"
-    )
+    @extend_schema(request=serializers.AccountDeletionSerializer, responses={204: DONE}, operation_id="me_destroy")
     def delete(self, request: ApiRequest) -> Response:
         """Delete one's own account, for good. Refused to the last administrator of an organization (`last_admin`)."""
         assert request.user.is_authenticated
@@ -156,7 +150,6 @@ class MeView(ProfileView):
             return super().get_throttles()
         self.throttle_scope = "sign_in"
         return [ScopedRateThrottle()]
-
 
 
 def _uuid(text: str) -> UUID:

@@ -153,9 +153,7 @@ def deletion_begin(*, actor: Actor, deletion: OrganizationDeletion) -> Organizat
     if organization is None or not due:
         raise Conflict(_("This deletion is not due."), code="deletion_not_due", params={"state": deletion.state})
     ended, _counts = Membership.objects.filter(organization=organization).delete()
-    deletion.change(
-        state=DeletionState.ENDING, begun_at=timezone.now(), removed={Membership._meta.label: ended}
-    )
+    deletion.change(state=DeletionState.ENDING, begun_at=timezone.now(), removed={Membership._meta.label: ended})
     organization.change(closure=Closure.ENDING)
     auditing.record(actor, actions.DELETION_BEGUN, organization, organization_id=organization.pk)
     return deletion

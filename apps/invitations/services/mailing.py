@@ -70,4 +70,3 @@ def _mail(invitation: Invitation, token: str) -> EmailMultiAlternatives:
     )
     mail.attach_alternative(render_to_string(f"{folder}_message.html", context), "text/html")
     return mail
-
