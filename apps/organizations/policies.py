@@ -37,11 +37,10 @@ def change_membership(actor: Actor) -> Q:
     return Q(organization_id__in=actor.organizations(Role.MANAGER))
 
 
-@rule("organizations.delete_membership", on="organizations.Membership", needs=_("manager"), closing=True)
+@rule("organizations.delete_membership", on="organizations.Membership", needs=_("manager"))
 def delete_membership(actor: Actor) -> Q:
     """One's own: everybody may leave, at any time."""
-    managed = actor.outside_closing().organizations(Role.MANAGER)
-    return Q(user_id=actor.user_id) | Q(organization_id__in=managed)
+    return Q(user_id=actor.user_id) | Q(organization_id__in=actor.organizations(Role.MANAGER))
 
 
 @rule("organizations.change_quota", on="organizations.Organization", needs=_("platform administrator"))

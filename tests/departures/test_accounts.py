@@ -58,6 +58,7 @@ def test_the_activity_forgets_the_person_and_still_verifies(cast: Cast) -> None:
     person = cast.editor
     project = cast.sample("project")
     person.rest.patch("/me", {"language": "ko"})
+    assert cast.owner.user.project_memberships.get().role == "owner"
     ProjectMembership.objects.filter(user=person.user, project=project).update(role="owner")
     person.rest.patch(f"/projects/{project.pk}", {"name": "What stays"})
     services.account_delete(actor=person.actor, user=person.user, email=person.user.email, heirs={})

@@ -23,6 +23,7 @@ from apps.core.storage.keys import blob_key
 from apps.core.testing import Cast
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import Blob
+from apps.datasets.services import snapshot_create
 from apps.departures import services
 from apps.departures.contributions import removals
 from apps.departures.models import DeletionState, OrganizationDeletion
@@ -197,13 +198,13 @@ def test_nothing_of_it_is_left_anywhere_but_the_sealed_chain(cast: Cast) -> None
 def test_people_whose_only_one_it_was_have_none_and_can_sign_in(cast: Cast) -> None:
     client = cast.member.portal
     assert client.get("/projects/").status_code == 200
-    token = cast.member.rest
+    token, admin = cast.member.rest, cast.admin.rest
     purged(cast)
     assert Actor.of(cast.member.user).memberships == {}
     page = client.get("/projects/")
     assert page.status_code == 200 and b"You belong to no organization yet." in page.content
     assert token.get("/projects").json()["results"] == []
-    assert cast.admin.rest.get(f"/organizations/{cast.sample('organization').pk}").status_code == 404
+    assert admin.get(f"/organizations/{cast.sample('organization').pk}").status_code == 404
 
 
 def test_the_chain_verifies_and_nobody_reads_it(cast: Cast) -> None:
@@ -214,7 +215,7 @@ def test_the_chain_verifies_and_nobody_reads_it(cast: Cast) -> None:
     purged(cast)
     audit.seal()
     found = verify(organization.pk)
-    assert found.is_sound and found.heads == 1 and found.events > 3
+    assert found.is_sound and found.heads == 1 and found.events == 3
     for row in readable(AuditEvent.objects.filter(organization_id=organization.pk)):
         assert "A secret plan" not in str(row) and row.actor_name == "(erased)"
     (event,) = AuditEvent.objects.filter(action="organization.deleted")
@@ -240,8 +241,8 @@ def test_another_organization_with_the_same_bytes_keeps_every_one(cast: Cast) ->
         content = storage().read(blob_key(theirs.organization_id, digest))
         assert sha256(content).hexdigest() == digest
         assert storage().size(blob_key(mine.organization_id, digest)) is None
-    snapshot = cast.owner.rest.post(f"/datasets/{theirs.pk}/snapshots", {"tag": "after"})
-    assert snapshot.status_code in {200, 201}
+    actor = Actor.of(cast.owner.user, organization_id=theirs.organization_id)
+    assert snapshot_create(actor=actor, dataset=theirs, tag="after").counts["images"] > 0
 
 
 def _rows_of(table: str, organization_id: Any) -> int:

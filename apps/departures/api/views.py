@@ -109,7 +109,7 @@ class DeletionView(APIView):
     @extend_schema(
         parameters=[ORGANIZATION],
         request=None,
-        responses=serializers.DeletionSerializer,
+        responses={200: serializers.DeletionSerializer},
         operation_id="organizations_deletion_destroy",
     )
     def delete(self, request: ApiRequest, organization_id: UUID) -> Response:

@@ -45,7 +45,7 @@ def account_delete(*, actor: Actor, user: User, email: str, heirs: Mapping[UUID,
     if email.strip().lower() != user.email:
         message = _("This is not the address of your account.")
         raise Invalid(_("The input is not valid."), code="email_differs", fields={"email": [message]})
-    _leave(actor, user, _chosen(user, heirs))
+    _leave(user, _chosen(user, heirs))
     PersonErasure.objects.create(person_id=user.pk)
     target = auditing.Mention("accounts.user", str(user.pk), "")
     auditing.record(actor, actions.ACCOUNT_DELETED, None, about=[target])
@@ -58,14 +58,14 @@ def person_erase(*, actor: Actor, user: User, reason: str) -> PersonErasure:
     reason = required_reason(reason)
     if actor.user_id == user.pk:
         raise Forbidden(_("Another administrator has to do this."))
-    _leave(actor, user, _oldest_administrators(user))
+    _leave(user, _oldest_administrators(user))
     target = auditing.Mention("accounts.user", str(user.pk), "")
     auditing.record(actor, actions.PERSON_ERASED, None, about=[target], params={"reason": reason})
     return PersonErasure.objects.create(person_id=user.pk, erased_by=actor.user, reason=reason)
 
 
-def _leave(actor: Actor, user: User, heirs: Heirs) -> None:
-    """Out of every organization, signed out everywhere, and forgotten."""
+def _leave(user: User, heirs: Heirs) -> None:
+    """Out of every organization, those that wait for their deletion too, signed out everywhere, and forgotten."""
     person_id = user.pk
     user = User.objects.select_for_update().get(pk=person_id)
     # Of two administrators who leave at once, one comes first, and the other is the last.
@@ -76,7 +76,7 @@ def _leave(actor: Actor, user: User, heirs: Heirs) -> None:
     _check_heirs(leavings, heirs)
     for leaving in leavings:
         heir = heirs.get(leaving.organization.pk) if leaving.belongings else None
-        membership_remove(actor=actor, membership=leaving.membership, heir=heir)
+        membership_remove(actor=Actor.system("departures"), membership=leaving.membership, heir=heir)
     end_everything(user)
     subjects = [found for app in contributions() if app.erase is not None for found in app.erase(user)]
     # By a queryset: the row in hand keeps its id, which the audit events name.
