@@ -96,7 +96,8 @@ class OrganizationDeletionAdmin(PolicyAdmin):
         return form
 
     def get_queryset(self, request: PortalRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).with_names()
+        rows: Any = super().get_queryset(request)
+        return rows.with_names()
 
     @admin.display(description=_("organization"))
     def shown_organization(self, deletion: Any) -> str:

@@ -12,6 +12,8 @@ from apps.organizations.services.handing_over import belongings_of
 
 def scheduled_deletion(actor: Actor, organization_id: UUID | None) -> OrganizationDeletion | None:
     """The one whose grace runs, if the actor may know of it."""
+    if organization_id is None:
+        return None
     rows = OrganizationDeletion.objects.visible(actor).scheduled().select_related("requested_by")
     return rows.filter(organization_id=organization_id).first()
 

@@ -117,6 +117,7 @@ def account(request: PortalRequest) -> HttpResponse:
 def _deleted(request: PortalRequest, form: AccountDeletionForm) -> bool:
     """Whether the account is gone; otherwise the form says why not."""
     assert request.user.is_authenticated
+    done = False
     with form_errors(form):
         if "password" in form.fields:
             prove(request, request.user, form.cleaned_data["password"])
@@ -124,5 +125,5 @@ def _deleted(request: PortalRequest, form: AccountDeletionForm) -> bool:
         services.account_delete(actor=request.actor, user=request.user, email=email, heirs=form.heirs)
         request.session.flush()
         messages.success(request, _("Your account was deleted."))
-        return True
-    return False
+        done = True
+    return done

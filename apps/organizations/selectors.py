@@ -21,7 +21,7 @@ def active_memberships(user_id: UUID) -> Memberships:
 
 def is_closing(obj: Model) -> bool:
     """Whether the organization that the object is, or belongs to, waits for its deletion. One query."""
-    organization_id = obj.pk if isinstance(obj, Organization) else getattr(obj, "organization_id", None)
+    organization_id: Any = obj.pk if isinstance(obj, Organization) else getattr(obj, "organization_id", None)
     return Organization.objects.filter(pk=organization_id).exclude(closure=Closure.OPEN).exists()
 
 
