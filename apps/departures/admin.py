@@ -156,7 +156,7 @@ class PersonErasureAdmin(PolicyAdmin):
     def get_form(self, request: PortalRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
         if obj is None:
-            rows = User.objects.permitted(request.actor, "departures.erase_user").exclude(pk=request.user.pk)
+            rows = User.objects.permitted(request.actor, "departures.add_personerasure").exclude(pk=request.user.pk)
             field = form.base_fields["person"] = copy.deepcopy(form.base_fields["person"])
             field.queryset = rows.order_by("email")
             field.label_from_instance = lambda user: f"{user.name} · {user.email}"

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
@@ -25,7 +26,7 @@ class DeletionForm(forms.Form):
 
     def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["name"].help_text = _("Type it to confirm: %(name)s") % {"name": name}
+        self.fields["name"].help_text = escape(_("Type it to confirm: %(name)s") % {"name": name})
         self.fields["name"].widget.attrs["autocomplete"] = "off"
 
 
@@ -58,7 +59,7 @@ class AccountDeletionForm(forms.Form):
             label=_("Successor in %(organization)s") % {"organization": organization},
             queryset=people.order_by("name"),
             empty_label=_("Choose a person"),
-            help_text=_("Takes over: %(names)s") % {"names": ", ".join(leaving.belongings)},
+            help_text=escape(_("Takes over: %(names)s") % {"names": ", ".join(leaving.belongings)}),
         )
 
     @property

@@ -45,7 +45,7 @@ def view_personerasure(actor: Actor) -> Q:
     return NOBODY
 
 
-@rule("departures.erase_user", on="accounts.User", needs=_("platform administrator"))
-def erase_user(actor: Actor) -> Q:
+@rule("departures.add_personerasure", on="accounts.User", needs=_("platform administrator"))
+def add_personerasure(actor: Actor) -> Q:
     """Somebody else's account. One's own everybody deletes (`account_delete`)."""
     return NOBODY

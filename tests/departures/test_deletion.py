@@ -61,6 +61,18 @@ def test_it_needs_the_name_and_a_reason(cast: Cast) -> None:
     assert not OrganizationDeletion.objects.exists()
 
 
+def test_the_name_may_be_typed_without_the_point_that_no_keyboard_has(cast: Cast) -> None:
+    organization = cast.sample("organization")
+    Organization.objects.filter(pk=organization.pk).update(company="Hanbit", division="Vision")
+    with pytest.raises(Invalid):
+        services.deletion_schedule(
+            actor=cast.admin.actor, organization=organization, name="Hanbit", reason="It closes"
+        )
+    services.deletion_schedule(
+        actor=cast.admin.actor, organization=organization, name=" hanbit vision", reason="It closes"
+    )
+
+
 def test_every_administrator_gets_a_mail_with_the_day_the_reason_and_who(cast: Cast, settings: Any) -> None:
     settings.ORGANIZATION_DELETION_GRACE_DAYS = 5
     other = MembershipFactory(organization=cast.sample("organization"), role=Role.ADMIN, user__language="ko").user

@@ -51,7 +51,7 @@ def account_delete(*, actor: Actor, user: User, email: str, heirs: Mapping[UUID,
     auditing.record(actor, actions.ACCOUNT_DELETED, None, about=[target])
 
 
-@operation("departures.person_erase", permission="departures.erase_user", on="user")
+@operation("departures.person_erase", permission="departures.add_personerasure", on="user")
 def person_erase(*, actor: Actor, user: User, reason: str) -> PersonErasure:
     """Deletes somebody's account, for platform administrators. What nobody else answers for goes to the administrator
     of the organization who has been there longest."""

@@ -29,7 +29,8 @@ def deletion_schedule(*, actor: Actor, organization: Organization, name: str, re
     if organization.closure != Closure.OPEN:
         raise Conflict(_("The deletion of this organization is scheduled already."), code="deletion_scheduled")
     reason = required_reason(reason)
-    if name.strip() != str(organization):
+    typed = _letters(name)
+    if name.strip() != str(organization) and (not typed or typed != _letters(str(organization))):
         message = _("This is not the organization's name: %(name)s.") % {"name": organization}
         raise Invalid(_("The input is not valid."), code="name_differs", fields={"name": [message]})
     deletion = OrganizationDeletion.objects.create(
@@ -74,6 +75,11 @@ def deletion_cancel(*, actor: Actor, deletion: OrganizationDeletion) -> Organiza
 def administrators(organization: Organization) -> QuerySet[User]:
     rows = Membership.objects.active().filter(organization=organization, role=Role.ADMIN)
     return User.objects.filter(pk__in=rows.values("user_id")).order_by("pk")
+
+
+def _letters(name: str) -> str:
+    """A name as people type it: neither case nor the point between company and division matters."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
 def required_reason(reason: str) -> str:

@@ -28,8 +28,11 @@ log = logging.getLogger(__name__)
 
 TASK = "departures.export"
 KIND = "modelyard.organization.export"
-# A worker that has not given a sign of life for so long is dead; another one begins anew.
-SILENT_AFTER = timedelta(minutes=2)
+# A hint that has not been followed for so long was lost.
+LOST_AFTER = timedelta(minutes=2)
+# A worker that has not given a sign of life for so long is dead; another one begins anew. The end of a large file on its
+# way to a bucket is one call without any.
+SILENT_AFTER = timedelta(minutes=10)
 HEARTBEAT = timedelta(seconds=2)
 MOST_ATTEMPTS = 3
 
@@ -79,9 +82,9 @@ class Superseded(Exception):
 
 def exports_waiting() -> int:
     """Writes the exports whose hint was lost or whose worker died; returns how many."""
-    silent = timezone.now() - SILENT_AFTER
-    rows = OrganizationExport.objects.filter(state=ExportState.WAITING, created_at__lt=silent)
-    rows |= OrganizationExport.objects.filter(state=ExportState.RUNNING, heartbeat_at__lt=silent)
+    now = timezone.now()
+    rows = OrganizationExport.objects.filter(state=ExportState.WAITING, created_at__lt=now - LOST_AFTER)
+    rows |= OrganizationExport.objects.filter(state=ExportState.RUNNING, heartbeat_at__lt=now - SILENT_AFTER)
     found = list(rows.order_by("pk").values_list("pk", flat=True))
     for pk in found:
         export_run(pk)
