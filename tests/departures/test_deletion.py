@@ -126,6 +126,9 @@ def test_while_it_waits_everything_is_seen_and_nothing_changes(cast: Cast) -> No
     assert page.status_code == 200 and b"This organization is deleted on" in page.content
     assert b"Read why" in page.content and b"Export or cancel" not in page.content
     assert b"Export or cancel" in cast.admin.portal.get("/").content
+    for person in (owner, cast.admin):
+        for path in ("/", "/projects/"):
+            assert b"New project" not in person.portal.get(path).content, path
 
 
 def test_other_organizations_of_the_same_people_stay_open(cast: Cast) -> None:
