@@ -83,7 +83,7 @@ def test_every_administrator_gets_a_mail_with_the_day_the_reason_and_who(cast: C
     letters = {letter.to[0]: letter for letter in mail.outbox}
     assert set(letters) == {cast.admin.user.email, other.email}
     text = letters[cast.admin.user.email].body
-    assert cast.admin.user.name in text and "The company closes" in text and f"{deletion.due_at:%Y-%m-%d}" in text
+    assert cast.admin.user.name in text and "The company closes" in text and f"{timezone.localtime(deletion.due_at):%Y-%m-%d}" in text
     assert "is to be deleted" not in letters[other.email].subject
     services.deletion_cancel(actor=cast.admin.actor, deletion=deletion)
     deliver_waiting()
