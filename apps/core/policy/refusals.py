@@ -14,7 +14,16 @@ from django.utils.translation import gettext as _
 
 from apps.core.errors import Forbidden, NotAuthenticated, NotFound
 from apps.core.identity import Actor, Role
-from apps.core.policy.rules import allows, containers, names, require_scope, rule_of, view_of
+from apps.core.policy.rules import (
+    allows,
+    allows_if_open,
+    containers,
+    names,
+    organization_closing,
+    require_scope,
+    rule_of,
+    view_of,
+)
 
 MOST_NAMED = 3
 # Of the people asked whether they can give a role; pages show three.
@@ -98,6 +107,9 @@ def lack_of(actor: Actor, permission: str, obj: Model) -> Lack:
         return Lack(permission, needs)
     holder, row = place
     organization_id = getattr(row, "organization_id", None) or row.pk
+    if organization_id in actor.closing and not rule_of(permission).closing:
+        # No role would be enough now, and nobody can give one.
+        return Lack(permission, obstacle=organization_closing().message)
     role = _enough(actor, permission, obj, organization_id)
     if role is None:
         obstacle = holder.obstacle(row)
@@ -121,6 +133,8 @@ def require(actor: Actor, permission: str, obj: Model) -> None:
     is_seen = view in names() and allows(actor, view, obj)
     if is_seen:
         require_scope(actor, permission)
+        if actor.closing and allows_if_open(actor, permission, obj):
+            raise organization_closing()
     if permission == view or not is_seen:
         raise NotFound()
     lack = lack_of(actor, permission, obj)
