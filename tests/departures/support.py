@@ -28,6 +28,7 @@ SAMPLES = (
     *("training-job", "stopped-training", "checkpoint", "artifact", "experiment", "trashed-experiment"),
     *("run", "inference-job", "resource-group", "node", "organization-export", "apikeys.EndpointUsage"),
     *("share", "group-share", "training-share", "training-group-share"),
+    *("connection", "provider-account", "vouched-session"),
 )
 
 

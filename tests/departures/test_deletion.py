@@ -35,6 +35,7 @@ from apps.jobs.states import JobState
 from apps.organizations import services as organizations
 from apps.organizations.models import Closure, Membership, Organization
 from apps.projects import services as projects
+from apps.singlesignon import services as singlesignon
 from tests.departures.support import furnished, objects_with, purged, scheduled, tables_with
 from tests.factories.datasets import DatasetFactory, published, shapes
 from tests.factories.organizations import MembershipFactory, OrganizationFactory
@@ -103,7 +104,7 @@ def test_a_mail_that_comes_late_says_nothing_that_is_over(cast: Cast) -> None:
 
 def test_while_it_waits_everything_is_seen_and_nothing_changes(cast: Cast) -> None:
     project, owner = cast.sample("project"), cast.owner
-    applicant = cast.sample("pending-membership")
+    applicant, connection = cast.sample("pending-membership"), cast.sample("connection")
     scheduled(cast)
     refusals = [
         lambda: projects.project_change(actor=owner.actor, project=project, name="Late"),
@@ -119,6 +120,14 @@ def test_while_it_waits_everything_is_seen_and_nothing_changes(cast: Cast) -> No
         lambda: invitation_create(
             actor=cast.admin.actor, target=project.organization, email="late@example.com", role="guest"
         ),
+        lambda: organizations.quota_change(
+            actor=cast.platform.actor, organization=project.organization, max_calls_per_minute=9
+        ),
+        lambda: organizations.organization_change(
+            actor=cast.admin.actor, organization=project.organization, join_policy="invitation"
+        ),
+        lambda: singlesignon.connection_change(actor=cast.admin.actor, connection=connection, is_enabled=False),
+        lambda: singlesignon.connection_remove(actor=cast.platform.actor, connection=connection),
     ]
     for refusal in refusals:
         with pytest.raises(Conflict) as caught:

@@ -31,7 +31,7 @@ from apps.departures.bundles import Bundle, Member, Pieces, json_lines
 from apps.departures.contributions import Contribution, Part, contributions, register_contribution
 from apps.departures.models import ExportState, OrganizationExport
 from apps.departures.services import exports
-from apps.organizations.models import Membership, Organization
+from apps.organizations.models import JoinPolicy, Membership, Organization
 from tests.departures.support import exported, furnished, lines
 from tests.factories.departures import OrganizationExportFactory
 from tests.factories.organizations import MembershipFactory, OrganizationFactory
@@ -59,6 +59,26 @@ def test_every_list_holds_the_organizations_own_and_every_line_the_documented_fi
     shares = lines(archive, "shares")
     assert {bool(row["user_id"]) for row in shares} == {True, False}
     assert manifest["organization"]["id"] == str(cast.sample("organization").pk)
+
+
+def test_it_says_how_people_join_and_sign_in_and_never_the_clients_secret(cast: Cast) -> None:
+    organization = cast.sample("organization")
+    Organization.objects.filter(pk=organization.pk).update(
+        join_policy=JoinPolicy.DOMAIN, join_domains=["acme.example"], max_calls_per_minute=70
+    )
+    account = cast.sample("provider-account")
+    connection = cast.sample("connection")
+    _export, archive = exported(cast)
+    (shown,) = lines(archive, "organization")
+    assert (shown["join_policy"], shown["join_domains"], shown["join_role"]) == ("domain", ["acme.example"], "guest")
+    assert lines(archive, "quotas")[0]["max_calls_per_minute"] == 70
+    (single_sign_on,) = lines(archive, "single-sign-on")
+    assert single_sign_on["short_name"] == connection.short_name
+    assert single_sign_on["domains"] == [domain.name for domain in connection.domains.all()]
+    (joined,) = lines(archive, "single-sign-on-accounts")
+    assert (joined["user_id"], joined["subject"]) == (str(cast.member.user.pk), account.uid)
+    content = b"".join(archive.read(name) for name in archive.namelist()).decode()
+    assert connection.secret not in content and connection.client_secret not in content
 
 
 def test_nothing_of_another_organization_and_no_secret_is_in_it(cast: Cast) -> None:
@@ -232,7 +252,7 @@ def test_every_app_that_keeps_something_of_an_organization_contributes() -> None
     named = {part.name for found in contributions() for part in found.parts}
     assert named == {
         *("organization", "quotas", "people", "invitations", "projects", "project-members", "shares", "api-keys"),
-        *("datasets", "snapshots", "trainings", "checkpoints"),
+        *("datasets", "snapshots", "trainings", "checkpoints", "single-sign-on", "single-sign-on-accounts"),
     }
 
 

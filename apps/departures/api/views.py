@@ -21,7 +21,7 @@ from apps.departures import services
 from apps.departures.api import serializers
 from apps.departures.models import OrganizationExport
 from apps.departures.selectors import scheduled_deletion
-from apps.departures.services.accounts import prove
+from apps.departures.services.accounts import prove, require_own_proof
 from apps.organizations.api.views import MeView as ProfileView
 from apps.organizations.models import Organization
 
@@ -133,6 +133,7 @@ class MeView(ProfileView):
         assert request.user.is_authenticated
         form = serializers.AccountDeletionSerializer(data=request.data)
         form.is_valid(raise_exception=True)
+        require_own_proof(request.actor)
         prove(request._request, request.user, form.validated_data["password"])
         services.account_delete(
             actor=request.actor,

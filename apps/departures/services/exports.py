@@ -26,7 +26,6 @@ from apps.organizations.models import Organization
 
 log = logging.getLogger(__name__)
 
-TASK = "departures.export"
 KIND = "modelyard.organization.export"
 # A hint that has not been followed for so long was lost.
 LOST_AFTER = timedelta(minutes=2)
@@ -48,7 +47,7 @@ def export_request(*, actor: Actor, organization: Organization) -> OrganizationE
             hint=_("It is listed here when it is ready."),
         )
     export = OrganizationExport.objects.create(organization=organization, requested_by=actor.user)
-    hint_on_commit(TASK, export.pk, queue="io")
+    hint_on_commit("departures.export", export.pk, queue="io")
     auditing.record(actor, actions.EXPORT_REQUESTED, organization, organization_id=organization.pk, about=[export])
     return export
 

@@ -23,7 +23,6 @@ from apps.departures.contributions import Removal, contributions, forgetting, re
 from apps.departures.models import DeletionState, OrganizationDeletion
 from apps.organizations.models import Closure, Membership, Organization
 
-TASK = "departures.purge"
 SYSTEM = "deletion"
 # Rows, or objects of the store, that one step takes away.
 BATCH = 1000
@@ -85,7 +84,7 @@ def _go_on(deletion: OrganizationDeletion) -> bool:
 
 
 def _hand_over() -> bool:
-    send_hint(TASK, queue="io")
+    send_hint("departures.purge", queue="io")
     return False
 
 
