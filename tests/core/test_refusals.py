@@ -192,6 +192,10 @@ def test_what_waits_for_its_deletion_is_not_said_to_lack_a_role(cast: Cast) -> N
         with pytest.raises(Conflict) as caught:
             policy.require(cast.owner.actor, permission, project)
         assert caught.value.code == "organization_closing", permission
+    for name in ("training-job", "project-member", "connection"):
+        row = cast.sample(name)
+        with pytest.raises(Conflict):
+            policy.require_open(cast.platform.actor, f"{row._meta.app_label}.change_{row._meta.model_name}", row)
     may = policy.lack_of(cast.manager.actor, "departures.add_organizationexport", project.organization)
     assert (may.role, may.text) == (Role.ADMIN, "Needed: administrator.")
 

@@ -9,7 +9,7 @@ from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from apps.core.entities import Trashable
-from apps.core.errors import Conflict, Forbidden
+from apps.core.errors import Forbidden
 from apps.core.identity import Actor
 
 Condition = Callable[[Actor], Q]
@@ -49,7 +49,6 @@ _rules: dict[str, Rule] = {}
 _containers: dict[str, str] = {}
 _candidates: Callable[[Model], Iterable[Any]] | None = None
 _narrowing: Callable[[Actor, Rule], Q] | None = None
-_closing: Callable[[Model], bool] | None = None
 
 
 def rule(
@@ -134,28 +133,6 @@ def allows(actor: Actor, permission: str, obj: Model) -> bool:
 def allows_if_open(actor: Actor, permission: str, obj: Model) -> bool:
     """The same, for an organization that waits for its deletion as if it did not."""
     return _rows(permission, obj).filter(condition_if_open(actor, permission)).exists()
-
-
-def require_open(actor: Actor, permission: str, obj: Model) -> None:
-    """Raises `Conflict` for a platform administrator, whom no rule is asked for, where the object's organization waits
-    for its deletion and the permission does not hold then."""
-    if actor.is_platform_admin and not rule_of(permission).closing and _closing is not None and _closing(obj):
-        raise organization_closing()
-
-
-def organization_closing() -> Conflict:
-    """The refusal of a change in an organization that waits for its deletion."""
-    return Conflict(
-        _("The organization waits for its deletion: nothing in it changes any more."),
-        code="organization_closing",
-        hint=_("One of its administrators can cancel the deletion."),
-    )
-
-
-def register_closing(source: Callable[[Model], bool]) -> None:
-    """`source(obj)`: whether the object's organization waits for its deletion; `organizations` registers it."""
-    global _closing
-    _closing = source
 
 
 def require_scope(actor: Actor, permission: str) -> None:
