@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor, Role
-from apps.core.policy import condition, lies_in, rule, through
+from apps.core.policy import condition_if_open, lies_in, rule, through
 from apps.datasets.models import Visibility
 from apps.datasets.sharing import DATASET
 from apps.projects.models import Project
@@ -50,7 +50,7 @@ def use_dataset(actor: Actor) -> Q:
 @rule("datasets.add_dataset", on="projects.Project", needs=_("engineer of the organization and editor of the project"))
 def add_dataset(actor: Actor) -> Q:
     engineers = Q(organization_id__in=actor.organizations(Role.ENGINEER_I))
-    return engineers & condition(actor, "projects.contribute_project")
+    return engineers & condition_if_open(actor, "projects.contribute_project")
 
 
 @rule("datasets.change_dataset", on="datasets.Dataset", needs=_("editor of the project"))

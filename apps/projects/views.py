@@ -62,7 +62,7 @@ def project_list(request: PortalRequest) -> HttpResponse:
         "search": search,
         "in_archive": in_archive,
         "has_archive": in_archive or rows.archived(True).exists(),
-        "may_add": request.actor.organization_id is not None,
+        "may_add": request.actor.organization_id not in {None, *request.actor.closing},
         "has_trash": trash.filter(organization=request.actor.organization_id).exists(),
     }
     return render(request, "projects/list.html", context)

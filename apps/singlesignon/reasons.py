@@ -49,6 +49,7 @@ REASONS: dict[str, tuple[Any, Any]] = {
     "password_only": (_("This account signs in with its password only."), PASSWORD),
     "membership_suspended": (_("Your membership is suspended."), ADMINISTRATOR),
     "no_seat": (_("The organization has no seat left."), ADMINISTRATOR),
+    "organization_closing": (_("The organization waits for its deletion and takes nobody in."), ADMINISTRATOR),
     "switched_off": (_("Single sign-on of this organization is switched off."), PASSWORD),
 }
 assert REASONS.keys() >= set(CODES)

@@ -9,11 +9,13 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.datasets.selectors import register_usage
+        from apps.departures.contributions import register_contribution
         from apps.experiments.points import register_points_source
         from apps.jobs.kinds import register_kind
         from apps.jobs.policies import register_grants
         from apps.shares import kinds as shares
         from apps.training import actions, policies
+        from apps.training.departing import CONTRIBUTION
         from apps.training.kind import TRAINING
         from apps.training.mirror import points_of_run
         from apps.training.selectors import uses_of_dataset
@@ -25,3 +27,4 @@ class TrainingConfig(AppConfig):
         shares.register_kind(TRAINING_JOB)
         register_points_source(points_of_run)
         register_usage(uses_of_dataset)
+        register_contribution("training", CONTRIBUTION)

@@ -44,6 +44,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *_portal("accounts", "profile/"),
     *_portal("organizations", "organization/"),
     *_portal("singlesignon", ""),
+    *_portal("departures", ""),
     *_portal("apikeys", "api-keys/"),
     *_portal("invitations", ""),
     *_portal("projects", "projects/"),

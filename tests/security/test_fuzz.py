@@ -66,6 +66,7 @@ FOREIGN = (Persona.STRANGER, Persona.ANONYMOUS)
 INSIDERS = {
     "api_keys_partial_update": Persona.OWNER,
     "api_keys_rotate_create": Persona.OWNER,
+    "me_destroy": Persona.VIEWER,
     "organizations_quotas_partial_update": Persona.PLATFORM,
     "sessions_destroy": Persona.OWNER,
 }
@@ -161,8 +162,10 @@ RIGHT: dict[str, Value | None] = {
     "inference-jobs/config": lambda cast, person: "{}",
     "inference-jobs/files": lambda cast, person: [PNG],
     "inference_jobs_create/training_job_id": None,
+    "me_destroy/heirs": None,
     "issuer": lambda cast, person: NOWHERE,
     "organization_id": sampled("organization"),
+    "organizations_deletion_create/name": lambda cast, person: str(cast.sample("organization")),
     "password": lambda cast, person: PASSWORD,
     "project_id": sampled("project"),
     "refresh": refresh_token,

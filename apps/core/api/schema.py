@@ -33,6 +33,19 @@ class ModelyardSchema(AutoSchema):
         return [parts[2]] if len(parts) > 2 else ["api"]
 
 
+class BodyOnDelete(ModelyardSchema):
+    """For views whose DELETE takes a body, which is otherwise taken for one without."""
+
+    def _get_request_body(self, direction: str = "request") -> Any:
+        if self.method != "DELETE":
+            return super()._get_request_body(direction)
+        self.method = "POST"
+        try:
+            return super()._get_request_body(direction)
+        finally:
+            self.method = "DELETE"
+
+
 class AccessTokenScheme(OpenApiAuthenticationExtension):
     target_class = "apps.core.api.authentication.AccessTokenAuthentication"
     name = "accessToken"

@@ -61,6 +61,7 @@ def operation(
                     _refuse_keys(actor)
                 if permission is not None and on is not None:
                     policy.require(actor, permission, kwargs[on])  # type: ignore[arg-type]
+                    policy.require_open(actor, permission, kwargs[on])  # type: ignore[arg-type]
                 # The key was asked for this operation; what it does by the way is done as its owner.
                 kwargs["actor"] = actor = actor.without_scopes()
                 result = function(*args, **kwargs)

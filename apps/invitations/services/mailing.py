@@ -1,7 +1,6 @@
 """The invitation's mail. Delivered from the outbox; the link's token is made here and is stored as a digest only."""
 
 import secrets
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.utils import timezone, translation
 from apps.accounts.models import User
 from apps.core import outbox
 from apps.core.operations import ingest
+from apps.core.portal.addresses import portal_url
 from apps.invitations.models import Invitation
 from apps.invitations.selectors import described, digest
 from apps.invitations.services.sending import MAIL_TOPIC
@@ -60,7 +60,7 @@ def _language(invitation: Invitation) -> str:
 def _mail(invitation: Invitation, token: str) -> EmailMultiAlternatives:
     shown = described([invitation])[0]
     path = reverse("invitations:invite", args=[token])
-    context = {"invitation": invitation, "shown": shown, "url": f"{_portal_url()}{path}"}
+    context = {"invitation": invitation, "shown": shown, "url": f"{portal_url()}{path}"}
     folder = "invitations/email/invitation"
     subject = " ".join(render_to_string(f"{folder}_subject.txt", context).split())
     mail = EmailMultiAlternatives(
@@ -70,11 +70,3 @@ def _mail(invitation: Invitation, token: str) -> EmailMultiAlternatives:
     )
     mail.attach_alternative(render_to_string(f"{folder}_message.html", context), "text/html")
     return mail
-
-
-def _portal_url() -> str:
-    """The address that people use: `PUBLIC_URL`, else the one that the portal wrote down when it started."""
-    if settings.PUBLIC_URL:
-        return str(settings.PUBLIC_URL).rstrip("/")
-    file = Path(str(settings.JOBS["portal_file"]))
-    return file.read_text().strip().rstrip("/") if file.exists() else "http://localhost:8000"

@@ -45,7 +45,7 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
 
     A company and division that nobody has yet becomes an organization with this person as its administrator. In an
     existing one the person is a member at once where its domains let them in and a seat is left, and waits without any
-    right elsewhere. Returns None where joining is by invitation only.
+    right elsewhere. Returns None where joining is by invitation only, and where the organization waits for its deletion.
     """
     # Others may add memberships of the person meanwhile; the organization is locked after the person.
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -64,7 +64,7 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
             actor, actions.ORGANIZATION_CREATED, organization, organization_id=organization.pk, after={"admin": name}
         )
         return membership
-    if found.join_policy == JoinPolicy.INVITATION:
+    if found.join_policy == JoinPolicy.INVITATION or found.closure:
         auditing.record(actor, actions.MEMBERSHIP_REQUESTED, None, organization_id=found.pk, name=name)
         return None
     domain = domain_by_which(found, user)

@@ -57,10 +57,12 @@ def account_of(*, actor: Actor, connection: Connection, identity: Identity) -> S
 def _person_admit(*, actor: Actor, connection: Connection, identity: Identity) -> SocialAccount:
     """The first sign-in, or the first one after the person was taken out of the organization: then they wait for
     approval, whatever the connection says of new people."""
-    Organization.objects.select_for_update().get(pk=connection.organization_id)
+    organization = Organization.objects.select_for_update().get(pk=connection.organization_id)
     connection = Connection.objects.select_related("organization").get(pk=connection.pk)
     if not connection.is_enabled:
         raise Refused("switched_off")
+    if organization.closure:
+        raise Refused("organization_closing")
     account = accounts_of(connection).filter(uid=identity.subject).select_related("user").first()
     was_here = account is not None
     if account is None:
