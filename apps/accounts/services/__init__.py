@@ -1,6 +1,6 @@
 """Writes on people and on what proves who they are."""
 
-from apps.accounts.services import factors, lockout, sessions
+from apps.accounts.services import factors, lockout, sessions, verification
 from apps.accounts.services.factors import factor_note
 from apps.accounts.services.lockout import sign_in_paused_note
 from apps.accounts.services.people import PROFILE_FIELDS, profile_update, user_create
@@ -18,4 +18,5 @@ __all__ = [
     "sign_in_end",
     "sign_in_paused_note",
     "user_create",
+    "verification",
 ]
