@@ -16,7 +16,7 @@ from apps.core import outbox
 
 TOPIC = "accounts.sign_in_refused"
 # A link that was mailed a moment ago is still good.
-EVERY_SECONDS = 300
+EVERY_SECONDS = 600
 
 REFUSED = _("Address or password is wrong, or the address is not verified.")
 REFUSED_HINT = _(
