@@ -5,8 +5,14 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import RefreshToken, User
-from apps.accounts.services import PROFILE_FIELDS, profile_update, sessions_end_all
-from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.accounts.services import (
+    PROFILE_FIELDS,
+    profile_update,
+    sessions_end_all,
+    user_deactivate,
+    user_reactivate,
+)
+from apps.core.admin import PolicyAdmin, PolicyInline, with_reason
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 
@@ -25,17 +31,39 @@ class UserAdmin(PolicyAdmin):
     readonly_fields = ("id", "email", "is_active", "is_staff", "is_superuser", "last_login", "created_at")
     fields = (*PROFILE_FIELDS, *readonly_fields)
     inlines = (RefreshTokenInline,)
-    actions = ("end_sessions",)
+    actions = ("end_sessions", "deactivate", "reactivate")
 
     @admin.action(description=_("Sign the chosen people out everywhere"))
+    @with_reason
     def end_sessions(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        self._each(request, rows, sessions_end_all, _("%(name)s is signed out everywhere."))
+
+    @admin.action(description=_("Disable the chosen accounts"))
+    @with_reason
+    def deactivate(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        self._each(request, rows, user_deactivate, _("The account of %(name)s is disabled."))
+
+    @admin.action(description=_("Enable the chosen accounts"))
+    @with_reason
+    def reactivate(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        self._each(request, rows, user_reactivate, _("The account of %(name)s is enabled."))
+
+    def get_actions(self, request: PortalRequest) -> Any:
+        """Accounts belong to the installation: an organization's own staff suspends memberships."""
+        found = super().get_actions(request)
+        if not request.actor.is_platform_admin:
+            for name in self.actions:
+                found.pop(name, None)
+        return found
+
+    def _each(self, request: PortalRequest, rows: QuerySet[Any], operation: Any, done: Any) -> None:
         for user in rows:
             try:
-                sessions_end_all(actor=request.actor, user=user)
+                operation(actor=request.actor, user=user)
             except DomainError as error:
-                messages.error(request, f"{user}: {error.message}")
+                messages.error(request, f"{user}: {error.message} {error.hint}".strip())
             else:
-                messages.success(request, _("%(name)s is signed out everywhere.") % {"name": user})
+                messages.success(request, done % {"name": user})
 
     def has_add_permission(self, request: PortalRequest) -> bool:
         return False

@@ -65,6 +65,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "time",
         "shown_action",
         "sentence",
+        "shown_because",
         "actor_role",
         "shown_door",
         "request_id",
@@ -102,6 +103,10 @@ class AuditEventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("sentence"))
     def sentence(self, event: AuditEvent) -> str:
         return _shown(event).sentence
+
+    @admin.display(description=_("reason"))
+    def shown_because(self, event: AuditEvent) -> Any:
+        return _shown(event).params.get("because", "–")
 
     @admin.display(description=_("before"))
     def shown_before(self, event: AuditEvent) -> Any:

@@ -108,6 +108,9 @@ class JobConsumer(AsyncWebsocketConsumer):
         except Close as refusal:
             await self.close(refusal.code)
             return
+        except Exception:  # noqa: BLE001 - whatever it is, it is logged and the page comes back
+            await self._cannot_ask()
+            return
         self._watch = asyncio.create_task(self._recheck())
 
     async def disconnect(self, code: int) -> None:
@@ -128,7 +131,12 @@ class JobConsumer(AsyncWebsocketConsumer):
         if not isinstance(frame, dict) or frame.get("type") != "ping":
             await self.close(4400)
             return
-        await self._send({"type": "pong", "event_seq": await database_sync_to_async(self._event_seq)()})
+        try:
+            event_seq = await database_sync_to_async(self._event_seq)()
+        except Exception:  # noqa: BLE001 - as above
+            await self._cannot_ask()
+            return
+        await self._send({"type": "pong", "event_seq": event_seq})
 
     async def job_hint(self, message: dict[str, Any]) -> None:
         """A hint from the job's group: sent at once after a quiet while, else merged with the next ones."""
@@ -165,10 +173,14 @@ class JobConsumer(AsyncWebsocketConsumer):
             except Close:
                 await self.close(4403)
                 return
-            except Exception:  # a right that cannot be asked for is none; the page comes back by itself
-                log.exception("the right to see job %s could not be asked", self.job_id)
-                await self.close(CANNOT_ASK)
+            except Exception:  # noqa: BLE001 - as above
+                await self._cannot_ask()
                 return
+
+    async def _cannot_ask(self) -> None:
+        """While an exception is handled: a right that cannot be asked for is none; the page comes back by itself."""
+        log.exception("job %s could not be asked for", self.scope["url_route"]["kwargs"]["pk"])
+        await self.close(CANNOT_ASK)
 
     def _reader(self) -> Reader:
         """What the answer about rights depends on: sockets that agree in it are of one reader."""

@@ -2,11 +2,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.html import format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.core.admin import PolicyAdmin, PolicyInline, with_reason
 from apps.core.errors import DomainError
 from apps.core.identity import Role
 from apps.core.identity.requests import PortalRequest
@@ -26,7 +28,8 @@ class OrganizationAdmin(PolicyAdmin):
     list_display = ("company", "division", "require_mfa", *LIMITS, "created_at")
     list_filter = ("join_policy", "require_mfa")
     search_fields = ("company", "division")
-    readonly_fields = ("id", "created_at", "updated_at", "version")
+    reasoned = LIMITS
+    readonly_fields = ("shown_members", "id", "created_at", "updated_at", "version")
     fields = (
         "company",
         "division",
@@ -38,6 +41,14 @@ class OrganizationAdmin(PolicyAdmin):
         *readonly_fields,
     )
     inlines = (MembershipInline,)
+
+    @admin.display(description=_("members"))
+    def shown_members(self, organization: Organization) -> str:
+        """Where all of them are listed, searched and filtered, and where many are invited at once."""
+        listed = f"{reverse('admin:organizations_membership_changelist')}?organization__id__exact={organization.pk}"
+        invite = f"{reverse('invitations:create')}?type=organization&id={organization.pk}"
+        links = [(listed, _("All members")), (invite, _("Invite, also by CSV"))]
+        return format_html_join(" · ", '<a class="text-link" href="{}">{}</a>', links)
 
     def has_add_permission(self, request: PortalRequest) -> bool:
         return False
@@ -78,6 +89,8 @@ class MembershipAdmin(PolicyAdmin):
     search_fields = ("user__name", "user__email", "organization__company")
     readonly_fields = ("state", "created_at")
     fields = ("organization", "user", "role", *readonly_fields)
+    autocomplete_fields = ("organization", "user")
+    reasoned = ("role",)
 
     actions = ("approve_members", "suspend_members", "reinstate_members")
 
@@ -89,6 +102,7 @@ class MembershipAdmin(PolicyAdmin):
         self._each(request, rows, services.membership_approve)
 
     @admin.action(description=_("Suspend the chosen members"))
+    @with_reason
     def suspend_members(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
         self._each(request, rows, services.membership_suspend)
 

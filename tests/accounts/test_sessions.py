@@ -158,20 +158,23 @@ def test_nobody_else_ends_a_persons_sign_ins(cast: Cast) -> None:
 def test_the_platforms_staff_signs_a_person_out_everywhere(cast: Cast) -> None:
     user = cast.owner.user
     client, pair = browser(user), program(user)
-    body = {"action": "end_sessions", "_selected_action": [str(user.pk)]}
+    body = {"action": "end_sessions", "_selected_action": [str(user.pk)], "reason": "In wrong hands"}
     assert cast.platform.portal.post("/admin/accounts/user/", body).status_code == 302
     assert not is_in(client)
     assert RestClient(pair["access"]).get("/me").status_code == 401
     assert refreshed(pair["refresh"]).status_code == 401
     event = AuditEvent.objects.get(action="account.sessions_revoked")
-    assert (event.actor_id, readable([event])[0].params) == (cast.platform.user.pk, {"count": 2})
+    assert (event.actor_id, readable([event])[0].params) == (
+        cast.platform.user.pk,
+        {"count": 2, "because": "In wrong hands"},
+    )
 
 
 def test_staff_of_an_organization_signs_nobody_out(cast: Cast) -> None:
     client = browser(cast.owner.user)
     cast.admin.user.is_staff = True
     cast.admin.user.save(update_fields=["is_staff"])
-    body = {"action": "end_sessions", "_selected_action": [str(cast.owner.user.pk)]}
+    body = {"action": "end_sessions", "_selected_action": [str(cast.owner.user.pk)], "reason": "None"}
     cast.admin.portal.post("/admin/accounts/user/", body)
     assert is_in(client)
 

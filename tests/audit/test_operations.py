@@ -127,7 +127,8 @@ def test_a_selection_deleted_in_the_admin_is_one_event_that_names_each(cast: Cas
     keys = [str(row.pk) for row in (*made, foreign)]
     before = outermost()
     cast.platform.portal.post(
-        "/admin/projects/project/", {"action": "delete_selected", "_selected_action": keys, "post": "yes"}
+        "/admin/projects/project/",
+        {"action": "delete_selected", "_selected_action": keys, "post": "yes", "reason": "a test"},
     )
     events = AuditEvent.objects.filter(action="selection.deleted")
     assert outermost() == before + 2, "one for each organization"

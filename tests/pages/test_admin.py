@@ -11,7 +11,9 @@ from django.utils import timezone, translation
 from django.utils.functional import Promise
 
 from apps.accounts.models import RefreshToken
+from apps.core.admin import PolicyInline
 from tests.factories.jobs import JobFactory
+from tests.factories.organizations import MembershipFactory
 
 HANGUL = re.compile(r"[가-힣]")
 
@@ -128,3 +130,42 @@ def test_every_field_has_a_name_that_can_be_translated():
         if not field.primary_key and not isinstance(field.verbose_name, Promise)
     ]
     assert named == []
+
+
+def test_what_hangs_on_an_object_is_shown_page_by_page(cast):
+    """Thirty members are two pages; a number that is none asks for the first."""
+    organization = cast.sample("organization")
+    MembershipFactory.create_batch(30, organization=organization)
+    path = f"/admin/organizations/organization/{organization.pk}/change/"
+    shown = {}
+    for asked in ("1", "2", "3", "0", "²", "-1", "9" * 40, "x"):
+        response = cast.platform.portal.get(path, {"memberships-page": asked})
+        (inline,) = response.context["inline_admin_formsets"]
+        shown[asked] = [form.original.pk for form in inline if form.original]
+    newest = list(organization.memberships.order_by("-pk").values_list("pk", flat=True))
+    assert (shown["1"], shown["2"]) == (newest[:25], newest[25:])
+    assert all(shown[asked] == newest[:25] for asked in ("0", "²", "9" * 40, "x"))
+
+
+def test_every_inline_has_pages():
+    inlines = [inline for shown in admin.site._registry.values() for inline in shown.inlines]
+    assert inlines
+    assert [inline for inline in inlines if not (issubclass(inline, PolicyInline) and inline.per_page)] == []
+
+
+def test_an_organization_leads_to_all_of_its_members_and_to_inviting_many(cast):
+    organization = cast.sample("organization")
+    text = cast.platform.portal.get(f"/admin/organizations/organization/{organization.pk}/change/").content.decode()
+    listed = f"/admin/organizations/membership/?organization__id__exact={organization.pk}"
+    invite = f"/invitations/new/?type=organization&amp;id={organization.pk}"
+    assert f'href="{listed}"' in text and f'href="{invite}"' in text
+    assert cast.platform.portal.get(listed).status_code == 200
+    assert 'name="bulk-file"' in cast.platform.portal.get(invite.replace("&amp;", "&")).content.decode()
+
+
+def test_a_member_is_looked_for_and_not_picked_from_a_list_of_everybody(cast):
+    text = cast.platform.portal.get("/admin/organizations/membership/add/").content.decode()
+    assert cast.owner.user.name not in text
+    query = "app_label=organizations&model_name=membership&field_name=user"
+    found = cast.platform.portal.get(f"/admin/autocomplete/?{query}&term={cast.owner.user.email}").json()["results"]
+    assert [row["id"] for row in found] == [str(cast.owner.user.pk)]

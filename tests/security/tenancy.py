@@ -271,6 +271,8 @@ OPERATIONS: dict[str, Row] = {
     "accounts.sign_in_end": Row(HIDDEN),
     "accounts.sign_in_paused_note": Row(CHECKED, why=ITSELF),
     "accounts.user_create": Row(CHECKED, why="tests/accounts/test_people.py: platform administrators only"),
+    "accounts.user_deactivate": Row(CHECKED, why="tests/accounts/test_people.py: platform administrators only"),
+    "accounts.user_reactivate": Row(CHECKED, why="tests/accounts/test_people.py: platform administrators only"),
     "audit.check_begin": Row(CHECKED, why=ITSELF),
     "audit.check_end": Row(CHECKED, why=ITSELF),
     "audit.check_request": Row(

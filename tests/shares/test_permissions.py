@@ -52,7 +52,7 @@ class TestShares(PermissionMatrix):
     bodies = {
         "POST /shares": new_share,
         "PATCH /shares/{share}": {"level": "manage"},
-        "POST /admin/datasets/datasetusershare/{share}/delete/": {"post": "yes"},
+        "POST /admin/datasets/datasetusershare/{share}/delete/": {"post": "yes", "reason": "a test"},
     }
     portal = """
                                                                      owner editor viewer member manager admin guest stranger anonymous platform

@@ -9,7 +9,7 @@ from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from apps.accounts.models import User
+from apps.accounts.models import RefreshToken, User
 from apps.apikeys.models import ApiKey
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
@@ -24,13 +24,16 @@ from apps.singlesignon.models import Admission, Connection
 from tests.accounts.conftest import App, app_of, clock  # noqa: F401
 from tests.departures.support import purged, scheduled
 from tests.factories.accounts import PASSWORD, UserFactory
+from tests.factories.invitations import invitation_to
 from tests.factories.organizations import MembershipFactory
+from tests.factories.projects import ProjectFactory
 from tests.factories.singlesignon import CLIENT_SECRET
 from tests.security.report import CREDENTIALS
 from tests.singlesignon.provider import FakeProvider, Journey
 
 pytestmark = pytest.mark.security(CREDENTIALS, "single sign-on")
 EMAIL = "kim@acme.example"
+LINK = "a-token-of-forty-three-characters-0123456789"
 
 
 def events(action: str) -> list[AuditEvent]:
@@ -305,6 +308,35 @@ def test_it_ends_no_account(journey: Journey, connection: Connection) -> None:
     password.post("/account/login/", {"login": EMAIL, "password": PASSWORD})
     assert password.post("/profile/delete/", body)["Location"] == "/account/login/"
     assert not User.objects.filter(email=EMAIL).exists() and not SocialAccount.objects.exists()
+
+
+@pytest.mark.parametrize("door", ["page", "REST"])
+def test_it_joins_no_other_organization_by_an_invitation(journey: Journey, connection: Connection, door: str) -> None:
+    admit(connection)
+    journey.sign_in()
+    inviter = MembershipFactory(role=Role.ADMIN)
+    invited = {"role": "guest", "token": LINK, "email": EMAIL, "invited_by": inviter.user}
+    invitation_to(inviter.organization, "organization", **invited)
+    if door == "page":
+        answer = journey.client.post(f"/invite/{LINK}/accept/", follow=True)
+        assert "another organization than the one that signed you in" in answer.content.decode()
+    else:
+        answer = journey.client.post(f"/api/v1/invitations/{LINK}/accept", {}, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (403, "own_proof_needed")
+    assert not Membership.objects.filter(user__email=EMAIL, organization=inviter.organization).exists()
+    assert not RefreshToken.objects.exists()
+
+
+def test_it_gets_no_tokens_which_would_outlast_it(journey: Journey, connection: Connection, cast: Cast) -> None:
+    """By an invitation to something in the organization that vouches, which is accepted."""
+    admit(connection)
+    journey.sign_in()
+    project = ProjectFactory(organization=connection.organization)
+    invitation_to(project, "project", role="viewer", token=LINK, email=EMAIL, invited_by=cast.admin.user)
+    answer = journey.client.post(f"/api/v1/invitations/{LINK}/accept", {}, content_type="application/json")
+    assert (answer.status_code, answer.json()["tokens"]) == (200, None)
+    assert not RefreshToken.objects.exists()
+    assert project.memberships.filter(user__email=EMAIL).exists()
 
 
 def test_who_has_a_factor_is_asked_for_it_unless_the_provider_has_seen_one(

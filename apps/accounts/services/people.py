@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import actions
 from apps.accounts.models import User
+from apps.accounts.services.sessions import end_everything
 from apps.core import auditing
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
@@ -51,6 +52,38 @@ def user_create(
         actor, actions.USER_CREATED, user, name=Personal(user.name, user.pk), after={"email": Personal(email, user.pk)}
     )
     return user
+
+
+@operation("accounts.user_deactivate")
+def user_deactivate(*, actor: Actor, user: User) -> User:
+    """Disables an account: it signs in nowhere, and every session, token and key of it ends. Memberships stay."""
+    _require_platform(actor)
+    if user.pk == actor.user_id:
+        raise Conflict(_("You cannot disable your own account."), code="own_account")
+    user = User.objects.select_for_update().get(pk=user.pk)
+    if not user.is_active:
+        raise Conflict(_("This account is disabled already."), code="not_active")
+    changes = user.change(is_active=False)
+    end_everything(user)
+    auditing.record(actor, actions.USER_DEACTIVATED, user, name=Personal(user.name, user.pk), changes=changes)
+    return user
+
+
+@operation("accounts.user_reactivate")
+def user_reactivate(*, actor: Actor, user: User) -> User:
+    """Lets a disabled account sign in again; what had ended stays ended."""
+    _require_platform(actor)
+    user = User.objects.select_for_update().get(pk=user.pk)
+    if user.is_active:
+        raise Conflict(_("This account is not disabled."), code="not_disabled")
+    changes = user.change(is_active=True)
+    auditing.record(actor, actions.USER_REACTIVATED, user, name=Personal(user.name, user.pk), changes=changes)
+    return user
+
+
+def _require_platform(actor: Actor) -> None:
+    if not (actor.is_system or actor.is_platform_admin):
+        raise Forbidden(_("Only platform administrators disable and enable accounts."))
 
 
 @operation("accounts.profile_update", permission="accounts.change_user", on="user")

@@ -6,13 +6,17 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.admin import RelatedFieldListFilter
 from django.contrib.admin.utils import get_fields_from_path
+from django.core.paginator import Page, Paginator
 from django.db import transaction
 from django.db.models import Field, Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import PaginationInlineFormSet
 
-from apps.core import policy
+from apps.core import auditing, policy
+from apps.core.admin.reasons import FIELD as REASON
+from apps.core.admin.reasons import ReasonedForm, ReasonForm, delete_selected_with_reason
 from apps.core.admin.selections import selected_delete
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
@@ -32,8 +36,13 @@ class VisibleRowsFilter(RelatedFieldListFilter):
 
 
 class PolicyAdmin(ModelAdmin):
-    """Editable: `save_operation` and `delete_operation` call the app's services; nothing is saved around them."""
+    """Editable: `save_operation` and `delete_operation` call the app's services; nothing is saved around them.
 
+    Deletion asks for a reason, and so does a change of the fields in `reasoned`.
+    """
+
+    form: Any = ReasonedForm
+    reasoned: tuple[str, ...] = ()
     list_per_page = 50
     show_full_result_count = False
     compressed_fields = True
@@ -71,10 +80,16 @@ class PolicyAdmin(ModelAdmin):
     def get_fields(self, request: PortalRequest, obj: Any = None) -> Any:
         """An object that is not there yet has nothing to be read."""
         fields = super().get_fields(request, obj)
-        if obj is not None:
-            return fields
         readonly = set(self.get_readonly_fields(request, obj))
-        return [name for name in fields if name not in readonly]
+        if obj is None:
+            return [name for name in fields if name not in readonly and name != REASON]
+        asks = not readonly.issuperset(self.reasoned) and self.has_change_permission(request, obj)
+        return [*(name for name in fields if name != REASON), *([REASON] if asks else [])]
+
+    def get_form(self, request: PortalRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.reasoned = frozenset(self.reasoned if change else ())
+        return form
 
     def get_list_filter(self, request: PortalRequest) -> list[Any]:
         return [self._restricted(found) for found in super().get_list_filter(request)]
@@ -104,9 +119,25 @@ class PolicyAdmin(ModelAdmin):
         raise NotImplementedError(f"{type(self).__name__} allows deletion but names no operation.")
 
     def save_model(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> None:
-        saved = self.save_operation(request, obj, form, change)
+        with auditing.because(form.cleaned_data.get(REASON, "")):
+            saved = self.save_operation(request, obj, form, change)
         if saved is not None and saved.pk != obj.pk:
             obj.pk = saved.pk
+
+    def delete_view(self, request: PortalRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Comes back to its page until there is a reason."""
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        if form.is_bound and not form.is_valid():
+            request.POST = QueryDict()
+        with auditing.because(form.cleaned_data[REASON] if form.is_valid() else ""):
+            return super().delete_view(request, object_id, {**(extra_context or {}), "reason_form": form})
+
+    def get_actions(self, request: PortalRequest) -> Any:
+        found = super().get_actions(request)
+        if "delete_selected" in found:
+            _plain, name, text = found["delete_selected"]
+            found["delete_selected"] = (delete_selected_with_reason, name, text)
+        return found
 
     def delete_model(self, request: PortalRequest, obj: Any) -> None:
         self.delete_operation(request, obj)
@@ -153,12 +184,26 @@ class ReadOnlyAdmin(PolicyAdmin):
         return False
 
 
+class InlinePage(PaginationInlineFormSet):
+    """One page of the rows. A number that is none asks for the first."""
+
+    def get_page_num(self) -> int:
+        asked = self.request.GET.get(self.get_pagination_key(), "")
+        return max(1, int(asked)) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else 1
+
+    def get_page(self, paginator: Paginator, page: int) -> Page:
+        return paginator.get_page(page)
+
+
 class PolicyInline(TabularInline):
-    """Rows shown under their parent, read-only; the parent's page has the actions.
+    """Rows shown under their parent, read-only, the newest first and page by page; the parent's page has the actions.
 
     Of rows with a rule of their own, those that the person may see; others are seen by whoever sees the parent.
     """
 
+    formset = InlinePage
+    per_page = 25
+    ordering: Any = ("-pk",)
     extra = 0
     can_delete = False
     # The columns say it; Unfold would head every row with the object's words.

@@ -33,8 +33,10 @@ def access_claims(token: str) -> dict[str, Any]:
             audience=AUDIENCE,
             options={"require": ["exp", "iat", "nbf", "sub", "jti", "typ", "gen", "fam"]},
         )
-        if claims["typ"] != "access" or isinstance(claims["exp"], str):
+        if claims["typ"] != "access" or not isinstance(claims["exp"], int):
             raise jwt.InvalidTokenError("not an access token")
+        if claims["exp"] - claims["iat"] > settings.ACCESS_TOKEN_LIFETIME_SECONDS:
+            raise jwt.InvalidTokenError("lives longer than any that was issued")
         UUID(claims["sub"])
         UUID(claims["fam"])
         # Must be named, but is null for people of no organization; "require" takes null for absent.

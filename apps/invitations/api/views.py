@@ -153,7 +153,9 @@ class InvitationAcceptView(LinkView):
             user = request.actor.user
         invitation = selectors.invitation_of(token)
         tokens = None
-        if user is not None and request.actor.via in (Via.SESSION, Via.TOKEN):
+        # A provider's word is good for a session that ends with it, never for tokens that stay.
+        vouched = request.actor.vouched is not None
+        if user is not None and request.actor.via in (Via.SESSION, Via.TOKEN) and not vouched:
             actor = Actor.of(user, organization_id=invitation.organization_id, request_id=request.request_id)
             tokens = token_issue(actor=actor, organization_id=invitation.organization_id)
         body = {**{name: getattr(invitation, name) for name in selectors.ANSWERED}, "tokens": tokens}

@@ -35,6 +35,7 @@ def invitation_accept(*, actor: Actor, token: str) -> Invitation:
     if actor.user is None:
         raise NotAuthenticated(_("Sign in first."))
     invitation = _locked(token)
+    _check_proof(actor, invitation)
     # Two invitations of one person are accepted one after the other.
     user = User.objects.select_for_update().get(pk=actor.user.pk)
     _check_address(user, invitation)
@@ -98,6 +99,16 @@ def _locked(token: str) -> Invitation:
             hint=_("Ask the person who invited you for a new one."),
         )
     return invitation
+
+
+def _check_proof(actor: Actor, invitation: Invitation) -> None:
+    """What an organization's provider says of a person opens that organization, and joins no other."""
+    if actor.vouched is not None and actor.vouched.organization_id != invitation.organization_id:
+        raise Forbidden(
+            _("This invitation is to another organization than the one that signed you in."),
+            code="own_proof_needed",
+            hint=_("Sign out, sign in with your password, and open the link again."),
+        )
 
 
 def _check_address(user: User, invitation: Invitation) -> None:
