@@ -93,7 +93,12 @@ def shown(answer: Any, email: str) -> tuple[Any, ...]:
     text = answer.content.decode().replace(email, "")
     lines = [line for line in text.splitlines() if "csrf" not in line]
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT[\d:.]+Z?", "*", "\n".join(lines))
-    varying = {"X-Request-ID", "Content-Length", "Expires", *(name for name in answer.headers if name.startswith("RateLimit"))}
+    varying = {
+        "X-Request-ID",
+        "Content-Length",
+        "Expires",
+        *(name for name in answer.headers if name.startswith("RateLimit")),
+    }
     headers = {name: value for name, value in answer.headers.items() if name not in varying}
     return answer.status_code, re.sub(r"nonce-\S+|Max-Age=\d+", "*", str(headers)), sorted(answer.cookies), text
 
