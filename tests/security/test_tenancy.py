@@ -87,7 +87,9 @@ def assert_no_leak(cast: Cast, response: HttpResponse, sent: str) -> None:
     assert cast.canary not in text
     for found in cast.made():
         key = key_of(found)
-        assert key in sent or key not in text, f"the id of {found!r} leaked"
+        # A number that a table counts by stands in headers and times as well: it is told by its field alone.
+        shown = f'"id":{key},' in text or f"/{key}/" in text if key.isdigit() else key in text
+        assert key in sent or not shown, f"the id of {found!r} leaked"
 
 
 # --- REST
