@@ -23,6 +23,7 @@ from apps.core.auditing import Personal
 from apps.core.errors import Conflict
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
+from apps.organizations.domains import domain_of
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.organizations.services import membership_add
 from apps.singlesignon import actions
@@ -110,7 +111,7 @@ def _person_of(connection: Connection, identity: Identity) -> User:
         raise Refused("address_missing") from error
     if not identity.is_verified:
         raise Refused("address_unverified")
-    if not connection.domains.filter(name=email.rpartition("@")[2]).exists():
+    if not connection.domains.filter(name=domain_of(email)).exists():
         raise Refused("domain_foreign")
     owner = User.objects.select_for_update().filter(email=email).first()
     if owner is None:
