@@ -189,7 +189,7 @@ def _searched(rows: AuditEventQuerySet, actor: Actor, scope: Scope | None, text:
         return rows.filter(Q(entity_id=found) | Q(terms__overlap=named))
     searched = _chains(actor, scope)
     keys = Keyring(searched)
-    for word in [found for found in terms.WORD.findall(text)][:MOST_ASKED]:
+    for word in terms.WORD.findall(text)[:MOST_ASKED]:
         blind = (keys.blind(chain, terms.beginning_asked(word)) for chain in searched)
         named = [term for term in blind if term]
         named += [
