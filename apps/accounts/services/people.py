@@ -14,6 +14,7 @@ from apps.accounts.services.sessions import end_everything
 from apps.core import auditing
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor
 from apps.core.operations import operation
 
@@ -43,8 +44,7 @@ def user_create(
         validate_password(password, user)
         user.clean_fields(exclude=["password"])
     except ValidationError as error:
-        fields = error.message_dict if hasattr(error, "error_dict") else {"password": error.messages}
-        raise Invalid(_("The input is not valid."), fields=fields) from error
+        raise invalid_of(error, "password") from error
     user.set_password(password)
     user.save()
     EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
@@ -97,7 +97,7 @@ def profile_update(*, actor: Actor, user: User, **fields: Any) -> User:
     try:
         user.clean_fields(exclude=["password", "email"])
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error) from error
     personal = {
         key: tuple(Personal(value, user.pk) if key == "name" else value for value in pair)
         for key, pair in changes.items()

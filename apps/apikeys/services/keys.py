@@ -20,6 +20,7 @@ from apps.apikeys.secret_text import SHOWN, digest_of, is_well_formed, new_secre
 from apps.apikeys.selectors import grant_of
 from apps.core import auditing, policy
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor, KeyGrant, KeyRefused
 from apps.core.operations import ingest, operation
 from apps.organizations.models import Membership, Organization
@@ -251,7 +252,7 @@ def _check(key: ApiKey) -> None:
     try:
         key.clean_fields(exclude=["organization", "owner", "revoked_by"])
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error) from error
     same = ApiKey.objects.filter(
         owner_id=key.owner_id, organization_id=key.organization_id, name=key.name, revoked_at__isnull=True
     )

@@ -14,7 +14,8 @@ from apps.accounts import actions as account_actions
 from apps.accounts.models import User
 from apps.core import auditing, policy
 from apps.core.auditing import Personal
-from apps.core.errors import Conflict, DomainError, Forbidden, Invalid, NotAuthenticated, NotFound
+from apps.core.errors import Conflict, DomainError, Forbidden, NotAuthenticated, NotFound
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
 from apps.invitations import actions
@@ -165,12 +166,9 @@ def _unless_in(join: Any, actor: Actor, target: Any, user: User, role: str) -> N
 def _check_account(user: User, password: str) -> None:
     try:
         validate_password(password, user)
-    except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields={"password": error.messages}) from error
-    try:
         user.clean_fields(exclude=["password", "email"])
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error, "password") from error
 
 
 def _note(actor: Actor, action: str, invitation: Invitation, **facts: Any) -> None:

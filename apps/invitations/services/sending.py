@@ -15,6 +15,7 @@ from apps.accounts.models import User
 from apps.core import auditing, outbox, policy
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, TooManyRequests
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
 from apps.invitations import actions
@@ -191,7 +192,7 @@ def _save(invitation: Invitation) -> None:
     try:
         invitation.clean_fields(exclude={field.name for field in Invitation._meta.fields} - {"email", "message"})
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error) from error
     same = Invitation.objects.pending().filter(target_id=invitation.target_id, target_type=invitation.target_type)
     if same.filter(email=invitation.email).exists():
         raise Conflict(

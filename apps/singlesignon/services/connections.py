@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.services import sessions
 from apps.core import auditing
 from apps.core.errors import Conflict, Invalid, refuse_unknown
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.core.outbound import OutboundError, origin_of
@@ -129,7 +130,7 @@ def _check(connection: Connection) -> None:
     try:
         connection.full_clean(exclude=["organization"], validate_constraints=False)
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error) from error
 
 
 def _checked_secret(secret: str) -> str:
