@@ -122,7 +122,10 @@ def rows_of(actor: Actor, scope: Scope) -> AuditEventQuerySet:
 
 
 def object_of(actor: Actor, label: str, pk: str) -> Model | None:
-    """The object of a label (`projects.project`), where the actor may view it or bring it back. `NotFound`: no such kind."""
+    """The object of a label (`projects.project`), where the actor may view it or bring it back, else None.
+
+    Raises `NotFound` for a kind that there is not.
+    """
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError) as error:

@@ -61,8 +61,8 @@ _membership_source: MembershipSource | None = None
 
 
 def register_membership_source(source: MembershipSource) -> None:
-    """`source(user_id, proven)` returns the active memberships, organization id → standing; `proven` is an organization
-    whose provider has seen a second factor. `organizations` registers it."""
+    """`source(user_id, proven)` returns the active memberships, organization id → standing; `proven` is an
+    organization whose provider has seen a second factor. `organizations` registers it."""
     global _membership_source
     _membership_source = source
 

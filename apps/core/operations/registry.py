@@ -43,8 +43,9 @@ def operation(
     """Makes a service function an operation named `<app>.<function>`.
 
     Without `permission` the function must authorise by itself (sign-up, one's own profile); such operations are
-    listed apart by the tests. Raises `Conflict` for a broken unique constraint, the policy's errors before the function runs, and `Forbidden` after it when the
-    actor may not view the row that it returns any more; `hides` says that this is what the operation is for (trash).
+    listed apart by the tests. Raises `Conflict` for a broken unique constraint, the policy's errors before the function
+    runs, and `Forbidden` after it when the actor may not view the row that it returns any more; `hides` says that this
+    is what the operation is for (trash).
     """
     if (permission is None) != (on is None):
         raise ValueError("`permission` and `on` go together.")

@@ -1,5 +1,7 @@
-"""Passwords forgotten, reset and changed by programs; the portal's pages are allauth's. Both use allauth's forms, and end
-what the old password had opened by the same signals (`receivers.password_changed`)."""
+"""Passwords forgotten, reset and changed by programs; the portal's pages are allauth's.
+
+Both use allauth's forms, and end what the old password had opened by the same signals (`receivers.password_changed`).
+"""
 
 from allauth.account import signals
 from allauth.account.adapter import get_adapter
