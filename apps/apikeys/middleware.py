@@ -10,13 +10,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import AuthenticationFailed
 
-from apps.apikeys.endpoints import PREFIX, endpoint_of
+from apps.apikeys.endpoints import endpoint_of
 from apps.apikeys.latency import step_of
 from apps.apikeys.models import ApiKey
 from apps.apikeys.services.keys import outside_scope_note
 from apps.apikeys.services.repeats import Answer, repeat_begin, repeat_finish, repeat_forget
 from apps.apikeys.services.usage import call_note
 from apps.core import policy
+from apps.core.api import PREFIX
 from apps.core.api.authentication import SCHEMES, actor_of_token
 from apps.core.api.problems import problem_response
 from apps.core.errors import DomainError, Invalid, TooLarge

@@ -149,15 +149,16 @@ def endpoints(request: PortalRequest) -> HttpResponse:
     """Every endpoint of the API with its calls; `?q=` searches paths and what they are for."""
     form, search = CatalogueForm(request.GET, actor=request.actor), search_of(request).lower()
     days, key = form.picked()
-    rows = list(selectors.usage_rows(request.actor, days=days, key=key).select_related("key"))
+    rows = selectors.usage_rows(request.actor, days=days, key=key)
+    keys = selectors.keys_with_traffic(rows)
     found = [row for row in catalogue() if search in f"{row.method} {row.path} {row.summary}".lower()]
     listed = selectors.catalogue_with_traffic(found, rows)
     context: dict[str, Any] = {
         "form": form,
         "groups": selectors.by_tag(listed),
-        "keys": selectors.keys_with_traffic(rows),
-        "total": selectors.total_of(rows),
+        "keys": keys,
+        "total": selectors.total_of(traffic for _key, traffic in keys),
         "search": search,
-        "plot": plot_of(selectors.calls_by_day(selectors.usage_rows(request.actor, days=days, key=key), days=days)),
+        "plot": plot_of(selectors.calls_by_day(rows, days=days)),
     }
     return render(request, "apikeys/endpoints.html", context)
