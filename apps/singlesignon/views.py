@@ -26,7 +26,7 @@ from apps.singlesignon import services
 from apps.singlesignon.adapter import refuse
 from apps.singlesignon.forms import BeginForm, ConnectionForm
 from apps.singlesignon.models import Connection
-from apps.singlesignon.provider import OrganizationDoors, OrganizationProvider
+from apps.singlesignon.provider import OrganizationOAuth2Adapter, OrganizationProvider
 from apps.singlesignon.reasons import Refused
 from apps.singlesignon.selectors import connection_answering, enabled_connection, return_address
 
@@ -92,7 +92,7 @@ def callback(request: HttpRequest, pk: Any) -> HttpResponse:
     """Where the provider sends people back to."""
     found = enabled_connection(pk)
     try:
-        response: HttpResponse = Callback.adapter_view(OrganizationDoors(request, found.provider_id))(request)
+        response: HttpResponse = Callback.adapter_view(OrganizationOAuth2Adapter(request, found.provider_id))(request)
     except Refused as refusal:
         return _refused(request, found, refusal)
     return response
