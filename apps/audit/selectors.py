@@ -247,7 +247,7 @@ def readable(events: Iterable[AuditEvent], actor: Actor | None = None) -> list[R
     # Most of the people named are their actors; others cost one more query for the page.
     keys.add(subjects_in(*opened))
     managed = set(actor.organizations(Role.MANAGER)) if actor else set()
-    everything = actor is None or actor.is_platform_admin or actor.is_system
+    everything = actor is None or actor.is_platform
 
     def may_read_all(event: AuditEvent) -> bool:
         own = actor is not None and event.actor_id is not None and event.actor_id == actor.user_id

@@ -33,7 +33,7 @@ def user_create(
     language: str = "en",
 ) -> User:
     """A person whose address counts as verified. For commands and platform administrators only."""
-    if not (actor.is_system or actor.is_platform_admin):
+    if not actor.is_platform:
         raise Forbidden(_("Only platform administrators create people."))
     email = email.strip().lower()
     if User.objects.filter(email=email).exists():
@@ -82,7 +82,7 @@ def user_reactivate(*, actor: Actor, user: User) -> User:
 
 
 def _require_platform(actor: Actor) -> None:
-    if not (actor.is_system or actor.is_platform_admin):
+    if not actor.is_platform:
         raise Forbidden(_("Only platform administrators disable and enable accounts."))
 
 

@@ -226,6 +226,11 @@ class Actor:
         return self.user is not None and self.user.is_superuser and self.user.is_active and not bound
 
     @property
+    def is_platform(self) -> bool:
+        """The portal itself or a platform administrator: above every organization."""
+        return self.is_system or self.is_platform_admin
+
+    @property
     def user_id(self) -> UUID | None:
         return self.user.pk if self.user else None
 

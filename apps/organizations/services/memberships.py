@@ -23,7 +23,7 @@ from apps.organizations.services.handing_over import hand_over
 @operation("organizations.organization_create")
 def organization_create(*, actor: Actor, company: str, division: str = "", admin: User) -> Organization:
     """A new organization with its first administrator. For the platform's own use."""
-    if not (actor.is_system or actor.is_platform_admin):
+    if not actor.is_platform:
         raise Forbidden(_("Only platform administrators create organizations."))
     if Organization.objects.named(company, division).exists():
         raise Conflict(_("This organization exists already."), code="organization_exists")

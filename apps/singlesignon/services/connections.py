@@ -157,7 +157,7 @@ def _checked_domains(actor: Actor, connection: Connection, domains: Iterable[str
             raise _refused_domain(f"{name}: {error.message}") from error
         if is_public(name):
             raise _refused_domain(_("%(name)s belongs to a public mail service.") % {"name": name})
-        if name not in known | proven and not actor.is_platform_admin and not actor.is_system:
+        if name not in known | proven and not actor.is_platform:
             text = _("You have no verified address at %(name)s. Those who run the portal can enter it.")
             raise _refused_domain(text % {"name": name})
         if Domain.objects.filter(name=name).exclude(connection_id=connection.pk).exists():
