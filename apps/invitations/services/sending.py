@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.core import auditing, outbox, policy
+from apps.core import auditing, outbox
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, TooManyRequests
 from apps.core.errors.inputs import invalid_of
@@ -44,7 +44,7 @@ class Outcome:
         return "invited" if self.invitation else "joined"
 
 
-@operation("invitations.invitation_create")
+@operation("invitations.invitation_create", permission=lambda target: target_of(target).permission, on="target")
 def invitation_create(
     *, actor: Actor, target: Model, email: str, role: str, message: str = "", days: int | None = None
 ) -> Outcome:
@@ -54,7 +54,9 @@ def invitation_create(
     policy's errors, `Forbidden` for a role that the actor may not give, `Conflict` for an address that is in or waits.
     """
     kind = target_of(target)
-    _authorise(actor, kind, target, role)
+    require_inviter(actor, kind.organization_id_of(target))
+    kind.require_role(role)
+    kind.check(actor, target, role)
     email = email.strip().lower()
     organization_id = kind.organization_id_of(target)
     member = _member(organization_id, email)
@@ -149,13 +151,6 @@ def require_inviter(actor: Actor, organization_id: Any) -> None:
         code="guest_cannot_invite",
         hint=_("Needed: %(role)s.") % {"role": Role.ENGINEER_I.label},
     )
-
-
-def _authorise(actor: Actor, kind: Target, target: Model, role: str) -> None:
-    policy.require(actor, kind.permission, target)
-    require_inviter(actor, kind.organization_id_of(target))
-    kind.require_role(role)
-    kind.check(actor, target, role)
 
 
 def _member(organization_id: Any, email: str) -> User | None:
