@@ -34,7 +34,7 @@ EXPORT_COLORS = {
     ExportState.EXPIRED: "secondary",
 }
 EXPORT_FAILURES = {
-    "no_right": _("Whoever asked for it is no administrator any more."),
+    "no_right": _("The person who asked for it is no longer an administrator."),
     "interrupted": _("It was interrupted too often; ask for another one."),
     "broken": _("Something went wrong; ask for another one."),
 }

@@ -41,4 +41,4 @@ def _destroy(subject: UUID) -> None:
 
 def _check(actor: Actor) -> None:
     if not actor.is_platform:
-        raise Forbidden(_("Only platform administrators erase."))
+        raise Forbidden(_("Only platform administrators can erase what the log holds."))

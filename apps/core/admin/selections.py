@@ -15,7 +15,7 @@ from apps.core.identity.requests import PortalRequest
 from apps.core.operations import operation
 
 SELECTION_DELETED = register_action(
-    "selection.deleted", _("Several deleted at once"), _("%(actor)s deleted %(count)s objects at once: %(objects)s.")
+    "selection.deleted", _("Deleted together"), _("%(actor)s deleted %(count)s objects at once: %(objects)s.")
 )
 
 

@@ -97,7 +97,7 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
     if rows and rows[0][1][0].strip().lower() in {"email", "e-mail"}:
         rows = rows[1:]
     if not rows:
-        message = _("The file names no address.")
+        message = _("The file contains no address.")
         raise Invalid(message, code="csv_empty", fields={"csv": [message]})
     if len(rows) > MAX_LINES:
         raise TooLarge(_("The file has more than %(limit)s lines.") % {"limit": MAX_LINES})

@@ -120,7 +120,7 @@ def _check(connection: Connection) -> None:
     try:
         origin_of(connection.issuer)
     except OutboundError as error:
-        message = _("Give an address that begins with https:// and is not in a private network.")
+        message = _("Enter an address that begins with https:// and is not in a private network.")
         hint = _("Those who run the portal can allow it (OUTBOUND_PRIVATE_ORIGINS).")
         raise Invalid(message, code="issuer_refused", hint=hint, fields={"issuer": [message]}) from error
     same = Connection.objects.filter(short_name=connection.short_name).exclude(pk=connection.pk)
@@ -136,7 +136,7 @@ def _check(connection: Connection) -> None:
 def _checked_secret(secret: str) -> str:
     secret = secret.strip()
     if not secret or len(secret) > LONGEST_SECRET or not secret.isprintable():
-        message = _("Give the client secret, as the provider shows it.")
+        message = _("Enter the client secret as the provider shows it.")
         raise Invalid(message, code="secret_invalid", fields={"client_secret": [message]})
     return secret
 
