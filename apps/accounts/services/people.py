@@ -4,8 +4,10 @@ import zoneinfo
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.accounts import actions
@@ -46,12 +48,23 @@ def user_create(
     except ValidationError as error:
         raise invalid_of(error, "password") from error
     user.set_password(password)
-    user.save()
-    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    user_store(user)
     auditing.record(
         actor, actions.USER_CREATED, user, name=Personal(user.name, user.pk), after={"email": Personal(email, user.pk)}
     )
     return user
+
+
+def user_store(user: User) -> None:
+    """Part of operations: a new person whose address is proven."""
+    user.save()
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+
+
+def reader_language() -> str:
+    """The language in which the request at hand is answered: that of the profile it makes."""
+    language = get_language() or settings.LANGUAGE_CODE
+    return language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
 
 
 @operation("accounts.user_deactivate")

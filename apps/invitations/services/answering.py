@@ -7,11 +7,11 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.accounts import actions as account_actions
 from apps.accounts.models import User
+from apps.accounts.services.people import reader_language, user_store
 from apps.core import auditing, policy
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, DomainError, Forbidden, NotAuthenticated, NotFound
@@ -75,13 +75,12 @@ def invitation_sign_up(*, actor: Actor, token: str, password: str, name: str = "
             code="account_exists",
             hint=_("Sign in with it and open the link again."),
         )
-    user = User(email=invitation.email, language="ko" if (get_language() or "").startswith("ko") else "en")
+    user = User(email=invitation.email, language=reader_language())
     if name.strip():
         user.name = name.strip()
     _check_account(user, password)
     user.set_password(password)
-    user.save()
-    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    user_store(user)
     auditing.record(actor, account_actions.SIGNED_UP, user, name=Personal(user.name, user.pk))
     acting = Actor.of(user, request_id=actor.request_id, via=actor.via, ip=actor.ip, user_agent=actor.user_agent)
     invitation_accept(actor=acting, token=token)

@@ -10,14 +10,13 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.utils.translation import get_language
 
 from apps.accounts import actions as account_actions
 from apps.accounts.models import User
 from apps.accounts.services import sessions
+from apps.accounts.services.people import reader_language, user_store
 from apps.core import auditing
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict
@@ -126,11 +125,9 @@ def _person_of(connection: Connection, identity: Identity) -> User:
 
 
 def _new_person(email: str) -> User:
-    language = get_language() or settings.LANGUAGE_CODE
-    user = User(email=email, language=language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE)
+    user = User(email=email, language=reader_language())
     user.set_unusable_password()
-    user.save()
-    EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
+    user_store(user)
     return user
 
 
