@@ -13,13 +13,13 @@ from rest_framework.exceptions import AuthenticationFailed
 from apps.apikeys.endpoints import endpoint_of
 from apps.apikeys.latency import step_of
 from apps.apikeys.models import ApiKey
-from apps.apikeys.services.keys import outside_scope_note
 from apps.apikeys.services.idempotency import (
     Answer,
     idempotent_request_begin,
     idempotent_request_finish,
     idempotent_request_forget,
 )
+from apps.apikeys.services.keys import outside_scope_note
 from apps.apikeys.services.usage import call_note
 from apps.core import policy
 from apps.core.api import PREFIX

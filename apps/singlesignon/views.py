@@ -48,7 +48,8 @@ def begin(request: HttpRequest) -> HttpResponse:
         if found is not None:
             return _to_provider(request, found)
         form.add_error(
-            "who", _("There is no single sign-on for this address or name. Use your password, or ask an administrator.")
+            "who",
+            _("There is no single sign-on for this address or name. Use your password, or ask an administrator."),
         )
     context = {"form": form, "next": get_next_redirect_url(request)}
     status = 429 if limited else 422 if form.errors else 200

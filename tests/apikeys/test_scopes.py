@@ -315,7 +315,9 @@ def test_permissions_can_be_asked_of_one_project_and_cost_the_same_for_many(cast
 SHARING = ("datasets.manage_dataset", "accounts.view_user")
 
 
-@pytest.mark.parametrize(("scopes", "status"), [(SHARING, 201), (("datasets.view_dataset", "accounts.view_user"), 403)])
+@pytest.mark.parametrize(
+    ("scopes", "status"), [(SHARING, 201), (("datasets.view_dataset", "accounts.view_user"), 403)]
+)
 def test_a_key_shares_with_the_permission_to_manage_and_not_without(
     scopes: tuple[str, ...], status: int, cast: Cast
 ) -> None:

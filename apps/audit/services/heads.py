@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.audit.models import AuditHead, AuditSeal
 from apps.audit.signing import signed
-from apps.audit.verification import HEADS_FOLDER, unsigned_statement_of, statement_of
+from apps.audit.verification import HEADS_FOLDER, statement_of, unsigned_statement_of
 from apps.core.operations import ingest
 from apps.core.outbox import handler, put
 from apps.core.storage import storage
