@@ -93,14 +93,6 @@ def verify(chain: UUID, heads: Iterable[dict[str, Any]] = ()) -> Verification:
     return found
 
 
-def broken_seals(chain: UUID) -> list[int]:
-    """Numbers of the seals in a chain that do not fit their event or their predecessor; empty for a sound chain."""
-    found = Verification(chain)
-    with transaction.atomic():
-        _walk(found, {})
-    return found.broken
-
-
 def chains() -> list[UUID]:
     """Every chain that has a seal or an event waiting for one, the platform's first."""
     known = set(AuditSeal.objects.filter(seq=1).values_list("chain", flat=True))

@@ -120,11 +120,6 @@ class OrganizationExport(Entity):
     def failure_text(self) -> Any:
         return EXPORT_FAILURES.get(self.failure, "")
 
-    @property
-    def share_done(self) -> float | None:
-        """0 to 1; None before it has begun."""
-        return self.parts_done / self.part_count if self.part_count else None
-
 
 class DeletionState(models.TextChoices):
     SCHEDULED = "scheduled", _("Scheduled")  # the grace runs; everything is still there
