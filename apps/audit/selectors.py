@@ -122,7 +122,10 @@ def rows_of(actor: Actor, scope: Scope) -> AuditEventQuerySet:
 
 
 def object_of(actor: Actor, label: str, pk: str) -> Model | None:
-    """The object of a label (`projects.project`), where the actor may view it or bring it back. `NotFound`: no such kind."""
+    """The object of a label (`projects.project`), where the actor may view it or bring it back, else None.
+
+    Raises `NotFound` for a kind that there is not.
+    """
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError) as error:
@@ -189,7 +192,7 @@ def _searched(rows: AuditEventQuerySet, actor: Actor, scope: Scope | None, text:
         return rows.filter(Q(entity_id=found) | Q(terms__overlap=named))
     searched = _chains(actor, scope)
     keys = Keyring(searched)
-    for word in [found for found in terms.WORD.findall(text)][:MOST_ASKED]:
+    for word in terms.WORD.findall(text)[:MOST_ASKED]:
         blind = (keys.blind(chain, terms.beginning_asked(word)) for chain in searched)
         named = [term for term in blind if term]
         named += [
@@ -244,7 +247,7 @@ def readable(events: Iterable[AuditEvent], actor: Actor | None = None) -> list[R
     # Most of the people named are their actors; others cost one more query for the page.
     keys.add(subjects_in(*opened))
     managed = set(actor.organizations(Role.MANAGER)) if actor else set()
-    everything = actor is None or actor.is_platform_admin or actor.is_system
+    everything = actor is None or actor.is_platform
 
     def may_read_all(event: AuditEvent) -> bool:
         own = actor is not None and event.actor_id is not None and event.actor_id == actor.user_id

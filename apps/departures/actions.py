@@ -20,5 +20,5 @@ DELETION_BEGUN = register_action(
 ORGANIZATION_DELETED = register_action(
     "organization.deleted", _("Organization deleted"), _("An organization was deleted with everything in it.")
 )
-ACCOUNT_DELETED = register_action("account.deleted", _("Account deleted"), _("A person deleted the own account."))
+ACCOUNT_DELETED = register_action("account.deleted", _("Account deleted"), _("A person deleted their own account."))
 PERSON_ERASED = register_action("account.erased", _("Account erased"), _("%(actor)s erased an account."))

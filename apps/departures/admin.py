@@ -2,14 +2,13 @@ import copy
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.accounts.models import User
-from apps.core.admin import PolicyAdmin, ReadOnlyAdmin
-from apps.core.errors import DomainError
+from apps.core.admin import PolicyAdmin, ReadOnlyAdmin, each_row
 from apps.core.identity.requests import PortalRequest
 from apps.departures import services
 from apps.departures.models import OrganizationDeletion, OrganizationExport, PersonErasure
@@ -123,13 +122,8 @@ class OrganizationDeletionAdmin(PolicyAdmin):
 
     @admin.action(description=_("Cancel the chosen deletions"))
     def cancel(self, request: PortalRequest, rows: QuerySet[OrganizationDeletion]) -> None:
-        for deletion in rows:
-            try:
-                services.deletion_cancel(actor=request.actor, deletion=deletion)
-            except DomainError as error:
-                messages.error(request, f"{deletion}: {error.message} {error.hint}".strip())
-            else:
-                messages.success(request, _("The deletion was cancelled. Everything is as it was."))
+        done = _("The deletion was cancelled. Everything is as it was.")
+        each_row(request, rows, lambda row: services.deletion_cancel(actor=request.actor, deletion=row), done)
 
 
 class ErasureForm(forms.ModelForm):

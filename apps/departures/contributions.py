@@ -35,8 +35,8 @@ class Document:
 class Removal:
     """Rows of an organization that go in batches, each in a transaction of its own.
 
-    `ahead` removes what lies outside the database, before the transaction; `within` is called in it. Both get the batch's
-    rows and may be called again for the same ones after a crash.
+    `ahead` removes what lies outside the database, before the transaction; `within` is called in it. Both get the
+    batch's rows and may be called again for the same ones after a crash.
     """
 
     rows: Callable[[UUID], QuerySet[Any]]

@@ -34,7 +34,7 @@ EXPORT_COLORS = {
     ExportState.EXPIRED: "secondary",
 }
 EXPORT_FAILURES = {
-    "no_right": _("Whoever asked for it is no administrator any more."),
+    "no_right": _("The person who asked for it is no longer an administrator."),
     "interrupted": _("It was interrupted too often; ask for another one."),
     "broken": _("Something went wrong; ask for another one."),
 }
@@ -119,11 +119,6 @@ class OrganizationExport(Entity):
     @property
     def failure_text(self) -> Any:
         return EXPORT_FAILURES.get(self.failure, "")
-
-    @property
-    def share_done(self) -> float | None:
-        """0 to 1; None before it has begun."""
-        return self.parts_done / self.part_count if self.part_count else None
 
 
 class DeletionState(models.TextChoices):

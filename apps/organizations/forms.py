@@ -90,14 +90,14 @@ class OrganizationForm(forms.Form):
         ),
     )
     join_role = forms.ChoiceField(
-        label=_("Role at joining"),
+        label=_("Role on joining"),
         choices=[(role.value, role.label) for role in JOIN_ROLES],
         help_text=_("What people who join at once may do."),
     )
     require_mfa = forms.BooleanField(
-        label=_("Demand a second factor"),
+        label=_("Require a second factor"),
         required=False,
-        help_text=_("Members without one reach nothing of the organization until they set one up."),
+        help_text=_("Members without one cannot open anything in the organization until they set one up."),
     )
 
     @classmethod

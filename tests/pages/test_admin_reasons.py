@@ -64,7 +64,7 @@ def test_a_role_is_not_changed_without_a_reason_which_the_history_shows(cast: Ca
     membership = Membership.objects.get(user=cast.member.user, organization=cast.sample("organization"))
     path = f"/admin/organizations/membership/{membership.pk}/change/"
     answer = cast.platform.portal.post(path, {"role": "guest"})
-    assert (answer.status_code, "Say why." in answer.content.decode()) == (200, True)
+    assert (answer.status_code, "Enter a reason." in answer.content.decode()) == (200, True)
     membership.refresh_from_db()
     assert membership.role != "guest"
     assert cast.platform.portal.post(path, {"role": "guest", "reason": WHY}).status_code == 302
@@ -89,7 +89,7 @@ def test_what_asks_for_no_reason_is_saved_without_one(cast: Cast) -> None:
     body = {"company": organization.company, "join_policy": "invitation", "join_role": "guest", **inlines}
     assert portal.post(path, body).status_code == 302
     answer = portal.post(path, {**body, "max_users": "70"})
-    assert (answer.status_code, "Say why." in answer.content.decode()) == (200, True)
+    assert (answer.status_code, "Enter a reason." in answer.content.decode()) == (200, True)
     assert portal.post(path, {**body, "max_users": "70", "reason": WHY}).status_code == 302
     organization.refresh_from_db()
     assert (organization.join_policy, organization.max_users) == ("invitation", 70)
@@ -106,8 +106,8 @@ def test_an_action_asks_on_a_page_of_its_own(cast: Cast) -> None:
     asked = portal.post(base, chosen("suspend_members", membership))
     text = asked.content.decode()
     assert asked.status_code == 200 and str(membership.pk) in text and 'name="reason"' in text
-    assert "Say why." not in text
-    assert "Say why." in portal.post(base, chosen("suspend_members", membership, reason="")).content.decode()
+    assert "Enter a reason." not in text
+    assert "Enter a reason." in portal.post(base, chosen("suspend_members", membership, reason="")).content.decode()
     membership.refresh_from_db()
     assert membership.state == MembershipState.ACTIVE
     assert portal.post(base, chosen("suspend_members", membership, reason=WHY)).status_code == 302

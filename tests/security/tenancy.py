@@ -288,10 +288,12 @@ OPERATIONS: dict[str, Row] = {
     "apikeys.key_revoke": Row(HIDDEN),
     "apikeys.key_rotate": Row(HIDDEN),
     "apikeys.outside_scope_note": Row(CHECKED, why="tests/apikeys/test_keys.py: of the key at hand only"),
-    "apikeys.repeat_begin": Row(CHECKED, why="tests/apikeys/test_repeats.py: the caller's own requests"),
-    "apikeys.repeat_finish": Row(CHECKED, why=ITSELF),
-    "apikeys.repeat_forget": Row(CHECKED, why=ITSELF),
-    "apikeys.repeats_sweep": Row(CHECKED, why=ITSELF),
+    "apikeys.idempotent_request_begin": Row(
+        CHECKED, why="tests/apikeys/test_idempotency.py: the caller's own requests"
+    ),
+    "apikeys.idempotent_request_finish": Row(CHECKED, why=ITSELF),
+    "apikeys.idempotent_request_forget": Row(CHECKED, why=ITSELF),
+    "apikeys.idempotent_requests_sweep": Row(CHECKED, why=ITSELF),
     "apikeys.usage_add": Row(CHECKED, why=ITSELF),
     "apikeys.usage_sweep": Row(CHECKED, why=ITSELF),
     "audit.seal": Row(CHECKED, why="ingest of beat, takes no object"),

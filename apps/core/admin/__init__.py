@@ -2,5 +2,6 @@
 
 from apps.core.admin.base import PolicyAdmin, PolicyInline, ReadOnlyAdmin
 from apps.core.admin.reasons import with_reason
+from apps.core.admin.selections import each_row
 
-__all__ = ["PolicyAdmin", "PolicyInline", "ReadOnlyAdmin", "with_reason"]
+__all__ = ["PolicyAdmin", "PolicyInline", "ReadOnlyAdmin", "each_row", "with_reason"]

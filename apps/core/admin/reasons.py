@@ -33,7 +33,7 @@ def _field(*, required: bool) -> forms.CharField:
         validators=[PLAIN],
         help_text=_("Stays in the audit log, and in the history of what it is about."),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
-        error_messages={"required": _("Say why.")},
+        error_messages={"required": _("Enter a reason.")},
     )
 
 
@@ -54,7 +54,7 @@ class ReasonedForm(forms.ModelForm):
             self.changed_data.remove(FIELD)
         wanting = self.reasoned.intersection(self.changed_data)
         if wanting and FIELD not in self.errors and not self.cleaned_data.get(FIELD):
-            self.add_error(FIELD, _("Say why."))
+            self.add_error(FIELD, _("Enter a reason."))
         return cleaned
 
 

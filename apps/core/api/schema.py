@@ -5,6 +5,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
+from apps.core.api import PREFIX
+
 PROBLEM = {
     "type": "object",
     "description": "An error (RFC 9457).",
@@ -69,7 +71,7 @@ class PortalSessionScheme(OpenApiAuthenticationExtension):
 
 def public_paths_only(endpoints: list[Any]) -> list[Any]:
     """The schema describes `/api/v1/`; attempts and the schema itself have their own documents."""
-    return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith(PREFIX)]
 
 
 def add_problem_responses(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

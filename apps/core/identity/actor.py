@@ -61,8 +61,8 @@ _membership_source: MembershipSource | None = None
 
 
 def register_membership_source(source: MembershipSource) -> None:
-    """`source(user_id, proven)` returns the active memberships, organization id → standing; `proven` is an organization
-    whose provider has seen a second factor. `organizations` registers it."""
+    """`source(user_id, proven)` returns the active memberships, organization id → standing; `proven` is an
+    organization whose provider has seen a second factor. `organizations` registers it."""
     global _membership_source
     _membership_source = source
 
@@ -224,6 +224,11 @@ class Actor:
         count alone."""
         bound = self.key_id is not None or self.vouched is not None
         return self.user is not None and self.user.is_superuser and self.user.is_active and not bound
+
+    @property
+    def is_platform(self) -> bool:
+        """The portal itself or a platform administrator: above every organization."""
+        return self.is_system or self.is_platform_admin
 
     @property
     def user_id(self) -> UUID | None:

@@ -163,9 +163,9 @@ def require_visible_still(actor: Actor, obj: Model) -> None:
     view = view_of(obj)
     if view in _rules and not allows(actor.without_scopes(), view, obj):
         raise Forbidden(
-            _("After this change you could not see it any more."),
+            _("You would no longer see this after the change."),
             code="would_be_hidden",
-            hint=_("Ask somebody who may see it then to make the change."),
+            hint=_("Ask somebody who would still see it to make the change."),
         )
 
 

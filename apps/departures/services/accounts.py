@@ -48,8 +48,8 @@ def require_own_proof(actor: Actor) -> None:
 def account_delete(*, actor: Actor, user: User, email: str, heirs: Mapping[UUID, UUID]) -> None:
     """Deletes one's own account; `email` is its address, typed by the person, who has just proven who they are.
 
-    `heirs` (organization id → person id) take over what nobody else answers for. `Conflict`: `last_admin` and `heir_needed` name
-    the organizations in `params`.
+    `heirs` (organization id → person id) take over what nobody else answers for. `Conflict`: `last_admin` and
+    `heir_needed` name the organizations in `params`.
     """
     if actor.user_id != user.pk:
         raise Forbidden(_("You may delete your own account only."))

@@ -86,6 +86,6 @@ def required_reason(reason: str) -> str:
     """The reason, trimmed. Raises `Invalid` without one."""
     reason = reason.replace("\0", "").strip()
     if not 0 < len(reason) <= REASON_CHARACTERS:
-        message = _("Give a reason of at most %(count)d characters.") % {"count": REASON_CHARACTERS}
+        message = _("Enter a reason of at most %(count)d characters.") % {"count": REASON_CHARACTERS}
         raise Invalid(_("The input is not valid."), code="reason_missing", fields={"reason": [message]})
     return reason

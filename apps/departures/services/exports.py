@@ -19,7 +19,7 @@ from apps.core.operations import ingest, operation
 from apps.core.storage import Stored, storage
 from apps.departures import actions
 from apps.departures.bundles import Bundle, Member, Pieces, json_lines
-from apps.departures.contributions import contributions
+from apps.departures.contributions import Document, Part, contributions
 from apps.departures.models import ExportState, OrganizationExport
 from apps.departures.services.mailing import mail_put
 from apps.organizations.models import Organization
@@ -139,13 +139,13 @@ def _pieces(export: OrganizationExport, actor: Actor) -> Iterator[bytes]:
         }
     )
     found = contributions()
-    work: list[tuple[str, Any]] = [(f"{part.name}.jsonl", part) for app in found for part in app.parts]
+    work: list[tuple[str, Part | Document]] = [(f"{part.name}.jsonl", part) for app in found for part in app.parts]
     work += [(document.name, document) for app in found for document in app.documents]
     progress = _Progress(export, len(work))
     for name, wanted in work:
         progress.begin(name)
         member = Member(name)
-        if hasattr(wanted, "rows"):
+        if isinstance(wanted, Part):
             member.rows, member.fields = 0, wanted.fields
             lines = json_lines(wanted.rows(organization.pk), _counter(member, progress))
             yield from bundle.add(member, lines)

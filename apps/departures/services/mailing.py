@@ -3,15 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 
 from apps.accounts.models import User
 from apps.core import outbox
 from apps.core.portal.addresses import portal_url
+from apps.core.portal.mails import mail_of
 from apps.departures.models import DeletionState, OrganizationDeletion, OrganizationExport
 from apps.organizations.models import Organization
 
@@ -31,20 +29,8 @@ def deliver(payload: dict[str, Any]) -> None:
     if user is None or context is None:
         return
     with translation.override(user.language):
-        mail_of(payload["kind"], user, context).send()
-
-
-def mail_of(kind: str, user: User, context: dict[str, Any]) -> EmailMultiAlternatives:
-    folder = f"departures/email/{kind}"
-    context = {**context, "person": user, "url": f"{portal_url()}{reverse('departures:overview')}"}
-    subject = " ".join(render_to_string(f"{folder}_subject.txt", context).split())
-    mail = EmailMultiAlternatives(
-        f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{subject}",
-        render_to_string(f"{folder}_message.txt", context),
-        to=[user.email],
-    )
-    mail.attach_alternative(render_to_string(f"{folder}_message.html", context), "text/html")
-    return mail
+        context |= {"person": user, "url": f"{portal_url()}{reverse('departures:overview')}"}
+        mail_of(f"departures/email/{payload['kind']}", context, to=user.email).send()
 
 
 def _context(payload: dict[str, Any]) -> dict[str, Any] | None:

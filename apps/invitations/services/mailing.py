@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
 
@@ -13,6 +12,7 @@ from apps.accounts.models import User
 from apps.core import outbox
 from apps.core.operations import ingest
 from apps.core.portal.addresses import portal_url
+from apps.core.portal.mails import mail_of
 from apps.invitations.models import Invitation
 from apps.invitations.selectors import described, digest
 from apps.invitations.services.sending import MAIL_TOPIC
@@ -61,12 +61,4 @@ def _mail(invitation: Invitation, token: str) -> EmailMultiAlternatives:
     shown = described([invitation])[0]
     path = reverse("invitations:invite", args=[token])
     context = {"invitation": invitation, "shown": shown, "url": f"{portal_url()}{path}"}
-    folder = "invitations/email/invitation"
-    subject = " ".join(render_to_string(f"{folder}_subject.txt", context).split())
-    mail = EmailMultiAlternatives(
-        f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{subject}",
-        render_to_string(f"{folder}_message.txt", context),
-        to=[invitation.email],
-    )
-    mail.attach_alternative(render_to_string(f"{folder}_message.html", context), "text/html")
-    return mail
+    return mail_of("invitations/email/invitation", context, to=invitation.email)

@@ -21,6 +21,7 @@ from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
 from apps.core.errors import Invalid, NotFound
 from apps.core.identity import Actor, Role, Via
+from apps.core.identity.middleware import context_of
 from apps.core.realtime import tickets
 from apps.organizations import services
 from apps.organizations.api import serializers
@@ -99,14 +100,7 @@ class TokenCodeView(AnonymousView):
 
 def _issued(request: ApiRequest, user: User, organization_id: UUID | None) -> Response:
     """Tokens for a person who has just proven who they are."""
-    actor = Actor.of(
-        user,
-        organization_id=organization_id,
-        via=Via.TOKEN,
-        request_id=request.request_id,
-        ip=request.META.get("REMOTE_ADDR"),
-        user_agent=request.META.get("HTTP_USER_AGENT", ""),
-    )
+    actor = Actor.of(user, organization_id=organization_id, via=Via.TOKEN, **context_of(request._request))
     pair = services.token_issue(actor=actor, organization_id=organization_id)
     return Response(serializers.TokenPairSerializer(pair).data)
 
@@ -121,12 +115,7 @@ class TokenRefreshView(AnonymousView):
         """Exchange a refresh token, once, for a new pair."""
         form = serializers.RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        pair = services.token_refresh(
-            refresh=form.validated_data["refresh"],
-            request_id=request.request_id,
-            ip=request.META.get("REMOTE_ADDR"),
-            user_agent=request.META.get("HTTP_USER_AGENT", ""),
-        )
+        pair = services.token_refresh(refresh=form.validated_data["refresh"], **context_of(request._request))
         return Response(serializers.TokenPairSerializer(pair).data)
 
 

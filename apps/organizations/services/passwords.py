@@ -1,5 +1,7 @@
-"""Passwords forgotten, reset and changed by programs; the portal's pages are allauth's. Both use allauth's forms, and end
-what the old password had opened by the same signals (`receivers.password_changed`)."""
+"""Passwords forgotten, reset and changed by programs; the portal's pages are allauth's.
+
+Both use allauth's forms, and end what the old password had opened by the same signals (`receivers.password_changed`).
+"""
 
 from allauth.account import signals
 from allauth.account.adapter import get_adapter
@@ -36,7 +38,7 @@ def reset(*, request: HttpRequest, key: str, password: str) -> None:
     uid, _dash, rest = key.partition("-")
     token = UserTokenForm({"uidb36": uid, "key": rest})
     if not token.is_valid():
-        raise Invalid(_("The link is not valid any more."), code="key_invalid", hint=_("Have a new one mailed."))
+        raise Invalid(_("The link is not valid any more."), code="key_invalid", hint=_("Ask for a new link."))
     user: User = token.reset_user
     form = ResetPasswordKeyForm({"password1": password}, user=user, temp_key=rest)
     form.fields.pop("password2", None)

@@ -131,7 +131,7 @@ def token_revoke(*, actor: Actor, refresh: str) -> None:
 def tokens_end(*, actor: Actor, user: User, keep_session: str | None = None) -> None:
     """Ends every token and, but for `keep_session`, every session of a person, as a changed password does. For
     themselves and platform administrators."""
-    if not (actor.user_id == user.pk or actor.is_system or actor.is_platform_admin):
+    if not (actor.user_id == user.pk or actor.is_platform):
         raise Forbidden(_("You may not end other people's tokens."))
     sessions.end_everything(user, keep_session=keep_session)
     auditing.record(

@@ -10,19 +10,19 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.utils.translation import get_language
 
 from apps.accounts import actions as account_actions
 from apps.accounts.models import User
 from apps.accounts.services import sessions
+from apps.accounts.services.people import reader_language, user_store
 from apps.core import auditing
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
+from apps.organizations.domains import domain_of
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.organizations.services import membership_add
 from apps.singlesignon import actions
@@ -110,7 +110,7 @@ def _person_of(connection: Connection, identity: Identity) -> User:
         raise Refused("address_missing") from error
     if not identity.is_verified:
         raise Refused("address_unverified")
-    if not connection.domains.filter(name=email.rpartition("@")[2]).exists():
+    if not connection.domains.filter(name=domain_of(email)).exists():
         raise Refused("domain_foreign")
     owner = User.objects.select_for_update().filter(email=email).first()
     if owner is None:
@@ -125,11 +125,9 @@ def _person_of(connection: Connection, identity: Identity) -> User:
 
 
 def _new_person(email: str) -> User:
-    language = get_language() or settings.LANGUAGE_CODE
-    user = User(email=email, language=language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE)
+    user = User(email=email, language=reader_language())
     user.set_unusable_password()
-    user.save()
-    EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
+    user_store(user)
     return user
 
 
