@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.core.entities import PLAIN
 from apps.core.identity import Role
 from apps.organizations.models import JOIN_ROLES, JoinPolicy, Membership, Organization
-from apps.organizations.services import passwords
+from apps.organizations.services import addresses, passwords
 from apps.organizations.services.sign_up import sign_up
 
 
@@ -38,13 +38,14 @@ class SignupForm(account_forms.SignupForm):
 
     def try_save(self, request: HttpRequest) -> tuple[None, HttpResponse]:
         found = self.cleaned_data
-        sign_up(
+        encoded = sign_up(
             request=request,
             email=found["email"],
             password=found["password1"],
             company=found["company"],
             division=found["division"],
         )
+        addresses.mark(request, encoded)
         return None, get_adapter(request).respond_email_verification_sent(request, None)
 
 
@@ -58,6 +59,27 @@ class ForgottenForm(account_forms.ResetPasswordForm):
         email = str(self.cleaned_data["email"])
         passwords.forgot(request=request, email=email)
         return email
+
+
+class ProofForm(forms.Form):
+    """What is asked for beside the mailed link: nothing, the account's password, or a new one."""
+
+    password = forms.CharField(
+        label=_("Your password"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    new_password = forms.CharField(
+        label=_("New password"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "autofocus": True}),
+    )
+
+    def __init__(self, *args: Any, asks: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields = {name: field for name, field in self.fields.items() if name == asks}
 
 
 class DomainsField(forms.Field):
