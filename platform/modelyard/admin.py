@@ -19,6 +19,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -31,8 +32,10 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
+from apps.accounts.admin import end_sign_ins
 from apps.accounts.selectors import client_of
-from apps.core.admin import ReadOnlyAdmin
+from apps.core.admin import ReadOnlyAdmin, with_reason
+from apps.core.identity.requests import PortalRequest
 from apps.core.outbox.models import OutboxMessage
 
 for _library in (
@@ -145,6 +148,12 @@ class UserSessionAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("user__name", "user__email", "ip")
     fields = readonly_fields = ("shown_person", "shown_address", "shown_since", "shown_seen", "shown_agent")
+    actions = ("end_browsers",)
+
+    @admin.action(description=_("End the chosen sign-ins"))
+    @with_reason
+    def end_browsers(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        end_sign_ins(request, [(session.user, str(session.pk)) for session in rows])
 
     @admin.display(description=_("person"), ordering="user__name")
     def shown_person(self, session: UserSession) -> str:

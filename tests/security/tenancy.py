@@ -563,6 +563,7 @@ PAGES: dict[str, Row] = {
 #: Label of a model in the admin → row. The stranger is staff and administrator of the other organization.
 ADMIN: dict[str, Row] = {
     "account.EmailAddress": Row(STAFF),
+    "accounts.RefreshToken": Row(HIDDEN),
     "accounts.User": Row(HIDDEN),
     "audit.AuditCheck": Row(HIDDEN),
     "apikeys.ApiKey": Row(HIDDEN),
