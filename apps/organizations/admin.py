@@ -124,7 +124,6 @@ class MembershipAdmin(PolicyAdmin):
     search_fields = ("user__name", "user__email", "organization__company")
     readonly_fields = ("state", "created_at")
     fields = ("organization", "user", "role", *readonly_fields)
-    autocomplete_fields = ("organization", "user")
     reasoned = ("role",)
 
     actions = ("approve_members", "suspend_members", "reinstate_members", "remove_members")

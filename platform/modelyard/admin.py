@@ -16,6 +16,7 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -33,6 +34,7 @@ from django_celery_beat.models import (
 )
 
 from apps.accounts.admin import end_sign_ins
+from apps.accounts.models import User
 from apps.accounts.selectors import client_of
 from apps.core.admin import ReadOnlyAdmin, with_reason
 from apps.core.identity.requests import PortalRequest
@@ -75,6 +77,20 @@ def _change_password(request: HttpRequest, extra_context: Any = None) -> HttpRes
     return redirect("account_change_password")
 
 
+class Search(AutocompleteJsonView):
+    """What the admin's fields and filters look for. People of one name are told apart by their address."""
+
+    def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, str]:
+        found: dict[str, str] = super().serialize_result(obj, to_field_name)
+        return found | {"text": f"{obj.name} · {obj.email}"} if isinstance(obj, User) else found
+
+
+def _search(request: HttpRequest) -> HttpResponse:
+    answer: Any = Search.as_view(admin_site=admin.site)(request)
+    return answer
+
+
+admin.site.autocomplete_view = _search  # type: ignore[method-assign, assignment]
 admin.site.login = _sign_in  # type: ignore[method-assign]
 admin.site.password_change = _change_password  # type: ignore[method-assign, assignment]
 
