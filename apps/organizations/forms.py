@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import User
 from apps.core.entities import PLAIN
 from apps.core.identity import Role
+from apps.core.portal import PersonChoiceField
 from apps.organizations.models import JOIN_ROLES, JoinPolicy, Membership, Organization
 from apps.organizations.services import addresses, passwords
 from apps.organizations.services.sign_up import sign_up
@@ -135,7 +136,7 @@ class RoleForm(forms.Form):
 class HeirForm(forms.Form):
     """Who takes over when a member goes."""
 
-    heir = forms.ModelChoiceField(
+    heir = PersonChoiceField(
         label=_("Successor"), queryset=User.objects.none(), required=False, empty_label=_("Choose a person")
     )
 
@@ -143,4 +144,5 @@ class HeirForm(forms.Form):
         super().__init__(*args, **kwargs)
         members = Membership.objects.active().filter(organization_id=membership.organization_id)
         field: Any = self.fields["heir"]
-        field.queryset = User.objects.filter(pk__in=members.values("user_id")).exclude(pk=membership.user_id)
+        people = User.objects.filter(pk__in=members.values("user_id")).exclude(pk=membership.user_id)
+        field.queryset = people.order_by("name")
