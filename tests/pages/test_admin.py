@@ -184,11 +184,13 @@ def test_a_filter_by_organization_is_searched_for_and_lists_none(cast):
     assert str(other) not in hidden
 
 
-def test_a_searched_filter_keeps_what_was_chosen_by_links(cast):
-    path = "/admin/organizations/membership/?state__exact=active&q=a"
-    text = cast.platform.portal.get(path).content.decode()
+@pytest.mark.parametrize(
+    ("model", "name"), [("organizations/membership", "state__exact"), ("apikeys/apikey", "state")]
+)
+def test_a_searched_filter_keeps_what_was_chosen_by_links(model, name, cast):
+    text = cast.platform.portal.get(f"/admin/{model}/?{name}=active&q=a").content.decode()
     form = text.split('id="filter-form"')[1].split("</form>")[0]
-    assert form.count('type="hidden" name="state__exact"') == 1
+    assert form.count(f'type="hidden" name="{name}"') == 1
     assert form.count('name="q"') == 1
 
 

@@ -50,11 +50,12 @@ class VisibleRowsFilter(AutocompleteSelectFilter):
             yield choice
 
     def _keep_others(self, form: Any, changelist: Any) -> None:
-        """The first of the fields carries what was chosen by links: its form would drop it."""
+        """The first of the fields carries what was chosen by links, where Unfold does not: the form would drop it."""
         own = [spec for spec in changelist.filter_specs if isinstance(spec, VisibleRowsFilter)]
         if own[0] is not self:
             return
-        names = {name for spec in changelist.filter_specs if spec not in own for name in spec.used_parameters}
+        links = [spec for spec in changelist.filter_specs if not hasattr(spec, "lookup_val")]
+        names = {name for spec in links for name in spec.used_parameters}
         for name in sorted(names & set(self.request.GET)):
             form.fields[name] = CharField(widget=HiddenInput)
             form.data[name] = self.request.GET[name]
