@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -54,7 +54,8 @@ class RefreshTokenAdmin(ReadOnlyAdmin):
     actions = ("end_programs",)
 
     def get_queryset(self, request: PortalRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).live()
+        rows: Any = super().get_queryset(request)
+        return cast(QuerySet[Any], rows.live())
 
     @admin.display(description=_("program"), ordering="user_agent")
     def shown_program(self, token: RefreshToken) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.db.models import Model, Q
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 # So many are listed; of more, what is typed is looked for.
@@ -18,7 +17,7 @@ class RowChoiceField(forms.ModelChoiceField):
     """A list of the rows while they are few. Of many one types what the row is called, by the fields `search`, the first
     of which names it: one that is meant is taken, and of several the form comes back with a list of those."""
 
-    def __init__(self, *, search: Sequence[str], empty_label: str | Promise = "", **kwargs: Any) -> None:
+    def __init__(self, *, search: Sequence[str], empty_label: Any = "", **kwargs: Any) -> None:
         self.search = tuple(search)
         self._found: Model | None = None
         super().__init__(empty_label=empty_label or "---------", **kwargs)
@@ -30,7 +29,7 @@ class RowChoiceField(forms.ModelChoiceField):
         if self.is_long:
             self._show(forms.TextInput({"type": "search", "autocomplete": "off", "placeholder": _("Type to search")}))
 
-    queryset = property(forms.ModelChoiceField.queryset.fget, _set_queryset)  # type: ignore[attr-defined]
+    queryset: Any = property(lambda field: field._queryset, _set_queryset)
 
     def to_python(self, value: Any) -> Any:
         text = str(value or "").replace("\0", "").strip()
