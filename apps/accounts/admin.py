@@ -1,18 +1,21 @@
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import RefreshToken, User
+from apps.accounts.selectors import client_of, sign_ins_of
 from apps.accounts.services import (
     PROFILE_FIELDS,
     profile_update,
     sessions_end_all,
+    sign_in_end,
     user_deactivate,
     user_reactivate,
 )
-from apps.core.admin import PolicyAdmin, PolicyInline, with_reason
+from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin, with_reason
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 
@@ -20,6 +23,48 @@ from apps.core.identity.requests import PortalRequest
 class RefreshTokenInline(PolicyInline):
     model = RefreshToken
     fields = readonly_fields = ("created_at", "ip", "user_agent", "expires_at", "used_at", "revoked_at")
+
+
+def end_sign_ins(request: PortalRequest, chosen: Iterable[tuple[User, str]]) -> None:
+    """Ends sign-ins of people, each named by its id, and says of each what became of it."""
+    for user, pk in chosen:
+        found = sign_ins_of(user, session_key=request.session.session_key, at_most=None)
+        sign_in = next((row for row in found if row.id == pk), None)
+        if sign_in is None:
+            messages.warning(request, _("A sign-in of %(name)s had ended already.") % {"name": user})
+        elif sign_in.is_current:
+            messages.error(request, _("This is where you are yourself: sign out instead."))
+        else:
+            try:
+                sign_in_end(actor=request.actor, user=user, sign_in=sign_in)
+            except DomainError as error:
+                messages.error(request, f"{user}: {error.message} {error.hint}".strip())
+            else:
+                messages.success(request, _("A sign-in of %(name)s was ended.") % {"name": user})
+
+
+@admin.register(RefreshToken)
+class RefreshTokenAdmin(ReadOnlyAdmin):
+    """Programs that are signed in: the live token of each."""
+
+    list_display = ("user", "shown_program", "ip", "created_at", "expires_at")
+    list_select_related = ("user",)
+    search_fields = ("user__name", "user__email", "user_agent", "ip")
+    fields = readonly_fields = ("user", "user_agent", "ip", "created_at", "expires_at")
+    actions = ("end_programs",)
+
+    def get_queryset(self, request: PortalRequest) -> QuerySet[Any]:
+        rows: Any = super().get_queryset(request)
+        return cast(QuerySet[Any], rows.live())
+
+    @admin.display(description=_("program"), ordering="user_agent")
+    def shown_program(self, token: RefreshToken) -> str:
+        return client_of(token.user_agent)
+
+    @admin.action(description=_("End the chosen sign-ins"))
+    @with_reason
+    def end_programs(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        end_sign_ins(request, [(token.user, str(token.family)) for token in rows])
 
 
 @admin.register(User)

@@ -5,14 +5,14 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.accounts.models import User
-from apps.core.admin import PolicyAdmin, ReadOnlyAdmin, each_row
+from apps.core.admin import PolicyAdmin, ReadOnlyAdmin, each_row, search_select
 from apps.core.identity.requests import PortalRequest
 from apps.departures import services
 from apps.departures.models import OrganizationDeletion, OrganizationExport, PersonErasure
-from apps.organizations.models import Organization
+from apps.organizations.models import Membership, Organization
 
 
 @admin.register(OrganizationExport)
@@ -45,7 +45,7 @@ class DeletionAdminForm(forms.ModelForm):
     """Which organization, its name typed, and why."""
 
     organization = forms.ModelChoiceField(
-        Organization.objects.none(), label=_("organization"), widget=UnfoldAdminSelectWidget
+        Organization.objects.none(), label=_("organization"), widget=search_select(Membership, "organization")
     )
     name = forms.CharField(
         label=_("Name of the organization"),
@@ -127,7 +127,7 @@ class OrganizationDeletionAdmin(PolicyAdmin):
 
 
 class ErasureForm(forms.ModelForm):
-    person = forms.ModelChoiceField(User.objects.none(), label=_("person"), widget=UnfoldAdminSelectWidget)
+    person = forms.ModelChoiceField(User.objects.none(), label=_("person"), widget=search_select(Membership, "user"))
 
     class Meta:
         model = PersonErasure

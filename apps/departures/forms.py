@@ -8,6 +8,7 @@ from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
+from apps.core.portal import PersonChoiceField
 from apps.departures.models import REASON_CHARACTERS
 from apps.departures.selectors import Leaving
 from apps.organizations.models import Membership
@@ -55,7 +56,7 @@ class AccountDeletionForm(forms.Form):
         people = User.objects.filter(pk__in=members.values("user_id")).exclude(pk=leaving.membership.user_id)
         name = f"heir_{organization.pk}"
         self._organizations[name] = organization.pk
-        self.fields[name] = forms.ModelChoiceField(
+        self.fields[name] = PersonChoiceField(
             label=_("Successor in %(organization)s") % {"organization": organization},
             queryset=people.order_by("name"),
             empty_label=_("Choose a person"),

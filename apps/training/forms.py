@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
+from apps.core.portal import RowChoiceField
 from apps.datasets.models import Dataset, Task
 from apps.datasets.selectors import datasets_for_choice
 from apps.projects.models import Project
@@ -25,9 +26,9 @@ class TrainingForm(forms.Form):
     machines without a GPU those of the trainer's preset for them.
     """
 
-    project = forms.ModelChoiceField(label=_("Project"), queryset=Project.objects.none())
+    project = RowChoiceField(label=_("Project"), queryset=Project.objects.none(), search=("name",))
     name = forms.CharField(label=_("Name"), max_length=120)
-    dataset = forms.ModelChoiceField(label=_("Dataset"), queryset=Dataset.objects.none(), required=False)
+    dataset = RowChoiceField(label=_("Dataset"), queryset=Dataset.objects.none(), search=("name",), required=False)
     task = forms.ChoiceField(label=_("Task"))
     model = forms.ChoiceField(label=_("Model"), required=False)
     resource_group = forms.ModelChoiceField(label=_("Resource group"), queryset=ResourceGroup.objects.none())

@@ -169,3 +169,41 @@ def test_a_member_is_looked_for_and_not_picked_from_a_list_of_everybody(cast):
     query = "app_label=organizations&model_name=membership&field_name=user"
     found = cast.platform.portal.get(f"/admin/autocomplete/?{query}&term={cast.owner.user.email}").json()["results"]
     assert [row["id"] for row in found] == [str(cast.owner.user.pk)]
+
+
+def test_a_filter_by_organization_is_searched_for_and_lists_none(cast):
+    organization, other = cast.sample("organization"), cast.stranger.organization_id
+    other = type(organization).objects.get(pk=other)
+    path = "/admin/projects/project/"
+    text = cast.platform.portal.get(path).content.decode()
+    assert 'data-field-name="organization"' in text
+    assert str(other) not in text.split('id="changelist-filter"')[1]
+    chosen = cast.platform.portal.get(f"{path}?organization__id__exact={other.pk}").content.decode()
+    assert str(other) in chosen.split('id="changelist-filter"')[1], "what is chosen is named"
+    hidden = staff(cast.admin).get(f"{path}?organization__id__exact={other.pk}").content.decode()
+    assert str(other) not in hidden
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [("organizations/membership", "state__exact"), ("apikeys/apikey", "state")]
+)
+def test_a_searched_filter_keeps_what_was_chosen_by_links(model, name, cast):
+    text = cast.platform.portal.get(f"/admin/{model}/?{name}=active&q=a").content.decode()
+    form = text.split('id="filter-form"')[1].split("</form>")[0]
+    assert form.count(f'type="hidden" name="{name}"') == 1
+    assert form.count('name="q"') == 1
+
+
+def test_references_are_searched_for_wherever_there_may_be_any_number(cast):
+    """People are told apart by their address."""
+    for path in (
+        "/admin/projects/project/add/",
+        "/admin/departures/personerasure/add/",
+        "/admin/audit/auditcheck/add/",
+    ):
+        text = cast.platform.portal.get(path).content.decode()
+        assert "admin-autocomplete" in text, path
+        assert cast.owner.user.email not in text, path
+    query = "app_label=organizations&model_name=membership&field_name=user"
+    (row,) = cast.platform.portal.get(f"/admin/autocomplete/?{query}&term={cast.owner.user.email}").json()["results"]
+    assert row["text"] == f"{cast.owner.user.name} · {cast.owner.user.email}"

@@ -113,7 +113,7 @@ REST: dict[str, Row] = {
     "auth_token_mfa": Row(OPEN, {"challenge": "unknown", "code": "000000"}, "401: it is the way in"),
     "auth_token_refresh": Row(OPEN, {"refresh": "unknown"}, "401: it is the way in"),
     "auth_token_revoke": Row(OWN, {"refresh": "somebody else's"}, "204 whether or not the token is known"),
-    "auth_verify_email": Row(OPEN, {"key": "unknown"}),
+    "auth_verify_email": Row(OPEN, {"key": "unknown", "password": "a long passphrase"}),
     "datasets_analyze_create": Row(HIDDEN),
     "datasets_create": Row(REFUSED, lambda cast: {"project_id": str(cast.sample("project").pk), "name": "Planted"}),
     "datasets_destroy": Row(HIDDEN),
@@ -565,6 +565,7 @@ PAGES: dict[str, Row] = {
 #: Label of a model in the admin → row. The stranger is staff and administrator of the other organization.
 ADMIN: dict[str, Row] = {
     "account.EmailAddress": Row(STAFF),
+    "accounts.RefreshToken": Row(HIDDEN),
     "accounts.User": Row(HIDDEN),
     "audit.AuditCheck": Row(HIDDEN),
     "apikeys.ApiKey": Row(HIDDEN),

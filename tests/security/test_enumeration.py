@@ -225,7 +225,8 @@ def test_the_mailbox_gets_another_link_for_the_right_password_and_none_for_a_wro
     assert mailed("mine@example.com", FACTORYS) == [], "the link of a moment ago is still good"
     cache.clear()
     assert mailed("mine@example.com", FACTORYS) == [["mine@example.com"]]
-    verified = Client().post("/api/v1/auth/verify-email", {"key": key}, content_type="application/json")
+    body = {"key": key, "password": FACTORYS}
+    verified = Client().post("/api/v1/auth/verify-email", body, content_type="application/json")
     assert verified.status_code == 204
     answer = Client().post("/account/login/", {"login": "mine@example.com", "password": FACTORYS})
     assert (answer.status_code, answer["Location"]) == (302, "/")

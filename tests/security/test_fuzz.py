@@ -144,6 +144,7 @@ RIGHT: dict[str, Value | None] = {
     "auth_password_reset/password": lambda cast, person: "another long phrase",
     "auth_token_mfa/challenge": challenge,
     "auth_token_mfa/code": recovery_code,
+    "auth_verify_email/new_password": None,
     "checkpoint_id": sampled("tried-checkpoint"),
     "client_id": lambda cast, person: "portal",
     "client_secret": lambda cast, person: "a client's secret",

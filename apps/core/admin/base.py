@@ -1,17 +1,20 @@
 """Admin classes. Django asks `user.has_perm`, which the policy answers; the rows come from the same rule."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.admin import RelatedFieldListFilter
+from django.contrib.admin import site
 from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.paginator import Page, Paginator
 from django.db import transaction
 from django.db.models import Field, Model, QuerySet
-from django.forms import ModelForm
+from django.forms import CharField, HiddenInput, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import PaginationInlineFormSet
 
 from apps.core import auditing, policy
@@ -27,12 +30,35 @@ def _visible(model: type[Model], request: PortalRequest) -> QuerySet[Any]:
     return rows.visible(request.actor) if hasattr(rows, "visible") else rows
 
 
-class VisibleRowsFilter(RelatedFieldListFilter):
-    """A filter by a related object that offers only the ones that the person may see."""
+def search_select(model: type[Model], name: str) -> AutocompleteSelect:
+    """The widget of a form's own field that asks for a row, as the admin draws the reference `name` of the model: what
+    is typed is looked for among the rows that the person may see."""
+    return AutocompleteSelect(model._meta.get_field(name), site)
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
-        rows = _visible(field.remote_field.model, cast(PortalRequest, request))
-        return [(row.pk, str(row)) for row in rows]
+
+class VisibleRowsFilter(AutocompleteSelectFilter):
+    """A filter by a related object, which is searched for among the ones that the person may see: there is any number
+    of them. Their admin answers the search (`search_fields`)."""
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        for choice in super().choices(changelist):
+            form: Any = choice["form"]
+            # What the address names is shown too.
+            rows = _visible(form.fields[self.lookup_kwarg].queryset.model, cast(PortalRequest, self.request))
+            form.fields[self.lookup_kwarg].queryset = rows
+            self._keep_others(form, changelist)
+            yield choice
+
+    def _keep_others(self, form: Any, changelist: Any) -> None:
+        """The first of the fields carries what was chosen by links, where Unfold does not: the form would drop it."""
+        own = [spec for spec in changelist.filter_specs if isinstance(spec, VisibleRowsFilter)]
+        if own[0] is not self:
+            return
+        links = [spec for spec in changelist.filter_specs if not hasattr(spec, "lookup_val")]
+        names = {name for spec in links for name in spec.used_parameters}
+        for name in sorted(names & set(self.request.GET)):
+            form.fields[name] = CharField(widget=HiddenInput)
+            form.data[name] = self.request.GET[name]
 
 
 class PolicyAdmin(ModelAdmin):
@@ -46,6 +72,8 @@ class PolicyAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     compressed_fields = True
+    # Filters that are typed into wait for their button; the others stay links.
+    list_filter_submit = True
     warn_unsaved_form = True
 
     def has_view_permission(self, request: PortalRequest, obj: Any = None) -> bool:
@@ -98,6 +126,16 @@ class PolicyAdmin(ModelAdmin):
         if isinstance(found, str) and get_fields_from_path(self.model, found)[-1].is_relation:
             return found, VisibleRowsFilter
         return found
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> Any:
+        """Every reference to rows of ours that an admin searches: there is any number of them."""
+        return [
+            field.name for field in self.opts.fields if field.is_relation and self._is_searched(field.related_model)
+        ]
+
+    def _is_searched(self, model: Any) -> bool:
+        found = self.admin_site._registry.get(model)
+        return found is not None and bool(found.search_fields) and hasattr(model._default_manager.all(), "visible")
 
     def formfield_for_foreignkey(self, db_field: Any, request: PortalRequest, **kwargs: Any) -> Any:
         kwargs.setdefault("queryset", _visible(db_field.remote_field.model, request))

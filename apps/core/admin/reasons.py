@@ -3,8 +3,7 @@
 The reason is required and stands in every audit event of the act (`auditing.because`), so in each object's history.
 """
 
-from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from django import forms
@@ -17,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.core import auditing
 from apps.core.entities import PLAIN
+from apps.core.identity import Actor
 from apps.core.identity.requests import PortalRequest
 
 FIELD = "reason"
@@ -38,7 +38,13 @@ def _field(*, required: bool) -> forms.CharField:
 
 
 class ReasonForm(forms.Form):
+    """What an action asks before it is done; others ask for more besides, and look at who acts on which rows for that."""
+
     reason = _field(required=True)
+
+    def __init__(self, data: Any = None, *, actor: Actor | None = None, rows: Any = ()) -> None:
+        super().__init__(data)
+        self.actor, self.rows = actor, rows
 
 
 class ReasonedForm(forms.ModelForm):
@@ -58,15 +64,21 @@ class ReasonedForm(forms.ModelForm):
         return cleaned
 
 
-def with_reason(action: Callable[[Any, PortalRequest, Any], Any]) -> Callable[[Any, PortalRequest, Any], Any]:
-    """Makes an action of the admin ask for its reason on a page of its own. Goes below `@admin.action`."""
+def with_reason(action: Any = None, *, form_class: type[ReasonForm] = ReasonForm) -> Any:
+    """Makes an action of the admin ask for its reason on a page of its own. Goes below `@admin.action`.
+
+    What another `form_class` asks for besides is given to the action by name.
+    """
+    if action is None:
+        return partial(with_reason, form_class=form_class)
 
     @wraps(action)
     def ask(admin: Any, request: PortalRequest, rows: Any) -> Any:
-        form = ReasonForm(request.POST if FIELD in request.POST else None)
+        form = form_class(request.POST if FIELD in request.POST else None, actor=request.actor, rows=rows)
         if form.is_valid():
+            given = {name: value for name, value in form.cleaned_data.items() if name != FIELD}
             with auditing.because(form.cleaned_data[FIELD]):
-                return action(admin, request, rows)
+                return action(admin, request, rows, **given)
         code = request.POST["action"]
         count = rows.count()
         context = {

@@ -27,8 +27,9 @@ from apps.organizations import services
 from apps.organizations.api import serializers
 from apps.organizations.models import Membership, Organization
 from apps.organizations.services import passwords, quotas
+from apps.organizations.services.addresses import verify_email
 from apps.organizations.services.sign_in import password_user
-from apps.organizations.services.sign_up import sign_up, verify_email
+from apps.organizations.services.sign_up import sign_up
 
 ACCEPTED = OpenApiResponse(description="Accepted; what follows comes by mail.")
 DONE = OpenApiResponse(description="Done.")
@@ -54,12 +55,12 @@ class SignUpView(AnonymousView):
 
 
 class VerifyEmailView(AnonymousView):
-    @extend_schema(request=serializers.KeySerializer, responses={204: DONE}, operation_id="auth_verify_email")
+    @extend_schema(request=serializers.VerificationSerializer, responses={204: DONE}, operation_id="auth_verify_email")
     def post(self, request: ApiRequest) -> Response:
-        """Verify the address that a mailed key belongs to."""
-        form = serializers.KeySerializer(data=request.data)
+        """Verify the address that a mailed key belongs to, with the password given at sign-up, or a new one."""
+        form = serializers.VerificationSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        verify_email(request=request._request, key=form.validated_data["key"])
+        verify_email(request=request._request, **form.validated_data)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -44,6 +44,7 @@ AREAS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("apikeys.apikey", "vpn_key"),
             ("account.emailaddress", "mail"),
             ("usersessions.usersession", "devices"),
+            ("accounts.refreshtoken", "terminal"),
             ("mfa.authenticator", "key"),
         ),
     ),
