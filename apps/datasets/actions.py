@@ -35,3 +35,8 @@ SNAPSHOT_CREATED = register_action(
 SNAPSHOT_DELETED = register_action(
     "dataset.snapshot_deleted", _("Snapshot deleted"), _("%(actor)s deleted the snapshot %(object)s.")
 )
+VERSION_RESTORED = register_action(
+    "dataset.version_restored",
+    _("Version restored"),
+    _("%(actor)s restored the version %(version)s of %(object)s as revision %(revision)s."),
+)

@@ -13,7 +13,7 @@ from apps.shares.admin import GroupShareAdmin, ShareAdmin
 
 class RevisionInline(PolicyInline):
     model = Revision
-    fields = readonly_fields = ("no", "note", "created_by", "created_at", "shown_counts")
+    fields = readonly_fields = ("no", "note", "restored_from", "created_by", "created_at", "shown_counts")
 
     @admin.display(description=_("images"))
     def shown_counts(self, revision: Revision) -> str:

@@ -219,6 +219,8 @@ class Revision(Entity):
     # Of the bucket hashes; "" until a snapshot first needs it.
     root_hash = models.CharField(_("root hash"), max_length=64, blank=True)
     note = models.CharField(_("note"), max_length=300, blank=True)
+    # The revision whose content this one has again.
+    restored_from = models.PositiveIntegerField(_("restored from"), null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

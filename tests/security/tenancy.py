@@ -67,6 +67,11 @@ def shared_dataset(cast: Cast) -> dict[str, str]:
     return {"object_type": "dataset", "object_id": str(cast.sample("dataset").pk)}
 
 
+def compared(cast: Cast) -> str:
+    """Two versions of the dataset, by name."""
+    return urlencode({"dataset_id": cast.sample("dataset").pk, "before": "r1", "after": "head"})
+
+
 def previewed(cast: Cast) -> str:
     """Path of a picture of the analysed upload."""
     return str(cast.sample("analysed-upload").analysis["preview"][0]["path"])
@@ -115,6 +120,8 @@ REST: dict[str, Row] = {
     "auth_token_revoke": Row(OWN, {"refresh": "somebody else's"}, "204 whether or not the token is known"),
     "auth_verify_email": Row(OPEN, {"key": "unknown"}),
     "datasets_analyze_create": Row(HIDDEN),
+    "datasets_compare_images_retrieve": Row(HIDDEN, query=compared),
+    "datasets_compare_retrieve": Row(HIDDEN, query=compared),
     "datasets_create": Row(REFUSED, lambda cast: {"project_id": str(cast.sample("project").pk), "name": "Planted"}),
     "datasets_destroy": Row(HIDDEN),
     "datasets_images_content_retrieve": Row(HIDDEN),
@@ -142,6 +149,10 @@ REST: dict[str, Row] = {
     ),
     "datasets_uploads_publish_create": Row(HIDDEN),
     "datasets_uploads_retrieve": Row(HIDDEN),
+    "datasets_usage_retrieve": Row(HIDDEN),
+    "datasets_versions_auto_increment_create": Row(HIDDEN),
+    "datasets_versions_list": Row(HIDDEN),
+    "datasets_versions_restore_create": Row(HIDDEN, {"version": "r1"}),
     "experiments_create": Row(REFUSED, lambda cast: {"project_id": str(cast.sample("project").pk), "name": "Planted"}),
     "experiments_destroy": Row(HIDDEN),
     "experiments_list": Row(OWN),
@@ -304,6 +315,7 @@ OPERATIONS: dict[str, Row] = {
     "datasets.upload_note_swept": Row(CHECKED, why=ITSELF),
     "datasets.upload_publish": Row(HIDDEN),
     "datasets.uploads_give_up": Row(CHECKED, why=ITSELF),
+    "datasets.version_restore": Row(HIDDEN),
     "evaluation.inference_create": Row(HIDDEN),
     "experiments.experiment_change": Row(HIDDEN),
     "experiments.experiment_create": Row(HIDDEN),
@@ -433,6 +445,7 @@ PAGES: dict[str, Row] = {
     "dashboard": Row(OWN),
     "datasets:change": Row(HIDDEN),
     "datasets:classes": Row(HIDDEN),
+    "datasets:compare": Row(HIDDEN),
     "datasets:create": Row(OWN),
     "datasets:delete": Row(HIDDEN),
     "datasets:detail": Row(HIDDEN),
@@ -442,7 +455,6 @@ PAGES: dict[str, Row] = {
     "datasets:restore": Row(HIDDEN, samples={"datasets": "trashed-dataset"}),
     "datasets:sharing": Row(HIDDEN),
     "datasets:snapshot-delete": Row(HIDDEN),
-    "datasets:snapshots": Row(HIDDEN),
     "datasets:split": Row(HIDDEN),
     "datasets:split-remove": Row(HIDDEN),
     "datasets:trash": Row(OWN),
@@ -453,6 +465,8 @@ PAGES: dict[str, Row] = {
     "datasets:upload-publish": Row(HIDDEN),
     "datasets:uploads": Row(HIDDEN),
     "datasets:usage": Row(HIDDEN),
+    "datasets:version-restore": Row(HIDDEN),
+    "datasets:versions": Row(HIDDEN),
     "evaluation:quick-test": Row(OWN),
     "evaluation:training": Row(HIDDEN, samples={"training": "tried-checkpoint-training"}),
     "healthz": Row(OPEN),

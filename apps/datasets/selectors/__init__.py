@@ -13,11 +13,19 @@ from apps.datasets.selectors.images import (
 )
 from apps.datasets.selectors.snapshots import manifest_lines, snapshot_entries, snapshot_has_blob
 from apps.datasets.selectors.splits import SplitView, split_in_force, splits_of
-from apps.datasets.selectors.usage import Use, datasets_for_choice, register_usage, stored_bytes, usage_of
+from apps.datasets.selectors.usage import (
+    UsageQuery,
+    Use,
+    datasets_for_choice,
+    register_usage,
+    stored_bytes,
+    usage_of,
+)
 
 __all__ = [
     "ImageFilter",
     "SplitView",
+    "UsageQuery",
     "Use",
     "class_counts",
     "classes_of",

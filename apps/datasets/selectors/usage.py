@@ -1,7 +1,7 @@
 """What a dataset is used for. The apps above, which this one does not know, say so through a register."""
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,29 +14,41 @@ from apps.datasets.models import Blob, Dataset
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One thing that used a dataset; `href` is its page."""
+    """One thing that used a dataset; `href` is its page. `snapshot_id` is None while it has not fixed its data."""
 
+    id: UUID
     name: str
     kind: str
     state: str
     color: str
     time: datetime.datetime
     href: str
+    snapshot_id: UUID | None = None
 
 
-UsageSource = Callable[[Actor, Dataset, int], Iterable[Use]]
+@dataclass(frozen=True, slots=True)
+class UsageQuery:
+    """Which uses are asked for: the newest `limit` before a moment, of some snapshots or (None) of the dataset."""
+
+    limit: int = 20
+    snapshots: Collection[UUID] | None = None
+    before: datetime.datetime | None = None
+
+
+UsageSource = Callable[[Actor, Dataset, UsageQuery], Iterable[Use]]
 _sources: list[UsageSource] = []
 
 
 def register_usage(source: UsageSource) -> None:
-    """`source(actor, dataset, limit)` names the newest uses that the actor may see."""
+    """`source(actor, dataset, query)` names the newest uses that the actor may see, newest first."""
     _sources.append(source)
 
 
-def usage_of(actor: Actor, dataset: Dataset, limit: int = 20) -> list[Use]:
-    """The newest uses of the dataset, newest first."""
-    found = [use for source in _sources for use in source(actor, dataset, limit)]
-    return sorted(found, key=lambda use: use.time, reverse=True)[:limit]
+def usage_of(actor: Actor, dataset: Dataset, query: UsageQuery | None = None) -> list[Use]:
+    """The uses that the query asks for, newest first."""
+    query = query or UsageQuery()
+    found = [use for source in _sources for use in source(actor, dataset, query)]
+    return sorted(found, key=lambda use: use.time, reverse=True)[: query.limit]
 
 
 def datasets_for_choice(actor: Actor) -> PermittedQuerySet[Dataset]:

@@ -8,6 +8,7 @@ from apps.datasets.services.snapshots import snapshot_create, snapshot_delete, s
 from apps.datasets.services.splits import split_remove, split_set
 from apps.datasets.services.sweeping import sweep
 from apps.datasets.services.uploads import received_files, upload_cancel, upload_create, upload_receive
+from apps.datasets.services.versions import version_restore
 
 __all__ = [
     "analyse_archive",
@@ -31,4 +32,5 @@ __all__ = [
     "upload_read",
     "upload_receive",
     "upload_store",
+    "version_restore",
 ]

@@ -18,6 +18,7 @@ from apps.datasets.formats.model import canonical_json
 from apps.datasets.models import BucketHash, Dataset, Entry, Item, Revision, Snapshot, Split, SplitLevel
 from apps.datasets.selectors.snapshots import snapshot_entries
 from apps.datasets.selectors.splits import SplitView, split_in_force, split_view
+from apps.datasets.selectors.versions import is_reserved
 from apps.datasets.services.splits import plan_of, stored
 
 HASH_VERSION = 1
@@ -75,6 +76,9 @@ def snapshot_for_training(
 @operation("datasets.snapshot_create", permission="datasets.change_dataset", on="dataset")
 def snapshot_create(*, actor: Actor, dataset: Dataset, tag: str = "", note: str = "") -> Snapshot:
     """A snapshot by hand, named v1, v2, … unless a tag is given. The same content is not fixed twice."""
+    if is_reserved(tag):
+        message = _("This tag means a revision; choose another.")
+        raise Invalid(message, code="tag_reserved", fields={"tag": [message]})
     prepared = _prepare(dataset, None)
     if (existing := prepared.existing) is not None:
         raise Conflict(
