@@ -21,6 +21,7 @@ from apps.datasets.analysis import Analysis
 from apps.datasets.querysets import (
     DatasetQuerySet,
     EntryQuerySet,
+    IntegrityCheckQuerySet,
     ItemQuerySet,
     SnapshotQuerySet,
     UploadQuerySet,
@@ -96,6 +97,29 @@ class SplitLevel(models.TextChoices):
     JOB = "job", _("Job")
     DATASET = "dataset", _("Dataset")
     DEFAULT = "default", _("Default")
+
+
+class Damage(models.TextChoices):
+    """What is wrong with a file in the store: it is in quarantine until the same content comes again."""
+
+    MISSING = "missing", _("Missing")  # the store has no such object
+    CHANGED = "changed", _("Damaged")  # its bytes are not those of its digest
+
+
+class CheckState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")  # a worker will begin
+    RUNNING = "running", _("Running")  # a worker reads file after file
+    DONE = "done", _("Done")  # every file was read
+    FAILED = "failed", _("Failed")  # the store did not answer; what was read until then counts
+
+
+ACTIVE_CHECKS = (CheckState.WAITING, CheckState.RUNNING)
+CHECK_COLORS = {
+    CheckState.WAITING: "azure",
+    CheckState.RUNNING: "blue",
+    CheckState.DONE: "green",
+    CheckState.FAILED: "orange",
+}
 
 
 class Dataset(Entity, Trashable):
@@ -253,12 +277,19 @@ class Blob(models.Model):
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     # Whether the picture could be decoded completely; NULL until a worker has tried (and for other files).
     is_sound = models.BooleanField(_("sound"), null=True)
+    # "" unless a check, or somebody who read it, found it damaged.
+    damage = models.CharField(_("damage"), max_length=10, choices=Damage.choices, blank=True, db_default="")
+    # When its bytes were last compared with the digest.
+    checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("blob")
         verbose_name_plural = _("blobs")
         constraints = [models.UniqueConstraint(fields=["organization", "sha256"], name="blob_unique")]
-        indexes = [models.Index(fields=["created_at"], name="blob_by_time")]
+        indexes = [
+            models.Index(fields=["created_at"], name="blob_by_time"),
+            models.Index(fields=["organization"], condition=~models.Q(damage=""), name="blob_damaged"),
+        ]
 
     def __str__(self) -> str:
         return self.sha256[:12]
@@ -566,3 +597,67 @@ class Upload(Entity):
     def known_analysis(self) -> dict[str, Any]:
         """The analysis; an empty one before the first."""
         return self.analysis or Analysis().as_dict()
+
+
+class IntegrityCheck(Entity):
+    """One reading of every file of a dataset, in all its revisions, against the digests."""
+
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.CASCADE, related_name="integrity_checks", verbose_name=_("dataset")
+    )
+    state = models.CharField(_("state"), max_length=10, choices=CheckState.choices, default=CheckState.WAITING)
+    is_scheduled = models.BooleanField(_("scheduled"), default=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
+    )
+    # The same content counts once.
+    file_count = models.PositiveIntegerField(_("files"), default=0)
+    done_count = models.PositiveIntegerField(_("files read"), default=0)
+    byte_count = models.PositiveBigIntegerField(_("bytes read"), default=0)
+    missing_count = models.PositiveIntegerField(_("missing"), default=0)
+    changed_count = models.PositiveIntegerField(_("damaged"), default=0)
+    # Damaged when the check began, and whole now.
+    repaired_count = models.PositiveIntegerField(_("repaired"), default=0)
+    # The last blob that was read: a worker that takes over goes on behind it.
+    position = models.BigIntegerField(_("position"), default=0, editable=False)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    objects = IntegrityCheckQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("integrity check")
+        verbose_name_plural = _("integrity checks")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset"],
+                condition=models.Q(state__in=[CheckState.WAITING, CheckState.RUNNING]),
+                name="integrity_check_active_unique",
+                violation_error_message=_("The dataset is being checked already."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} · {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def organization_id(self) -> Any:
+        return self.dataset.organization_id
+
+    @property
+    def project_id(self) -> Any:
+        return self.dataset.project_id
+
+    @property
+    def state_color(self) -> str:
+        bad = self.state == CheckState.DONE and (self.missing_count or self.changed_count)
+        return "red" if bad else CHECK_COLORS[CheckState(self.state)]
+
+    @property
+    def state_live(self) -> bool:
+        return self.state in ACTIVE_CHECKS

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.datasets.views import detail, lists, uploads, versions
+from apps.datasets.views import detail, files, lists, uploads, versions
 
 app_name = "datasets"
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("<uuid:pk>/versions/restore/", versions.restore, name="version-restore"),
     path("<uuid:pk>/compare/", versions.compare, name="compare"),
     path("<uuid:pk>/snapshots/<uuid:snapshot_pk>/delete/", versions.snapshot_delete, name="snapshot-delete"),
+    path("<uuid:pk>/files/", files.files, name="files"),
+    path("<uuid:pk>/files/download/", files.download, name="download"),
+    path("<uuid:pk>/files/check/", files.check, name="check"),
     path("<uuid:pk>/usage/", versions.usage, name="usage"),
     path("<uuid:pk>/history/", detail.history, name="history"),
     path("<uuid:pk>/edit/", detail.change, name="change"),

@@ -294,7 +294,7 @@ def test_the_history_is_drawn_with_tags_and_what_used_them(dataset: Dataset, cas
     version_restore(actor=cast.owner.actor, dataset=dataset, version="r2")
     address = reverse("datasets:versions", args=[dataset.pk])
     page = cast.editor.portal.get(address).content.decode()
-    for text in ("Revision 4", "Revision 1", "Again what r2 was", "golden", "the one", training.job.name):
+    for text in ("Revision 4", "Revision 1", "Restored from r2", "golden", "the one", training.job.name):
         assert text in page
     assert page.count('class="version is-head"') == 1
     assert (

@@ -1,6 +1,8 @@
 """Writes on datasets. Each authorises (the decorator), locks and checks, changes, and audits, in this order."""
 
 from apps.datasets.services.datasets import dataset_change, dataset_create, dataset_restore, dataset_trash
+from apps.datasets.services.downloads import dataset_download
+from apps.datasets.services.integrity import integrity_check
 from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
 from apps.datasets.services.refusals import as_domain_error
@@ -15,9 +17,11 @@ __all__ = [
     "as_domain_error",
     "dataset_change",
     "dataset_create",
+    "dataset_download",
     "dataset_publish",
     "dataset_restore",
     "dataset_trash",
+    "integrity_check",
     "received_files",
     "snapshot_create",
     "snapshot_delete",

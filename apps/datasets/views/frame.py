@@ -24,6 +24,7 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
         ("images", _("Images"), "datasets:detail", "photo", dataset.image_count, True),
         ("classes", _("Classes and split"), "datasets:classes", "chart-bar", None, True),
         ("versions", _("Versions"), "datasets:versions", "git-branch", None, True),
+        ("files", _("Files"), "datasets:files", "file-zip", None, True),
         ("uploads", _("Uploads"), "datasets:uploads", "upload", None, may_change),
         ("usage", _("Usage"), "datasets:usage", "chart-dots", None, True),
         ("sharing", _("Sharing"), "datasets:sharing", "users", None, True),

@@ -33,8 +33,8 @@ USES_SHOWN = 4
 MOST_USES = 200
 PAIRS = 24
 KIND_LABELS = {
-    "added": gettext_lazy("Added"),
-    "removed": gettext_lazy("Removed"),
+    "added": gettext_lazy("Image added"),
+    "removed": gettext_lazy("Image removed"),
     "content": gettext_lazy("Picture replaced"),
     "annotations": gettext_lazy("Labels changed"),
     "split": gettext_lazy("Split changed"),
