@@ -88,6 +88,8 @@ class PublishMode(models.TextChoices):
 class SplitMethod(models.TextChoices):
     UPLOADED = "uploaded", _("As uploaded")  # every entry carries the split that its upload named
     AUTO = "auto", _("Automatic")  # hash(seed, path) against the ratios
+    STRATIFIED = "stratified", _("Stratified by class")  # rows; images that came later by hash(seed, path)
+    GROUPED = "grouped", _("Grouped")  # groups of paths; groups that came later by hash(seed, group)
     MANUAL = "manual", _("By hand")  # rows
 
 
@@ -427,7 +429,9 @@ class SplitPlan(Entity):
     seed = models.PositiveIntegerField(_("seed"), default=0)
     # {"train": 0.8, "val": 0.2, "test": 0.0}; {} unless automatic.
     ratios = models.JSONField(_("ratios"), default=dict, blank=True)
-    # Of method, seed, ratios and rows; the level is no part of it.
+    # What of a path names its group, for a grouped plan; "" is the folder.
+    pattern = models.CharField(_("pattern"), max_length=200, blank=True, default="")
+    # Of method, seed, ratios, pattern and rows; the level is no part of it.
     digest = models.CharField(_("digest"), max_length=64)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -450,8 +454,27 @@ class SplitPlan(Entity):
         return f"{self.get_method_display()} ({self.get_level_display()})"
 
 
+class SplitGroup(models.Model):
+    """The split of one group in a grouped plan."""
+
+    id = models.BigAutoField(primary_key=True)
+    plan = models.ForeignKey(
+        SplitPlan, on_delete=models.CASCADE, related_name="groups", db_index=False, verbose_name=_("split plan")
+    )
+    key = models.CharField(_("group"), max_length=1024)
+    split = models.CharField(_("split"), max_length=5, choices=Split.choices)
+
+    class Meta:
+        verbose_name = _("split group")
+        verbose_name_plural = _("split groups")
+        constraints = [models.UniqueConstraint(fields=["plan", "key"], name="split_group_unique")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class SplitRow(models.Model):
-    """The split of one item in a plan made by hand."""
+    """The split of one item in a plan made by hand, or stratified."""
 
     id = models.BigAutoField(primary_key=True)
     plan = models.ForeignKey(

@@ -14,8 +14,7 @@ from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.models import Dataset, Entry, Split, SplitLevel, SplitMethod, SplitPlan, SplitRow
 from apps.datasets.selectors.splits import DEFAULT_RATIOS, automatic_plan, plan_digest, uploaded_plan
-
-MOST_ROWS = 250_000
+from apps.datasets.services.splitting import COMPUTED, MOST_ROWS, computed_split
 
 
 @operation("datasets.split_set", permission="datasets.change_dataset", on="dataset")
@@ -26,13 +25,15 @@ def split_set(
     method: str,
     seed: int = 0,
     ratios: Mapping[str, float] | None = None,
+    pattern: str = "",
     items: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
-    """Gives the dataset a split of its own: `auto` with seed and ratios, `manual` with paths by split, or `uploaded`
-    for the splits that the uploads named."""
+    """Gives the dataset a split of its own: `auto` with seed and ratios, `stratified` the same with the classes evenly
+    in every split, `grouped` with folders, or what `pattern` finds in the paths, kept together, `manual` with paths by
+    split, or `uploaded` for the splits that the uploads named."""
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
-    plan = plan_of(dataset, SplitLevel.DATASET, method=method, seed=seed, ratios=ratios, items=items)
-    plan.created_by = plan.created_by or actor.user
+    wanted: dict[str, Any] = {"method": method, "seed": seed, "ratios": ratios, "pattern": pattern, "items": items}
+    plan = plan_of(dataset, SplitLevel.DATASET, person=actor.user, **wanted)
     before = dataset.split_plan
     dataset.change(split_plan=stored(plan))
     if plan.method == SplitMethod.MANUAL:
@@ -64,9 +65,30 @@ def plan_of(
     method: str,
     seed: int = 0,
     ratios: Mapping[str, float] | None = None,
+    pattern: str = "",
     items: Mapping[str, Sequence[str]] | None = None,
+    person: Any = None,
 ) -> SplitPlan:
-    """An unsaved plan from what a person or program gave. Raises `Invalid` for ratios that are none."""
+    """A plan from what a person or program gave: unsaved, unless it is computed over the images, for then its rows are
+    stored. Raises `Invalid` for ratios or patterns that are none."""
+    plan = _plan_of(dataset, level, method, seed, ratios, pattern.strip(), items, person)
+    plan.created_by = plan.created_by or person
+    return plan
+
+
+def _plan_of(
+    dataset: Dataset,
+    level: SplitLevel,
+    method: str,
+    seed: int,
+    ratios: Mapping[str, float] | None,
+    pattern: str,
+    items: Mapping[str, Sequence[str]] | None,
+    person: Any,
+) -> SplitPlan:
+    if method in COMPUTED:
+        computed = computed_split(dataset, method, seed, _checked(ratios or DEFAULT_RATIOS), pattern)
+        return computed.store(dataset, level, person)
     if method == SplitMethod.UPLOADED:
         return uploaded_plan(dataset, level)
     if method == SplitMethod.AUTO:
@@ -135,4 +157,4 @@ def _bad_items(message: str, path: str) -> Invalid:
 def _facts(plan: SplitPlan | None) -> dict[str, Any]:
     if plan is None:
         return {"method": ""}
-    return {"method": str(plan.method), "seed": plan.seed, "ratios": plan.ratios}
+    return {"method": str(plan.method), "seed": plan.seed, "ratios": plan.ratios, "pattern": plan.pattern}

@@ -169,5 +169,12 @@ def _classes_context(request: PortalRequest, dataset: Any) -> dict[str, Any]:
         chart=json.dumps([{"name": row["name"], "value": row["images"]} for row in found]),
         plan=view.plan,
         split_rows=[{"label": label, **view.counts[name]} for name, label in labels],
-        split_form=SplitForm(initial={"method": view.plan.method, "seed": view.plan.seed, **(view.plan.ratios or {})}),
+        split_form=SplitForm(
+            initial={
+                "method": view.plan.method,
+                "seed": view.plan.seed,
+                "pattern": view.plan.pattern,
+                **(view.plan.ratios or {}),
+            }
+        ),
     )
