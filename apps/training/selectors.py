@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid, NotFound
@@ -181,6 +182,12 @@ def figure_of(artifact: dict[str, Any]) -> dict[str, Any] | None:
     except (KeyError, TypeError, AttributeError, ValueError):
         return None
     return None
+
+
+def dataset_uses(actor: Actor) -> Any:
+    """Every training on a dataset that the actor may see, as uses are counted."""
+    rows = TrainingJob.objects.visible(actor).filter(dataset__isnull=False)
+    return rows.annotate(used_at=F("job__created_at"))
 
 
 def uses_of_dataset(actor: Actor, dataset: Dataset, query: UsageQuery) -> list[Use]:

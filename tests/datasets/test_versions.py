@@ -1,9 +1,11 @@
 """Versions: the history, two of them side by side, going back to one, and what used which."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
@@ -13,6 +15,7 @@ from apps.datasets.models import Dataset, Entry, Revision
 from apps.datasets.selectors.compare import Comparison
 from apps.datasets.selectors.versions import image_at, splits_of_image, version_named
 from apps.datasets.services import snapshot_create, snapshot_delete, snapshot_for_training, split_set, version_restore
+from apps.jobs.models import Job
 from tests.datasets.factories.images import encoded
 from tests.factories.datasets import DatasetFactory, published, shapes
 from tests.factories.training import TrainingJobFactory
@@ -264,6 +267,33 @@ def test_usage_of_a_version_and_of_an_image(cast: Cast) -> None:
     assert rest["next"] is None
     portal = cast.viewer.portal.get(reverse("datasets:usage", args=[dataset.pk]), {"image": new.pk}).content.decode()
     assert second.job.name in portal and first.job.name not in portal and "What saw the image" in portal
+
+
+def test_uses_are_counted_by_day_and_by_dataset(cast: Cast) -> None:
+    project = cast.sample("project")
+    busy, quiet, unused = (published(DatasetFactory(project=project, name=name)) for name in ("Busy", "Quiet", "Idle"))
+    snapshot = snapshot_for_training(actor=cast.owner.actor, dataset=busy)
+    jobs = [trained(busy, snapshot), trained(busy, snapshot), trained(busy, None), trained(quiet, None)]
+    for training, ago in zip(jobs, (0, 3, 40, 5), strict=True):
+        Job.objects.filter(pk=training.pk).update(created_at=timezone.now() - timedelta(days=ago))
+    found = cast.viewer.rest.get(f"/datasets/{busy.pk}/usage").json()["by_day"]
+    assert len(found) == 30 and [row["uses"] for row in found[-4:]] == [1, 0, 0, 1]
+    assert sum(row["uses"] for row in found) == 2
+    of_version = cast.viewer.rest.get(f"/datasets/{quiet.pk}/usage?version=r1").json()["by_day"]
+    assert sum(row["uses"] for row in of_version) == 0, "the draft has fixed nothing yet"
+
+    def most(query: str = "", person: Any = None) -> list[tuple[str, int]]:
+        rows = (person or cast.viewer).rest.get(f"/datasets/most-used{query}").json()
+        return [(row["name"], row["uses"]) for row in rows]
+
+    assert most() == [("Busy", 2), ("Quiet", 1)]
+    assert most("?days=90") == [("Busy", 3), ("Quiet", 1)]
+    assert most("?days=1") == [("Busy", 1)]
+    assert most("", cast.stranger) == most("", cast.member) == []
+    listed = cast.viewer.portal.get(reverse("datasets:list"))
+    assert {dataset: uses for dataset, _cover, uses in listed.context["rows"]} == {busy: 3, quiet: 1, unused: 0}
+    page = cast.viewer.portal.get(reverse("datasets:usage", args=[busy.pk])).content.decode()
+    assert "Uses in the last 14 days" in page
 
 
 def test_an_image_outside_of_every_split_was_seen_by_nobody(cast: Cast) -> None:

@@ -1,9 +1,9 @@
 """Whole versions and single files, byte for byte as they came in."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponseBase
-from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -35,7 +35,9 @@ class DownloadQuery(serializers.Serializer[Any]):
     path = serializers.CharField(
         max_length=1024, required=False, default="", trim_whitespace=False, help_text="A single file."
     )
-    partial = serializers.BooleanField(required=False, default=False, help_text="Without the files in quarantine.")
+    partial = serializers.BooleanField(  # type: ignore[assignment]  # a name of the base class, which needs none
+        required=False, default=False, help_text="Without the files in quarantine."
+    )
     link = serializers.CharField(
         max_length=2000, required=False, default="", help_text="Of an address that POST gave."
     )
@@ -44,7 +46,9 @@ class DownloadQuery(serializers.Serializer[Any]):
 class DownloadLinkRequestSerializer(serializers.Serializer[Any]):
     version = serializers.CharField(max_length=60, default="head", help_text=VERSION_HELP)
     path = serializers.CharField(max_length=1024, default="", allow_blank=True, trim_whitespace=False)
-    partial = serializers.BooleanField(default=False, help_text="Without the files in quarantine.")
+    partial = serializers.BooleanField(  # type: ignore[assignment]  # a name of the base class, which needs none
+        default=False, help_text="Without the files in quarantine."
+    )
 
 
 class DownloadLinkSerializer(serializers.Serializer[Any]):
@@ -94,31 +98,29 @@ class DownloadView(APIView):
         dataset = visible_dataset(request, dataset_id)
         form = DownloadLinkRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        given = form.validated_data
-        links = [
-            downloads.link_sign(actor=actor, dataset=dataset, wanted=downloads.Wanted(**given, manifest=manifest))
+        wanted = downloads.Wanted(**form.validated_data)
+        whole, manifest = (
+            downloads.link_sign(actor=actor, dataset=dataset, wanted=replace(wanted, manifest=manifest))
             for manifest in (False, True)
-        ]
-        version = version_named(dataset, given["version"])
-        totals = totals_of(version)
-        file = file_at(version, given["path"]) if given["path"] else None
-        damaged = totals.damaged if file is None else int(bool(file.damage))
+        )
         answer = {
-            "url": request.build_absolute_uri(address_of(dataset, links[0])),
-            "manifest_url": request.build_absolute_uri(address_of(dataset, links[1])),
-            "expires_at": links[0].expires_at,
-            "file_name": file.path.rpartition("/")[2] if file else downloads.file_name(version, "zip"),
-            "revision": version.no,
-            "files": 1 if file else totals.files,
-            "damaged": damaged,
-            "bytes": file.size if file else totals.bytes,
-            "size": file.size if file else totals.layout.length,
+            "url": request.build_absolute_uri(whole.address),
+            "manifest_url": request.build_absolute_uri(manifest.address),
+            "expires_at": whole.expires_at,
+            **_measured(version_named(dataset, wanted.version), wanted.path),
         }
         return Response(DownloadLinkSerializer(answer).data, status=status.HTTP_201_CREATED)
 
 
-def address_of(dataset: Dataset, link: downloads.Link) -> str:
-    return f"{reverse('dataset-download', args=[dataset.pk])}?link={link.token}"
+def _measured(version: Version, path: str) -> dict[str, Any]:
+    """What a download is called and how much it is."""
+    if path:
+        file = file_at(version, path)
+        sizes = {"files": 1, "damaged": int(bool(file.damage)), "bytes": file.size, "size": file.size}
+        return {"file_name": path.rpartition("/")[2], "revision": version.no, **sizes}
+    totals = totals_of(version)
+    sizes = {"files": totals.files, "damaged": totals.damaged, "bytes": totals.bytes, "size": totals.layout.length}
+    return {"file_name": downloads.file_name(version, "zip"), "revision": version.no, **sizes}
 
 
 def _signed_in(actor: Actor) -> Actor:

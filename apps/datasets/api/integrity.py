@@ -7,6 +7,7 @@ from rest_framework import serializers, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core import policy
 from apps.core.api.requests import ApiRequest
 from apps.datasets import services
 from apps.datasets.api.views import DATASET, visible_dataset
@@ -124,6 +125,7 @@ class DuplicateSetsView(APIView):
     )
     def get(self, request: ApiRequest) -> Response:
         """Datasets that hold the same (paths, bytes, labels, uploaded splits, classes), of those that I may see."""
+        policy.require_scope(request.actor, "datasets.view_dataset")
         form = DuplicateSetsQuery(data=request.query_params)
         form.is_valid(raise_exception=True)
         size = form.validated_data["page_size"]

@@ -15,6 +15,7 @@ urlpatterns = [
     # Before the datasets by id: their words are no ids.
     path("datasets/compare", versions.CompareView.as_view(), name="dataset-compare"),
     path("datasets/compare/images", versions.CompareImagesView.as_view(), name="dataset-compare-images"),
+    path("datasets/most-used", versions.MostUsedView.as_view(), name="dataset-most-used"),
     path("datasets/duplicates", integrity.DuplicateSetsView.as_view(), name="dataset-duplicates"),
     *router.urls,
     path(

@@ -1,6 +1,7 @@
 """The history of a dataset, what differs between two versions, and what each was used for."""
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, status, viewsets
@@ -8,6 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core import policy
 from apps.core.api.pagination import KeysetPagination
 from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors, services
@@ -222,7 +224,13 @@ class DatasetUseSerializer(serializers.Serializer[Any]):
     split = serializers.CharField(allow_blank=True, help_text="In which it saw the image; empty unless one is named.")
 
 
+class DatasetUsageDaySerializer(serializers.Serializer[Any]):
+    day = serializers.DateField()
+    uses = serializers.IntegerField()
+
+
 class DatasetUsagePageSerializer(serializers.Serializer[Any]):
+    by_day = DatasetUsageDaySerializer(many=True, help_text="Of the last 30 days, oldest first.")
     next = serializers.DateTimeField(allow_null=True, help_text="What `before` is on the next page.")
     results = DatasetUseSerializer(many=True)
 
@@ -248,9 +256,45 @@ class UsageView(APIView):
             snapshots = [pk for pk in splits if snapshots is None or pk in snapshots]
         query = selectors.UsageQuery(size + 1, snapshots, given.get("before"))
         found = selectors.usage_of(request.actor, dataset, query)
-        rows = [
-            {**{name: getattr(use, name) for name in use.__slots__}, "split": (splits or {}).get(use.snapshot_id, "")}
-            for use in found[:size]
-        ]
+        rows = [_use(use, splits or {}) for use in found[:size]]
         last = found[size - 1].time if len(found) > size else None
-        return Response(DatasetUsagePageSerializer({"next": last, "results": rows}).data)
+        days = selectors.uses_by_day(request.actor, dataset, snapshots=snapshots)
+        by_day = [{"day": day, "uses": uses} for day, uses in days.items()]
+        return Response(DatasetUsagePageSerializer({"by_day": by_day, "next": last, "results": rows}).data)
+
+
+def _use(use: selectors.Use, splits: dict[UUID, str]) -> dict[str, Any]:
+    facts = {name: getattr(use, name) for name in use.__slots__}
+    return {**facts, "split": splits.get(use.snapshot_id, "") if use.snapshot_id else ""}
+
+
+class MostUsedQuery(serializers.Serializer[Any]):
+    days = serializers.IntegerField(required=False, min_value=1, max_value=3650, default=30)
+
+
+class MostUsedSerializer(serializers.ModelSerializer[Dataset]):
+    project_id = serializers.UUIDField()
+    uses = serializers.IntegerField()
+
+    class Meta:
+        model = Dataset
+        fields = ["id", "name", "project_id", "image_count", "byte_count", "uses"]
+
+
+class MostUsedView(APIView):
+    request: ApiRequest
+
+    @extend_schema(
+        operation_id="datasets_most_used_list",
+        parameters=[MostUsedQuery],
+        responses=MostUsedSerializer(many=True),
+    )
+    def get(self, request: ApiRequest) -> Response:
+        """The 20 datasets that were used most in the last days, as far as I may see them and what used them."""
+        policy.require_scope(request.actor, "datasets.view_dataset")
+        form = MostUsedQuery(data=request.query_params)
+        form.is_valid(raise_exception=True)
+        found = selectors.most_used(request.actor, days=form.validated_data["days"])
+        for dataset, uses in found:
+            dataset.uses = uses  # type: ignore[attr-defined]  # for the answer alone
+        return Response(MostUsedSerializer([dataset for dataset, _uses in found], many=True).data)

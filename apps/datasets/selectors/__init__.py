@@ -17,9 +17,12 @@ from apps.datasets.selectors.usage import (
     UsageQuery,
     Use,
     datasets_for_choice,
+    most_used,
     register_usage,
     stored_bytes,
     usage_of,
+    use_counts,
+    uses_by_day,
 )
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "image_of",
     "images_of",
     "manifest_lines",
+    "most_used",
     "open_blob",
     "preview_of",
     "register_usage",
@@ -44,4 +48,6 @@ __all__ = [
     "stored_bytes",
     "thumbnail_of",
     "usage_of",
+    "use_counts",
+    "uses_by_day",
 ]

@@ -44,9 +44,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A signed address's words, and until when they are good."""
+    """A signed address within the portal, and until when it is good."""
 
-    token: str
+    address: str
     expires_at: datetime.datetime
 
 
@@ -70,7 +70,8 @@ def link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
         "vouched": actor.vouched.as_dict() if actor.vouched else None,
     }
     expires_at = timezone.now() + datetime.timedelta(seconds=LINK_SECONDS)
-    return Link(signing.dumps(content, salt=SALT, compress=True), expires_at)
+    token = signing.dumps(content, salt=SALT, compress=True)
+    return Link(f"/api/v1/datasets/{dataset.pk}/download?link={token}", expires_at)
 
 
 def link_open(*, token: str, dataset_id: UUID, ip: str | None = None) -> tuple[Actor, Wanted]:

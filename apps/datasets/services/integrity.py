@@ -196,7 +196,8 @@ def _end(*, actor: Actor, dataset: Dataset, check: IntegrityCheck) -> None:
     after = root_hash(dataset, revision)
     check = IntegrityCheck.objects.select_for_update().get(pk=check.pk)
     check.change(state=CheckState.DONE, ended_at=timezone.now())
-    params = {"files": check.done_count, "missing": check.missing_count, "changed": check.changed_count}
+    params: dict[str, Any] = {"files": check.done_count, "missing": check.missing_count}
+    params["changed"] = check.changed_count
     params |= {"check": str(check.pk), "root_hash": after, "root_hash_before": before}
     auditing.record(actor, actions.CHECK_ENDED, dataset, params=params)
 

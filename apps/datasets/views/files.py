@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, signed_in
 from apps.datasets import services
-from apps.datasets.api.downloads import address_of
 from apps.datasets.models import Dataset
 from apps.datasets.selectors import integrity
 from apps.datasets.selectors.contents import totals_of
@@ -56,13 +55,14 @@ def download(request: PortalRequest, pk: str) -> HttpResponse:
     given = request.POST
     partial, manifest = bool(given.get("partial")), given.get("what") == "manifest"
     wanted = downloads.Wanted(given.get("version", HEAD), given.get("path", ""), manifest, partial)
+    answer = redirect("datasets:files", pk=pk)
     with error_messages(request):
         link = downloads.link_sign(actor=request.actor, dataset=dataset, wanted=wanted)
         damaged = totals_of(version_named(dataset, wanted.version)).damaged
-        if not damaged or partial or manifest or wanted.path:
-            return redirect(address_of(dataset, link))
-        raise downloads.damaged_error(damaged)
-    return redirect("datasets:files", pk=pk)
+        if damaged and not (partial or manifest or wanted.path):
+            raise downloads.damaged_error(damaged)
+        answer = redirect(link.address)
+    return answer
 
 
 @signed_in

@@ -1,5 +1,6 @@
 """The history of a dataset, two versions side by side, and what each was used for."""
 
+import json
 from collections import defaultdict
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,7 @@ from apps.datasets.views.frame import class_table, framed, tile, visible
 USES_SHOWN = 4
 MOST_USES = 200
 PAIRS = 24
+DAYS = 14
 KIND_LABELS = {
     "added": gettext_lazy("Image added"),
     "removed": gettext_lazy("Image removed"),
@@ -122,36 +124,55 @@ def compare(request: PortalRequest, pk: str) -> HttpResponse:
 def usage(request: PortalRequest, pk: str) -> HttpResponse:
     """What used the dataset, or (`?version=`) one of its versions, or saw (`?image=`) one of its images."""
     dataset = visible(request, pk)
-    splits, snapshots = None, None
-    try:
-        if request.GET.get("version"):
-            snapshots = snapshots_named(dataset, request.GET["version"])
-    except Invalid:
-        snapshots = []
-    image = request.GET.get("image", "")
-    if image.isascii() and image.isdigit() and len(image) < 19:
-        splits = splits_of_image(dataset, int(image))
-        snapshots = [found for found in splits if snapshots is None or found in snapshots]
+    image, splits, snapshots = _asked(request, dataset)
     before = _moment(request.GET.get("cursor", ""))
     found = selectors.usage_of(request.actor, dataset, selectors.UsageQuery(PAGE_SIZE + 1, snapshots, before))
     rows = found[:PAGE_SIZE]
-    tags = dict(
-        Snapshot.objects.permitted(request.actor, "datasets.view_snapshot")
-        .filter(pk__in=[use.snapshot_id for use in rows if use.snapshot_id])
-        .values_list("pk", "tag")
-    )
-    below = rows[-1].time.isoformat() if len(found) > PAGE_SIZE else None
+    tags = _tags(request, rows)
+    days = selectors.uses_by_day(request.actor, dataset, days=DAYS, snapshots=snapshots)
     context = framed(
         request,
         dataset,
         "usage",
-        uses=[(use, tags.get(use.snapshot_id), (splits or {}).get(use.snapshot_id, "")) for use in rows],
-        page=KeysetPage(rows, below, None),
+        uses=[_used(use, tags, splits) for use in rows],
+        page=KeysetPage(rows, rows[-1].time.isoformat() if len(found) > PAGE_SIZE else None, None),
+        days=json.dumps([{"name": f"{day:%m-%d}", "value": uses} for day, uses in days.items()]),
+        day_count=DAYS,
+        recent=sum(days.values()),
         choices=version_names(dataset, PAGE_SIZE),
-        image=image if splits is not None else "",
-        image_path=_path(dataset, int(image)) if splits is not None else "",
+        image=str(image or ""),
+        image_path=_path(dataset, image) if image else "",
     )
     return render(request, "datasets/usage.html", context)
+
+
+def _asked(request: PortalRequest, dataset: Dataset) -> tuple[int | None, dict[UUID, str], list[UUID] | None]:
+    """The image that is asked about, the splits in which snapshots show it, and the snapshots that count (None: all).
+    An unknown version has none."""
+    snapshots: list[UUID] | None = None
+    if request.GET.get("version"):
+        try:
+            snapshots = snapshots_named(dataset, request.GET["version"])
+        except Invalid:
+            snapshots = []
+    image = request.GET.get("image", "")
+    if not (image.isascii() and image.isdigit() and len(image) < 19):
+        return None, {}, snapshots
+    splits = splits_of_image(dataset, int(image))
+    return int(image), splits, [found for found in splits if snapshots is None or found in snapshots]
+
+
+def _used(use: selectors.Use, tags: dict[UUID, str], splits: dict[UUID, str]) -> tuple[selectors.Use, str, str]:
+    if use.snapshot_id is None:
+        return use, "", ""
+    return use, tags[use.snapshot_id], splits.get(use.snapshot_id, "")
+
+
+def _tags(request: PortalRequest, uses: list[selectors.Use]) -> dict[UUID, str]:
+    """Snapshot → its tag; "–" for one that is not shown."""
+    wanted = [use.snapshot_id for use in uses if use.snapshot_id]
+    rows = Snapshot.objects.permitted(request.actor, "datasets.view_snapshot").filter(pk__in=wanted)
+    return dict.fromkeys(wanted, "–") | dict(rows.values_list("pk", "tag"))
 
 
 def _uses(request: PortalRequest, dataset: Dataset, snapshots: list[UUID]) -> dict[UUID, list[selectors.Use]]:
