@@ -82,6 +82,14 @@ def dataset(cast: Cast) -> Dataset:
     return published(made, person=cast.owner.user)
 
 
+@sample("grown-dataset")
+def grown_dataset(cast: Cast) -> Dataset:
+    """A dataset of the project whose second revision is another set."""
+    made = DatasetFactory(project=cast.sample("project"), name=f"Grown {cast.canary}", created_by=cast.owner.user)
+    published(made, person=cast.owner.user)
+    return published(made, shapes(seed=1), person=cast.owner.user, mode="replace")
+
+
 @sample("private-dataset")
 def private_dataset(cast: Cast) -> Dataset:
     """A dataset that the editor keeps to himself."""

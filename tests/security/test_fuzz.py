@@ -79,6 +79,7 @@ NOT_SENT = {"Cookie", "Content-Length", "User-Agent", "Accept", "Accept-Encoding
 READY = {
     "datasets_uploads_analyze_create": {"datasets/uploads": "filled-upload"},
     "datasets_uploads_publish_create": {"datasets/uploads": "analysed-upload"},
+    "datasets_versions_restore_create": {"datasets": "grown-dataset"},
     "invitations_accept": {"invitations": "open-link"},
     "invitations_decline": {"invitations": "open-link"},
     "invitations_info_retrieve": {"invitations": "open-link"},
@@ -185,6 +186,7 @@ RIGHT: dict[str, Value | None] = {
     "start_from_id": None,
     "training-jobs/config": lambda cast, person: {},
     "training-jobs/model": lambda cast, person: "softmax",
+    "training-jobs/split": None,
     "training-jobs/task": lambda cast, person: "tabular",
     "training-jobs/trainer": lambda cast, person: "reference",
     "training_job_id": sampled("tried-checkpoint-training"),

@@ -7,7 +7,7 @@ from apps.datasets.services.publishing import dataset_publish, upload_publish, u
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
 from apps.datasets.services.refusals import as_domain_error
 from apps.datasets.services.snapshots import snapshot_create, snapshot_delete, snapshot_for_training
-from apps.datasets.services.splits import split_remove, split_set
+from apps.datasets.services.splits import checked_split, split_remove, split_set
 from apps.datasets.services.sweeping import sweep
 from apps.datasets.services.uploads import received_files, upload_cancel, upload_create, upload_receive
 from apps.datasets.services.versions import version_restore
@@ -15,6 +15,7 @@ from apps.datasets.services.versions import version_restore
 __all__ = [
     "analyse_archive",
     "as_domain_error",
+    "checked_split",
     "dataset_change",
     "dataset_create",
     "dataset_download",

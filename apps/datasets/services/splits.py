@@ -14,7 +14,10 @@ from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.models import Dataset, Entry, Split, SplitLevel, SplitMethod, SplitPlan, SplitRow
 from apps.datasets.selectors.splits import DEFAULT_RATIOS, automatic_plan, plan_digest, uploaded_plan
-from apps.datasets.services.splitting import COMPUTED, MOST_ROWS, computed_split
+from apps.datasets.services.splitting import COMPUTED, MOST_ROWS, computed_split, require_pattern
+
+#: A split by hand names images, which a job does not.
+OF_JOBS = (SplitMethod.UPLOADED, SplitMethod.AUTO, SplitMethod.STRATIFIED, SplitMethod.GROUPED)
 
 
 @operation("datasets.split_set", permission="datasets.change_dataset", on="dataset")
@@ -74,6 +77,24 @@ def plan_of(
     plan = _plan_of(dataset, level, method, seed, ratios, pattern.strip(), items, person)
     plan.created_by = plan.created_by or person
     return plan
+
+
+def checked_split(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A job's own split as it is kept until the job starts: what `split_set` takes but `items`; {} for none. Raises
+    `Invalid`."""
+    if not wanted or wanted.get("method") == "":
+        return {}
+    method = str(wanted.get("method"))
+    if method not in OF_JOBS:
+        message = _("There is no such method.")
+        raise Invalid(message, code="split_method", fields={"split": [message]})
+    if method == SplitMethod.UPLOADED:
+        return {"method": method}
+    pattern = str(wanted.get("pattern") or "").strip() if method == SplitMethod.GROUPED else ""
+    if pattern:
+        require_pattern(pattern)
+    ratios = _checked(wanted.get("ratios") or DEFAULT_RATIOS)
+    return {"method": method, "seed": wanted.get("seed") or 0, "ratios": ratios, "pattern": pattern}
 
 
 def _plan_of(

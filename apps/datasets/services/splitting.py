@@ -86,10 +86,7 @@ def _grouped(dataset: Dataset, seed: int, ratios: dict[str, float], pattern: str
 def _sizes(dataset: Dataset, pattern: str) -> dict[str, int]:
     """Group → its labelled images. The database looks for the pattern in every path once, and not for ever."""
     if pattern:
-        try:
-            check_pattern(pattern)
-        except BadPattern as bad:
-            raise _bad_pattern(str(WHY[bad.code])) from bad
+        require_pattern(pattern)
     rows = Entry.objects.head(dataset.pk).images().annotate(key=group_expression(pattern, F("item__path")))
     found = rows.values_list("key").annotate(Count("annotation_id")).order_by("key")[: MOST_GROUPS + 1]
     try:
@@ -105,6 +102,14 @@ def _sizes(dataset: Dataset, pattern: str) -> dict[str, int]:
         message = _("There must be 1 to %(most)s groups.") % {"most": MOST_GROUPS}
         raise Invalid(message, code="split_groups", fields={"pattern": [message]})
     return sizes
+
+
+def require_pattern(pattern: str) -> None:
+    """Raises `Invalid` for a pattern that is not taken."""
+    try:
+        check_pattern(pattern)
+    except BadPattern as bad:
+        raise _bad_pattern(str(WHY[bad.code])) from bad
 
 
 def _lines(splits: Mapping[str, str]) -> str:
