@@ -1,14 +1,17 @@
-"""Datasets of many entries for benchmarks: `python -m tests.benchmarks.dataset_rows <project> <entries>`.
+"""Datasets of many entries for benchmarks: `python -m tests.benchmarks.dataset_rows <project> <command> …`.
 
-The rows go the way that a publication takes; the store gets no files, which nothing measured here reads. Answers with one
-line of JSON.
+The rows go the way that a publication takes; the files in the store, whose content is their own path, are written beside
+them. Answers with one line of JSON.
 """
 
 import hashlib
 import json
 import os
+import random
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import django
 
@@ -17,8 +20,10 @@ django.setup()
 
 from django.db import transaction
 
+from apps.core.storage import storage
+from apps.core.storage.keys import blob_key
 from apps.datasets.formats.model import Annotation, Box
-from apps.datasets.models import Dataset, Revision
+from apps.datasets.models import Blob, Dataset, Revision
 from apps.datasets.services import statements
 from apps.projects.models import Project
 
@@ -31,11 +36,42 @@ def fill(project_id: str, count: str) -> str:
     """The id of a dataset with three revisions of so many images: labelled; 1 % labelled anew; all labelled anew."""
     project = Project.objects.get(pk=project_id)
     dataset = Dataset.objects.create(project=project, organization=project.organization, name="Many")
+    for number in range(int(count)):
+        path = _path(number)
+        _object(project.organization_id, hashlib.sha256(path.encode()).hexdigest()).write_bytes(path.encode())
     for number, (seed, each) in enumerate(STEPS, 1):
         with statements.incoming(_rows(int(count), seed, each)), transaction.atomic():
             moved = statements.write_entries(dataset.organization_id, dataset.pk, number, keep=True)
             _revise(dataset, number, moved)
     return str(dataset.pk)
+
+
+def damage(project_id: str, dataset_id: str, changed: str, missing: str) -> dict[str, str]:
+    """Turns a byte over in so many files of the dataset and removes so many others: digest → what was done."""
+    blobs = Blob.objects.filter(organization__projects=project_id, media_type="image/jpeg").order_by("pk")
+    digests = random.Random(dataset_id).sample(
+        list(blobs.values_list("sha256", flat=True)), int(changed) + int(missing)
+    )
+    organization_id = Project.objects.get(pk=project_id).organization_id
+    for sha256 in digests[: int(changed)]:
+        path = _object(organization_id, sha256)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    for sha256 in digests[int(changed) :]:
+        _object(organization_id, sha256).unlink()
+    return {sha256: "changed" if number < int(changed) else "missing" for number, sha256 in enumerate(digests)}
+
+
+def _path(number: int) -> str:
+    return f"images/{'val' if number % 5 == 0 else 'train'}/{number:08d}.jpg"
+
+
+def _object(organization_id: Any, sha256: str) -> Path:
+    path = storage().local_path(blob_key(organization_id, sha256))
+    assert path is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _revise(dataset: Dataset, number: int, moved: statements.Moved) -> None:
@@ -55,7 +91,7 @@ def _revise(dataset: Dataset, number: int, moved: statements.Moved) -> None:
 
 def _rows(count: int, seed: int, each: int) -> Iterator[statements.Row]:
     for number in range(0, count, each):
-        path = f"images/{'val' if number % 5 == 0 else 'train'}/{number:08d}.jpg"
+        path = _path(number)
         digest = hashlib.sha256(path.encode())
         boxes = [Box((number + seed + step) % CLASSES, 10.0 + step, 20.0, 30.0 + seed, 40.0) for step in range(3)]
         annotation = Annotation.of(boxes)
@@ -63,7 +99,7 @@ def _rows(count: int, seed: int, each: int) -> Iterator[statements.Row]:
             path=path,
             bucket=digest.digest()[0],
             sha256=digest.hexdigest(),
-            size=12_345,
+            size=len(path),
             media_type="image/jpeg",
             is_image=True,
             width=640,
@@ -77,4 +113,4 @@ def _rows(count: int, seed: int, each: int) -> Iterator[statements.Row]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(fill(*sys.argv[1:])))
+    print(json.dumps({"fill": fill, "damage": damage}[sys.argv[2]](sys.argv[1], *sys.argv[3:])))
