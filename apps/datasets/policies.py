@@ -15,6 +15,7 @@ lies_in("datasets.Dataset", "project")
 lies_in("datasets.Item", "dataset")
 lies_in("datasets.Upload", "dataset")
 lies_in("datasets.Snapshot", "dataset")
+lies_in("datasets.IntegrityCheck", "dataset")
 
 
 def _seen(actor: Actor) -> Q:
@@ -101,6 +102,11 @@ def view_snapshot(actor: Actor) -> Q:
 @rule("datasets.delete_snapshot", on="datasets.Snapshot", needs=_("editor of the project"))
 def delete_snapshot(actor: Actor) -> Q:
     return through("dataset", actor, "datasets.change_dataset")
+
+
+@rule("datasets.view_integritycheck", on="datasets.IntegrityCheck")
+def view_integrity_check(actor: Actor) -> Q:
+    return through("dataset", actor, "datasets.view_dataset")
 
 
 declare_share_rules(DATASET, _("owner of the project, or the dataset's creator"))

@@ -18,7 +18,7 @@ class TrainingConfig(AppConfig):
         from apps.training.departing import CONTRIBUTION
         from apps.training.kind import TRAINING
         from apps.training.mirror import points_of_run
-        from apps.training.selectors import uses_of_dataset
+        from apps.training.selectors import dataset_uses, uses_of_dataset
         from apps.training.sharing import TRAINING_JOB, jobs_granted
 
         assert actions and policies
@@ -26,5 +26,5 @@ class TrainingConfig(AppConfig):
         register_grants(jobs_granted)
         shares.register_kind(TRAINING_JOB)
         register_points_source(points_of_run)
-        register_usage(uses_of_dataset)
+        register_usage(uses_of_dataset, dataset_uses)
         register_contribution("training", CONTRIBUTION)

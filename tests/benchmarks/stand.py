@@ -45,10 +45,11 @@ class BenchmarkPortal(Portal):
         usual = {name: value for name, value in super().environment.items() if not name.startswith("JOBS_")}
         return {**usual, "MODELYARD_NODE": "bench", **self.extra}
 
-    def django(self, command: str, *values: str) -> Any:
-        """What `tests.benchmarks.rows` answers, run in a process of this portal."""
+    def django(self, command: str, *values: str, module: str = "rows") -> Any:
+        """What a module such as `tests.benchmarks.rows` answers, run in a process of this portal."""
+        asked = (command, self.project_id, *values) if module == "rows" else (self.project_id, command, *values)
         done = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.rows", command, self.project_id, *values],
+            [sys.executable, "-m", f"tests.benchmarks.{module}", *asked],
             cwd=ROOT,
             env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,

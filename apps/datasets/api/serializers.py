@@ -298,11 +298,20 @@ class DatasetImageDetailSerializer(DatasetImageSerializer):
 
 
 class SplitSetSerializer(serializers.Serializer[Any]):
-    """`auto`: seed and ratios. `manual`: items, paths by split. `uploaded`: as the uploads named them."""
+    """`auto`: seed and ratios. `stratified`: the same, with the classes spread evenly. `grouped`: the same, with groups
+    kept together. `manual`: items, paths by split. `uploaded`: as the uploads named them."""
 
     method = serializers.ChoiceField(choices=SplitMethod.choices)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
     ratios = serializers.DictField(child=serializers.FloatField(), required=False)
+    pattern = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="For `grouped`: a regular expression; what it finds in a path, or cuts out of it, names the group. "
+        "Without one the folder does.",
+    )
     items = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
 
 
@@ -311,6 +320,7 @@ class SplitPlanSerializer(serializers.Serializer[Any]):
     method = serializers.ChoiceField(choices=SplitMethod.choices)
     seed = serializers.IntegerField()
     ratios = serializers.DictField(child=serializers.FloatField())
+    pattern = serializers.CharField(allow_blank=True)
     digest = serializers.CharField()
 
 

@@ -23,7 +23,8 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
     tabs = [
         ("images", _("Images"), "datasets:detail", "photo", dataset.image_count, True),
         ("classes", _("Classes and split"), "datasets:classes", "chart-bar", None, True),
-        ("snapshots", _("Snapshots"), "datasets:snapshots", "camera", None, True),
+        ("versions", _("Versions"), "datasets:versions", "git-branch", None, True),
+        ("files", _("Files"), "datasets:files", "file-zip", None, True),
         ("uploads", _("Uploads"), "datasets:uploads", "upload", None, may_change),
         ("usage", _("Usage"), "datasets:usage", "chart-dots", None, True),
         ("sharing", _("Sharing"), "datasets:sharing", "users", None, True),
@@ -46,6 +47,11 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
         ],
         **context,
     }
+
+
+def class_table(classes: list[dict[str, Any]]) -> str:
+    """Numbers and names of classes, as scripts read them."""
+    return json.dumps([{"id": found["id"], "name": found["name"]} for found in classes])
 
 
 def tile(entry: Entry, size: int = 256) -> dict[str, Any]:

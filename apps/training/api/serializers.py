@@ -12,6 +12,18 @@ from apps.resources.models import ResourceGroup
 from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
 
 
+class OwnSplitSerializer(serializers.Serializer[Any]):
+    """As the split of a dataset is set, without paths."""
+
+    method = serializers.CharField(max_length=10, help_text="auto, stratified, grouped or uploaded.")
+    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
+    ratios = serializers.DictField(child=serializers.FloatField(), required=False)
+    pattern = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance or None
+
+
 class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
     """A training and, under `job`, how it stands."""
 
@@ -26,6 +38,9 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
     dataset_id = VisibleField(source="dataset", queryset=Dataset.objects.none(), required=False, allow_null=True)
     start_from_id = VisibleField(
         source="start_from", queryset=Checkpoint.objects.none(), required=False, allow_null=True
+    )
+    split = OwnSplitSerializer(
+        required=False, allow_null=True, help_text="Before the split of the dataset; null: the dataset's counts."
     )
     snapshot_id = serializers.UUIDField(read_only=True, allow_null=True)
     run_id = serializers.UUIDField(read_only=True, allow_null=True)
@@ -55,6 +70,7 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
             "seed",
             "dataset_id",
             "start_from_id",
+            "split",
             "snapshot_id",
             "run_id",
             "retry_of_id",

@@ -17,6 +17,7 @@ AREAS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("datasets.dataset", "database"),
             ("datasets.upload", "upload"),
             ("datasets.snapshot", "photo_library"),
+            ("datasets.integritycheck", "verified"),
             ("training.trainingjob", "model_training"),
             ("training.checkpoint", "save"),
             ("evaluation.evaluation", "fact_check"),
