@@ -247,12 +247,34 @@ def test_a_bundle_of_many_lines_is_never_in_memory_as_a_whole() -> None:
     assert peak < 4_000_000, f"{peak} bytes at once"
 
 
+@pytest.mark.django_db
+def test_experiments_runs_and_quick_tests_are_in_it_and_no_other_organizations(cast: Cast) -> None:
+    experiment, run, quick_test = (cast.sample(name) for name in ("experiment", "run", "inference-job"))
+    elsewhere = cast.stranger.actor.organization_id
+    assert elsewhere is not None
+    parts = {part.name: part for found in contributions() for part in found.parts}
+    for name, made in (("experiments", experiment), ("runs", run), ("inference-jobs", quick_test)):
+        rows = {row["id"]: row for row in parts[name].rows(experiment.organization_id)}
+        assert set(rows[made.pk]) == set(parts[name].fields)
+        assert made.pk not in {row["id"] for row in parts[name].rows(elsewhere)}
+
+
 def test_every_app_that_keeps_something_of_an_organization_contributes() -> None:
     """A list of what has no part of its own is kept here, with why."""
     named = {part.name for found in contributions() for part in found.parts}
     assert named == {
         *("organization", "quotas", "people", "invitations", "projects", "project-members", "shares", "api-keys"),
-        *("datasets", "snapshots", "trainings", "checkpoints", "single-sign-on", "single-sign-on-accounts"),
+        *(
+            "datasets",
+            "snapshots",
+            "trainings",
+            "checkpoints",
+            "experiments",
+            "runs",
+            "inference-jobs",
+            "single-sign-on",
+            "single-sign-on-accounts",
+        ),
     }
 
 
