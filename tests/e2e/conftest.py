@@ -42,9 +42,12 @@ class LivePortal:
         subprocess.run([sys.executable, str(ROOT / "manage.py"), *words], env=environment, check=True, timeout=120)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live_portal() -> Iterator[LivePortal]:
-    """`manage.py up` in a home and with a mail server of its own, and one person who has signed up over REST."""
+    """`manage.py up` in a home and with a mail server of its own, and one person who has signed up over REST.
+
+    It ends with the last journey: what runs afterwards has the machine to itself.
+    """
     folder = Path(tempfile.mkdtemp(prefix="modelyard-e2e-", dir="/tmp"))
     folder.chmod(0o711)
     home = folder / "home"
