@@ -108,7 +108,7 @@ def _shared(actor: Actor, kind: Kind, level: Level) -> QuerySet[Any]:
     model_name = str(kind.model._meta.model_name)
     codenames = [found.codename(model_name) for found in level.and_above()]
     roles = [role for role, limit in ROLE_LEVELS.items() if limit.rank >= level.rank]
-    members = ProjectMembership.objects.filter(user_id=actor.user_id, role__in=roles, project__deleted_at__isnull=True)
+    members = ProjectMembership.objects.filter(user=actor.user_id, role__in=roles, project__deleted_at__isnull=True)
     own = kind.users.objects.filter(user_id=actor.user_id, permission__codename__in=codenames)
     by_project = kind.groups.objects.filter(
         group_id__in=members.values("project__group_id"), permission__codename__in=codenames
