@@ -44,15 +44,17 @@ MUST_SEE = (
 
 @pytest.fixture(scope="module")
 def furnished(live_portal: LivePortal) -> LivePortal:
-    """A project with a dataset, an upload that was refused, an empty dataset, and a training that waits as a draft."""
+    """A project with a dataset of two versions, an upload that was refused, an empty dataset, and a training that waits
+    as a draft."""
     client = Client(live_portal.url)
     client.sign_in(live_portal.email, live_portal.password)
     name = "A project whose name is as long as people make them when nobody stops them 이름이 긴 프로젝트"
     project = client.post("/projects", {"name": name, "description": "야간 주행 영상에서 표지판을 찾습니다."})["id"]
     dataset = client.post("/datasets", {"name": "Shapes to look at", "project_id": project})["id"]
-    upload = _uploaded(client, dataset, sample_archive(train=12, val=4), "ready")
-    client.post(f"{upload}/publish")
-    client.wait(upload, lambda found: found["state"] == "published", 120)
+    for archive in (sample_archive(train=12, val=4), sample_archive(train=4, val=2, seed=1)):
+        upload = _uploaded(client, dataset, archive, "ready")
+        client.post(f"{upload}/publish")
+        client.wait(upload, lambda found: found["state"] == "published", 120)
     client.post("/datasets", {"name": "Empty", "project_id": project})
     _uploaded(client, dataset, _defective(), "refused")
     client.post(
