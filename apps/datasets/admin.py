@@ -30,7 +30,6 @@ class DatasetAdmin(PolicyAdmin):
     readonly_fields = (
         "id",
         "organization",
-        "task",
         "revision_no",
         "image_count",
         "labelled_count",
@@ -43,7 +42,7 @@ class DatasetAdmin(PolicyAdmin):
         "updated_at",
         "version",
     )
-    fields = ("project", "name", "description", "visibility", *readonly_fields)
+    fields = ("project", "name", "task", "description", "visibility", *readonly_fields)
     inlines = (RevisionInline,)
 
     @admin.display(description=_("size"))
@@ -51,10 +50,13 @@ class DatasetAdmin(PolicyAdmin):
         return format_bytes(dataset.byte_count)
 
     def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
-        return (*self.readonly_fields, "project") if obj else self.readonly_fields
+        if obj is None:
+            return self.readonly_fields
+        return (*self.readonly_fields, "project", *(("task",) if obj.revision_no else ()))
 
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Dataset:
-        fields = {name: form.cleaned_data[name] for name in ("name", "description", "visibility")}
+        given = form.cleaned_data
+        fields = {name: given[name] for name in ("name", "task", "description", "visibility") if name in given}
         if change:
             return services.dataset_change(actor=request.actor, dataset=obj, **fields)
         return services.dataset_create(actor=request.actor, project=obj.project, **fields)
@@ -82,6 +84,7 @@ class UploadAdmin(ReadOnlyAdmin):
         "mode",
         "lenient",
         "note",
+        "class_map",
         "file_count",
         "shown_bytes",
         "failure",

@@ -11,7 +11,7 @@ from apps.projects.models import Project
 class DatasetForm(forms.ModelForm):
     class Meta:
         model = Dataset
-        fields = ["project", "name", "description", "visibility"]
+        fields = ["project", "name", "task", "description", "visibility"]
         widgets = {
             "name": forms.TextInput(attrs={"autofocus": True, "maxlength": 120}),
             "description": forms.Textarea(attrs={"rows": 4}),
@@ -24,8 +24,15 @@ class DatasetForm(forms.ModelForm):
         self.fields["project"].queryset = projects.filter(organization=actor.organization_id).order_by("name")  # type: ignore[attr-defined]
         self.fields["project"].empty_label = _("Choose a project")  # type: ignore[attr-defined]
         self.fields["visibility"].choices = Visibility.choices  # type: ignore[attr-defined]
+        self.fields["task"].required = False
+        self.fields["task"].help_text = _("What the labels are for. It can be changed until files are published.")
         if not self.instance._state.adding:
             del self.fields["project"]
+        if self.instance.revision_no:
+            del self.fields["task"]
+
+    def clean_task(self) -> str:
+        return str(self.cleaned_data["task"] or self.instance.task)
 
     def validate_constraints(self) -> None:
         """Uniqueness is the service's business: it knows the organization."""

@@ -42,6 +42,10 @@ class Task(models.TextChoices):
     """What the labels are for."""
 
     DETECT = "detect", _("Object detection")
+    SEGMENT = "segment", _("Segmentation")
+    POSE = "pose", _("Keypoints")
+    OBB = "obb", _("Oriented boxes")
+    CLASSIFY = "classify", _("Image classification")
 
 
 class Split(models.TextChoices):
@@ -125,7 +129,7 @@ class Dataset(Entity, Trashable):
     revision_no = models.PositiveIntegerField(_("revision"), default=0, editable=False)
     image_count = models.PositiveIntegerField(_("images"), default=0, editable=False)
     labelled_count = models.PositiveIntegerField(_("labelled images"), default=0, editable=False)
-    box_count = models.PositiveBigIntegerField(_("boxes"), default=0, editable=False)
+    box_count = models.PositiveBigIntegerField(_("objects"), default=0, editable=False)
     file_count = models.PositiveIntegerField(_("files"), default=0, editable=False)
     byte_count = models.PositiveBigIntegerField(_("bytes"), default=0, editable=False)
     # The plan of the dataset's level; without one the default counts.
@@ -212,7 +216,8 @@ class Revision(Entity):
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="revisions", verbose_name=_("dataset"))
     no = models.PositiveIntegerField(_("number"))
-    # [{"id": 0, "name": "circle"}], ids from 0 without gaps; they keep their meaning while uploads are added.
+    # [{"id": 0, "name": "circle", "color"?, "keypoints"?, "skeleton"?}], ids from 0 without gaps; they keep their
+    # meaning while uploads are added.
     classes = models.JSONField(_("classes"), default=list)
     # {"images", "labelled", "boxes", "files", "bytes", "added", "changed", "removed"}
     counts = models.JSONField(_("counts"), default=dict)
@@ -325,7 +330,7 @@ class Entry(models.Model):
         AnnotationDocument, on_delete=models.PROTECT, null=True, related_name="entries", verbose_name=_("labels")
     )
     class_ids = ArrayField(models.PositiveSmallIntegerField(), default=list, verbose_name=_("classes"))
-    box_count = models.PositiveIntegerField(_("boxes"), default=0)
+    box_count = models.PositiveIntegerField(_("objects"), default=0)
     # The split that the upload named, "" for none.
     split = models.CharField(_("split"), max_length=5, blank=True, choices=Split.choices)
 
@@ -514,6 +519,8 @@ class Upload(Entity):
     progress = models.JSONField(_("progress"), default=dict, blank=True)
     # `Analysis.as_dict()`, {} before the first.
     analysis = models.JSONField(_("analysis"), default=dict, blank=True)
+    # Other names for its classes, from its publication: {"cat": "animal", "dog": null}; null leaves the class out.
+    class_map = models.JSONField(_("classes renamed"), default=dict, blank=True)
     # Why it failed: {"code", "params"}.
     failure = models.JSONField(_("why it failed"), default=dict, blank=True)
     # Who asked for the publication, the actor of the worker that does it.

@@ -26,6 +26,7 @@ from apps.datasets.archives.staging import Stage
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
 from apps.datasets.formats.model import ParsedItem
+from apps.datasets.formats.voc.parsing import LABEL_MAP
 from apps.datasets.formats.yolo.layout import CLASS_FILES
 from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Dataset, Upload, UploadState
@@ -43,9 +44,16 @@ HEAD = 512
 PAUSE_SECONDS = 0.5
 ANALYSABLE = (UploadState.RECEIVING, UploadState.READY, UploadState.REFUSED)
 #: Files besides images and labels that belong to a set and are kept with it, so that it can be given back whole.
-KEPT_ENDINGS = (".yaml", ".yml", ".md")
-KEPT_NAMES = frozenset({*CLASS_FILES, "train.txt", "val.txt", "valid.txt", "test.txt"})
-TEXT_TYPES = {".txt": "text/plain", ".yaml": "application/yaml", ".yml": "application/yaml", ".md": "text/markdown"}
+KEPT_ENDINGS = (".yaml", ".yml", ".md", ".json")
+KEPT_NAMES = frozenset({*CLASS_FILES, LABEL_MAP, "train.txt", "val.txt", "trainval.txt", "valid.txt", "test.txt"})
+TEXT_TYPES = {
+    ".txt": "text/plain",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".md": "text/markdown",
+    ".json": "application/json",
+    ".xml": "application/xml",
+}
 
 
 @operation("datasets.upload_analyse", permission="datasets.change_upload", on="upload")
@@ -65,7 +73,7 @@ def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False) -> Up
 
 def upload_read(upload_id: UUID | str) -> None:
     """What the worker does. Idempotent: it begins anew after a worker's death, and two at once do the work once."""
-    upload = Upload.objects.filter(pk=upload_id).first()
+    upload = Upload.objects.select_related("dataset").filter(pk=upload_id).first()
     if upload is None:
         return
     with upload_lock(upload.pk) as held:
@@ -104,7 +112,7 @@ def analyse_archive(*, actor: Actor, dataset: Dataset, stream: BinaryIO, lenient
         except BadInput as refused:
             raise as_domain_error(refused) from refused
         archive.unlink()
-        return analyse(staged, lenient=lenient)
+        return analyse(staged, task=dataset.task, lenient=lenient)
 
 
 def _analysed(upload: Upload) -> dict[str, Any]:
@@ -119,7 +127,9 @@ def _analysed(upload: Upload) -> dict[str, Any]:
     temporary = folder.items.with_suffix(".part")
     with temporary.open("w", encoding="utf-8") as target:
         notes = _Notes(target, staged)
-        analysis = analyse(staged, lenient=upload.lenient, progress=progress, on_item=notes.add_image)
+        analysis = analyse(
+            staged, task=upload.dataset.task, lenient=upload.lenient, progress=progress, on_item=notes.add_image
+        )
         if analysis.ok:
             notes.add_files()
     if analysis.ok:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
+from apps.datasets.formats.showing import shown_objects
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.images import thumbnail_address
 
@@ -48,15 +49,18 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
     }
 
 
-def tile(entry: Entry, size: int = 256) -> dict[str, Any]:
-    """What `components/image_tile.html` shows of an image; the page of the image is its link."""
+def tile(entry: Entry, size: int = 256, values: int = 500) -> dict[str, Any]:
+    """What `components/image_tile.html` shows of an image; the page of the image is its link.
+
+    Outlines are shown with `values` numbers at most.
+    """
     return {
         "src": thumbnail_address(entry.dataset_id, entry.item_id, entry.blob.sha256, size),
         "path": entry.item.path,
         "name": entry.item.path.rpartition("/")[2],
         "width": entry.width,
         "height": entry.height,
-        "boxes": json.dumps(entry.annotation.document["objects"] if entry.annotation else []),
+        "boxes": json.dumps(shown_objects(entry.annotation.document["objects"], values) if entry.annotation else []),
         "split": entry.in_split,  # type: ignore[attr-defined]
         "labelled": entry.annotation_id is not None,
         "broken": entry.blob.is_sound is False,

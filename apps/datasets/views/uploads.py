@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core import policy
@@ -16,10 +17,19 @@ from apps.datasets import services
 from apps.datasets.analysis import NO_SPLIT
 from apps.datasets.defects import REASONS, Defect, describe
 from apps.datasets.forms import PublishForm
-from apps.datasets.models import Split, Upload, UploadState
+from apps.datasets.models import Split, Task, Upload, UploadState
 from apps.datasets.views.frame import framed, visible
 
 DEFECTS = 200
+FORMAT_LABELS = {
+    "yolo": "YOLO",
+    "coco": "COCO",
+    "pascal_voc": "Pascal VOC",
+    "imagefolder": "ImageFolder",
+    "dice": "DICE",
+    "images": gettext_lazy("Images alone"),
+    "unknown": gettext_lazy("Unknown"),
+}
 
 
 @signed_in
@@ -104,11 +114,18 @@ def _report(upload: Upload) -> dict[str, Any]:
     analysis = upload.known_analysis
     labels = {**dict(Split.choices), NO_SPLIT: _("No split")}
     defects = [(found, *describe(Defect(**found))) for found in analysis["defects"][:DEFECTS]]
-    table = json.dumps([{"id": found["id"], "name": found["name"]} for found in analysis["classes"]])
+    table = json.dumps(
+        [
+            {name: found[name] for name in ("id", "name", "color", "skeleton") if name in found}
+            for found in analysis["classes"]
+        ]
+    )
     preview = f"/api/v1/datasets/{upload.dataset_id}/uploads/{upload.pk}/preview"
     return {
         "analysis": analysis,
         "reason": REASONS.get(analysis["reason"], ""),
+        "format_label": FORMAT_LABELS.get(analysis["format"], analysis["format"]),
+        "task_label": dict(Task.choices).get(analysis["task"] or "", ""),
         "split_rows": [
             {"label": label, **analysis["splits"][name]}
             for name, label in labels.items()
