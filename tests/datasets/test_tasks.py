@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from apps.audit.models import AuditEvent
+from apps.audit.selectors import readable
 from apps.core.testing import Cast
 from apps.datasets import tasks
 from apps.datasets.formats.model import TASKS, TEACHES
@@ -116,8 +117,9 @@ def test_classes_are_renamed_merged_and_left_out_on_the_way_in(cast: Cast) -> No
     )
     revision = Revision.objects.get(dataset=upload.dataset)
     assert (revision.classes, revision.counts["boxes"]) == ([{"id": 0, "name": "animal"}], 4)
-    event = AuditEvent.objects.get(action="dataset.publish_requested", object_id=upload.pk)
-    assert event.params["classes"] == {"cat": "animal", "dog": "animal", "car": None}
+    event = AuditEvent.objects.get(action="dataset.publish_requested", entity_id=str(upload.pk))
+    (told,) = readable([event])
+    assert told.params["classes"] == {"cat": "animal", "dog": "animal", "car": None}
 
 
 def test_renamed_classes_meet_those_of_the_dataset(cast: Cast) -> None:

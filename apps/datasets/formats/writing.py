@@ -13,6 +13,7 @@ from apps.datasets.formats.losses import Losses
 from apps.datasets.formats.model import Annotation
 
 DEFAULT_SPLIT = "train"
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 #: Folders that say what lies in them or which split it is; a written set has its own.
 STRUCTURE = frozenset({"images", "jpegimages", "train", "val", "valid", "test"})
 
@@ -50,15 +51,22 @@ class SetFolder:
         self.root = os.fspath(root)
         self._made: set[str] = set()
         self._stems: set[str] = set()
+        #: Folder of an image → what is kept of it, with a slash.
+        self._inner: dict[str, str] = {}
         os.makedirs(self.root, exist_ok=True)
 
     def place(self, folder: str, path: str, losses: Losses) -> str:
         """Where an image goes: its path below `folder`, without leading folders of structure, under a free stem."""
-        parts = path.split("/")
-        while len(parts) > 1 and parts[0].lower() in STRUCTURE:
-            parts = parts[1:]
-        inner = "/".join([part for part in parts[:-1] if part.lower() not in ("images", "labels")] + parts[-1:])
-        stem, ending = posixpath.splitext(inner)
+        above, _, name = path.rpartition("/")
+        inner = self._inner.get(above)
+        if inner is None:
+            parts = above.split("/") if above else []
+            while parts and parts[0].lower() in STRUCTURE:
+                parts = parts[1:]
+            inner = "".join(f"{part}/" for part in parts if part.lower() not in ("images", "labels"))
+            self._inner[above] = inner
+        stem, ending = posixpath.splitext(name)
+        stem = inner + stem
         free, number = stem, 1
         while (key := f"{folder}/{free}".casefold()) in self._stems:
             number += 1
@@ -70,7 +78,7 @@ class SetFolder:
 
     def locate(self, path: str) -> str:
         """The path on the disk of a file to be written; its folder exists."""
-        folder = posixpath.dirname(path)
+        folder = path.rpartition("/")[0]
         if folder not in self._made:
             os.makedirs(f"{self.root}/{folder}", exist_ok=True)
             self._made.add(folder)
@@ -83,8 +91,14 @@ class SetFolder:
             shutil.copyfileobj(source, target)
 
     def write(self, path: str, text: str) -> None:
-        with open(self.locate(path), "x", encoding="utf-8") as target:
-            target.write(text)
+        # Half the time of a text file's: a set has as many of these as images.
+        descriptor = os.open(self.locate(path), NEW_FILE, 0o666)
+        try:
+            rest = text.encode()
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        finally:
+            os.close(descriptor)
 
 
 def count_lost_classes(classes: Iterable[ClassInfo], losses: Losses, *, colors: bool, keypoints: bool) -> None:

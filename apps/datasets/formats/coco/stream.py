@@ -45,7 +45,7 @@ SCAN = make_scanner(DECODER)  # type: ignore[arg-type]  # it takes whatever has 
 
 def read_value(data: bytes) -> Any:
     """One element again, from its bytes as they stand in the file."""
-    return DECODER.decode(data.decode())
+    return SCAN(data.decode(), 0)[0]
 
 
 class DocumentReader:

@@ -151,8 +151,8 @@ def description_text(classes: Sequence[ClassInfo | str], splits: Iterable[str], 
     """The `data.yaml`; names are written as JSON strings, which YAML reads as they are."""
     table = as_table(classes)
     used = set(splits)
-    lines = ["path: ."]
-    lines += [f"{split}: images/{split}" for split in SPLITS if split in used]
+    # No `path`: paths are then relative to this file, while Ultralytics takes `.` for wherever it was started.
+    lines = [f"{split}: images/{split}" for split in SPLITS if split in used]
     lines += [f"nc: {len(table)}"]
     if keypoints:
         lines += [f"kpt_shape: [{keypoints}, 3]"]
