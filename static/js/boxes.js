@@ -60,6 +60,17 @@ function outlineOf(object) {
   return path;
 }
 
+/** Where an object's name stands: at the highest corner of its outline, else at its box. */
+export function labelPoint({ bbox, polygon, corners }) {
+  let [x, y] = [bbox[0], Infinity];
+  for (const ring of polygon || (corners ? [corners] : [])) {
+    for (let index = 0; index + 1 < ring.length; index += 2) {
+      if (ring[index + 1] < y) [x, y] = [ring[index], ring[index + 1]];
+    }
+  }
+  return y === Infinity ? [bbox[0], bbox[1]] : [x, y];
+}
+
 /** @param {{score?: number, kind?: string}} box @param {{threshold: number, kind: string}} view */
 export function isShown(box, { threshold, kind }) {
   return (box.score === undefined || box.score === null || box.score >= threshold) && (!kind || (box.kind || "truth") === kind);
@@ -126,7 +137,8 @@ export class BoxLayer {
       if (box.bbox) {
         this.#shape(context, box, this.outlines[index], place, strong);
         if (box.keypoints) this.#keypoints(context, box, place);
-        if (!place.small || strong) this.#label(context, box, left + box.bbox[0] * scale, top + box.bbox[1] * scale, place);
+        const [x, y] = labelPoint(box);
+        if (!place.small || strong) this.#label(context, box, left + x * scale, top + y * scale, place);
       } else {
         // The class of the picture: in its upper left corner, one below the other.
         this.#label(context, box, left + 6, top + 22 + 20 * line, place);

@@ -6,7 +6,7 @@ import pytest
 
 from apps.datasets.analysis import analyse
 from apps.datasets.archives import walk
-from apps.datasets.formats.coco.documents import split_of
+from apps.datasets.formats.coco.finding import split_of
 from apps.datasets.formats.coco.stream import DocumentReader
 from apps.datasets.formats.masks import uncompress
 from apps.datasets.formats.model import Box, Mask, Polygon, Pose

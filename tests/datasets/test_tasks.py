@@ -161,3 +161,27 @@ def test_a_training_refuses_labels_that_it_cannot_learn_from(cast: Cast, tmp_pat
     assert "dataset_id" in refused.json()["errors"]
     taken = cast.owner.rest.post("/training-jobs", {**body, "dataset_id": str(outlines.pk)})
     assert taken.status_code == 201, taken.content
+
+
+def test_classes_are_renamed_and_left_out_on_the_page(cast: Cast) -> None:
+    upload = uploaded(
+        dataset_of(cast), yolo_files(yaml=b"names: [cat, dog, car]\ntrain: images/train\nval: images/val\n")
+    )
+    address = f"/datasets/{upload.dataset_id}/uploads/{upload.pk}/"
+    page = cast.owner.portal.get(address).content.decode()
+    assert 'name="class-0" value="cat"' in page
+
+    form = {"mode": "add", "note": "", "class-0": "animal", "class-1": "animal", "class-2": ""}
+    assert cast.owner.portal.post(f"{address}publish/", form).status_code == 302
+    upload.refresh_from_db()
+    assert upload.class_map == {"cat": "animal", "dog": "animal", "car": None}
+
+
+def test_a_name_that_may_not_be_is_refused_on_the_page_in_words(cast: Cast) -> None:
+    upload = uploaded(dataset_of(cast), yolo_files())
+    address = f"/datasets/{upload.dataset_id}/uploads/{upload.pk}/"
+    form = {"mode": "add", "note": "", "class-0": "=cmd()", "class-1": "dog"}
+    answer = cast.owner.portal.post(f"{address}publish/", form, follow=True)
+    assert "cannot be mapped" in answer.content.decode()
+    upload.refresh_from_db()
+    assert upload.state == "ready"

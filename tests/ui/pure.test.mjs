@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lastState, levelOf, parseAnsi, plainStyle } from "../../static/js/ansi.js";
-import { contain, isShown, maskPieces } from "../../static/js/boxes.js";
+import { contain, isShown, labelPoint, maskPieces } from "../../static/js/boxes.js";
 import { shares } from "../../static/js/charts/heatmap.js";
 import { clipRange, pairs, smooth, tableRows, toCsv } from "../../static/js/charts/series.js";
 import { ago, bytes, duration, figure } from "../../static/js/format.js";
@@ -184,6 +184,12 @@ test("masks: runs down the columns become rectangles, whole columns in one", () 
   ]);
   assert.deepEqual(maskPieces({ size: [2, 3], counts: [0, 6] }), [[0, 0, 3, 2]]);
   assert.deepEqual(maskPieces({ size: [2, 3], counts: [6] }), []);
+});
+
+test("a name stands at the highest corner of an outline, else at the box", () => {
+  assert.deepEqual(labelPoint({ bbox: [1, 2, 3, 4] }), [1, 2]);
+  assert.deepEqual(labelPoint({ bbox: [1, 2, 3, 4], corners: [1, 4, 3, 2, 4, 5, 2, 6] }), [3, 2]);
+  assert.deepEqual(labelPoint({ bbox: [1, 2, 3, 4], polygon: [[1, 4, 3, 5, 2, 6], [2, 2, 4, 3, 3, 4]] }), [2, 2]);
 });
 
 test("shares of a confusion matrix; an empty row has none", () => {

@@ -34,6 +34,7 @@ LABEL_WORDS: dict[str, Wording] = {
     "json.duplicate_key": Wording(_("The key “%(key)s” occurs twice."), FIX_DOCUMENT),
     "json.too_deep": Wording(_("The JSON is nested too deeply."), FIX_DOCUMENT),
     "json.not_finite": Wording(_("“%(value)s” is not a finite number."), FIX_DOCUMENT),
+    "json.too_many_keys": Wording(_("The JSON has more than %(limit)s keys."), FIX_DOCUMENT),
     "json.element_big": Wording(_("A single entry is larger than %(limit)s bytes."), FIX_DOCUMENT),
     "coco.no_document": Wording(_("No document lists images and annotations."), _("Add the JSON file.")),
     "coco.no_images": Wording(_("The document lists no images."), FIX_DOCUMENT),
@@ -44,6 +45,12 @@ LABEL_WORDS: dict[str, Wording] = {
         _("The documents have %(bytes)s bytes in all; at most %(limit)s are allowed."), _("Upload the set in parts.")
     ),
     "coco.too_many_objects": Wording(_("The set has more than %(limit)s objects."), _("Upload the set in parts.")),
+    "coco.too_many_images": Wording(
+        _("The documents list more than %(limit)s images."), _("Upload the set in parts.")
+    ),
+    "coco.image_big": Wording(
+        _("The image's annotations have %(bytes)s bytes; at most %(limit)s are allowed."), _("Simplify the outlines.")
+    ),
     "coco.objects_per_image": Wording(_("The image has more than %(limit)s objects."), _("Split the image.")),
     "coco.shape": Wording(_("An entry of “%(key)s” does not have the form expected."), FIX_OBJECT),
     "coco.image_id_twice": Wording(_("The image id %(id)s occurs twice."), FIX_DOCUMENT),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.datasets.formats.classes import ClassInfo
-from apps.datasets.formats.coco.documents import HEAD, is_document
+from apps.datasets.formats.coco.finding import HEAD, is_document
 from apps.datasets.formats.coco.parsing import CocoSet
 from apps.datasets.formats.coco.writing import Document, categories
 from apps.datasets.formats.tree import Guess, Tree

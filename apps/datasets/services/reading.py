@@ -26,7 +26,7 @@ from apps.datasets.archives.staging import Stage
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
 from apps.datasets.formats.model import ParsedItem
-from apps.datasets.formats.voc.parsing import LABEL_MAP
+from apps.datasets.formats.voc.parsing import LABEL_MAP, is_split_list
 from apps.datasets.formats.yolo.layout import CLASS_FILES
 from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Dataset, Upload, UploadState
@@ -44,8 +44,10 @@ HEAD = 512
 PAUSE_SECONDS = 0.5
 ANALYSABLE = (UploadState.RECEIVING, UploadState.READY, UploadState.REFUSED)
 #: Files besides images and labels that belong to a set and are kept with it, so that it can be given back whole.
-KEPT_ENDINGS = (".yaml", ".yml", ".md", ".json")
-KEPT_NAMES = frozenset({*CLASS_FILES, LABEL_MAP, "train.txt", "val.txt", "trainval.txt", "valid.txt", "test.txt"})
+KEPT_ENDINGS = (".yaml", ".yml", ".md")
+#: Formats whose labels are documents of JSON.
+JSON_FORMATS = ("coco", "dice")
+KEPT_NAMES = frozenset({*CLASS_FILES, LABEL_MAP, "train.txt", "val.txt", "valid.txt", "test.txt"})
 TEXT_TYPES = {
     ".txt": "text/plain",
     ".yaml": "application/yaml",
@@ -131,7 +133,7 @@ def _analysed(upload: Upload) -> dict[str, Any]:
             staged, task=upload.dataset.task, lenient=upload.lenient, progress=progress, on_item=notes.add_image
         )
         if analysis.ok:
-            notes.add_files()
+            notes.add_files(with_json=analysis.format in JSON_FORMATS)
     if analysis.ok:
         os.replace(temporary, folder.items)
     else:
@@ -204,11 +206,13 @@ class _Notes:
             document=None if annotation is None else annotation.document(),
         )
 
-    def add_files(self) -> None:
+    def add_files(self, *, with_json: bool) -> None:
         """Labels and descriptions, byte for byte; what is neither was reported and is left out."""
+        endings = (*KEPT_ENDINGS, ".json") if with_json else KEPT_ENDINGS
         for member in self.staged.members:
             name = posixpath.basename(member.path).lower()
-            if member.path not in self.labels and name not in KEPT_NAMES and not name.endswith(KEPT_ENDINGS):
+            is_kept = name in KEPT_NAMES or name.endswith(endings) or is_split_list(member.path)
+            if member.path not in self.labels and not is_kept:
                 continue
             sha256 = member.sha256 or self.staged.digest(member.path)
             ending = posixpath.splitext(name)[1]

@@ -21,7 +21,7 @@ from apps.datasets.models import Split, Task, Upload, UploadState
 from apps.datasets.views.frame import framed, visible
 
 DEFECTS = 200
-FORMAT_LABELS = {
+FORMAT_NAMES = {
     "yolo": "YOLO",
     "coco": "COCO",
     "pascal_voc": "Pascal VOC",
@@ -85,10 +85,10 @@ def lenient(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
 @require_POST
 def publish(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     found = _visible_upload(request, pk, upload_pk)
-    form = PublishForm(request.POST)
+    form = PublishForm(request.POST, classes=_class_names(found))
     if form.is_valid():
         with error_messages(request):
-            services.upload_publish(actor=request.actor, upload=found, **form.cleaned_data)
+            services.upload_publish(actor=request.actor, upload=found, **form.arguments)
     else:
         messages.error(request, _("Choose what happens to the files that are there."))
     return redirect("datasets:upload-detail", pk=pk, upload_pk=upload_pk)
@@ -109,6 +109,10 @@ def _visible_upload(request: PortalRequest, pk: str, upload_pk: str) -> Upload:
     return rows.get_visible(request.actor, pk=upload_pk, dataset_id=pk)
 
 
+def _class_names(upload: Upload) -> list[str]:
+    return [found["name"] for found in upload.known_analysis["classes"]]
+
+
 def _report(upload: Upload) -> dict[str, Any]:
     """The analysis in the reader's language."""
     analysis = upload.known_analysis
@@ -124,7 +128,7 @@ def _report(upload: Upload) -> dict[str, Any]:
     return {
         "analysis": analysis,
         "reason": REASONS.get(analysis["reason"], ""),
-        "format_label": FORMAT_LABELS.get(analysis["format"], analysis["format"]),
+        "format_name": FORMAT_NAMES.get(analysis["format"], analysis["format"]),
         "task_label": dict(Task.choices).get(analysis["task"] or "", ""),
         "split_rows": [
             {"label": label, **analysis["splits"][name]}
@@ -147,7 +151,7 @@ def _report(upload: Upload) -> dict[str, Any]:
             for found in analysis["preview"]
         ],
         "fraction": _fraction(upload),
-        "publish_form": PublishForm(initial={"mode": upload.mode, "note": upload.note}),
+        "publish_form": PublishForm(initial={"mode": upload.mode, "note": upload.note}, classes=_class_names(upload)),
     }
 
 

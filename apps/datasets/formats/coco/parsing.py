@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from apps.datasets.defects import ERROR, WARNING, BadInput, DefectLog
 from apps.datasets.formats.canvas import Canvas, Wrong, drawn_on, upright
 from apps.datasets.formats.classes import ClassInfo
-from apps.datasets.formats.coco.documents import ImageRow, Index, Place, chosen, documents_of, open_documents
+from apps.datasets.formats.coco.documents import ImageRow, Index, Place, open_documents
+from apps.datasets.formats.coco.finding import chosen, documents_of
 from apps.datasets.formats.coco.objects import ObjectReader
 from apps.datasets.formats.coco.stream import read_value
 from apps.datasets.formats.limits import SetLimits
@@ -18,7 +19,7 @@ from apps.datasets.images import ImageFacts, ImageLimits
 
 #: The tasks in the order in which annotations speak for them: those with outlines mostly have boxes too.
 NATURAL = ("obb", "pose", "segment", "detect", "classify")
-KEPT = (".md", ".json", ".txt")
+KEPT = (".md", ".json")
 
 
 def detect(tree: Tree) -> Guess:
@@ -86,6 +87,9 @@ class CocoSet(AnnotatedSet):
         row = self.index.rows[number]
         if self.index.count(number) > self.limits.objects_per_image:
             self.log.add("coco.objects_per_image", ERROR, path, limit=self.limits.objects_per_image)
+            return None
+        if (size := self.index.size_of(number)) > self.limits.image_bytes:
+            self.log.add("coco.image_big", ERROR, path, bytes=size, limit=self.limits.image_bytes)
             return None
         if not row.is_labelled and not self.index.count(number):
             return None

@@ -15,6 +15,7 @@ from apps.datasets.defects import BadInput
 CHUNK = 1 << 20
 #: The longest single element; it also bounds what one element can take in memory.
 ELEMENT_BYTES = 4 << 20
+MOST_KEYS = 1000
 UTF8_MARK = b"\xef\xbb\xbf"
 OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 SPACE = re.compile(r"[ \t\n\r]*")
@@ -72,6 +73,8 @@ class DocumentReader:
                 if key in seen:
                     raise BadInput("json.duplicate_key", self.path, self.line, key=key)
                 seen.add(key)
+                if len(seen) > MOST_KEYS:
+                    raise BadInput("json.too_many_keys", self.path, self.line, limit=MOST_KEYS)
                 self._require(":")
                 if self._peek("["):
                     self._require("[")

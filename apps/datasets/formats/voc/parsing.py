@@ -29,6 +29,11 @@ def key_of(path: str) -> str:
     return "/".join([*(part for part in parts[:-1] if part.lower() not in KINDS), stem])
 
 
+def is_split_list(path: str) -> bool:
+    """Whether a file is one of the lists of images that come with the format."""
+    return path.lower().endswith(".txt") and "imagesets" in path.lower().split("/")[:-1]
+
+
 def detect(tree: Tree) -> Guess:
     """Say how much the set looks like Pascal VOC: by a look into its XML files."""
     for path in tree.ending_with(".xml")[:5]:
@@ -116,7 +121,7 @@ class VocSet(AnnotatedSet):
         found: dict[str, str] = {}
         for path in self.tree.ending_with(".txt"):
             name = posixpath.basename(path).lower()[:-4]
-            if name not in SPLIT_NAMES or "imagesets" not in path.lower().split("/"):
+            if name not in SPLIT_NAMES or not is_split_list(path):
                 continue
             content = text.decode(self.tree.bounded(path, TEXT_BYTES), path, self.log, limit=TEXT_BYTES)
             for line in content.splitlines():
@@ -203,7 +208,8 @@ class VocSet(AnnotatedSet):
         for path in self.tree.paths:
             if path in self.tree.images_set or path in documents:
                 continue
-            if not path.lower().endswith((".txt", ".md")):
+            is_known = is_split_list(path) or posixpath.basename(path) == LABEL_MAP
+            if not is_known and not path.lower().endswith(".md"):
                 self.log.add("set.file_ignored", WARNING, path)
 
 
