@@ -37,7 +37,7 @@ doctor: install ## look at every part of the portal and say what to do
 
 .PHONY: test
 test: install-dev assets chromium compiled ## install and run all tests (ARGS="-k name" narrows them)
-	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not benchmark" $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not benchmark" $(ARGS)
 
 .PHONY: compiled
 compiled: install ## catalogues of messages in the form that the portal reads
@@ -45,7 +45,7 @@ compiled: install ## catalogues of messages in the form that the portal reads
 
 .PHONY: coverage
 coverage: install-dev assets chromium compiled ## run all tests and fail below 85 % coverage
-	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not benchmark" --cov --cov-report=term --cov-fail-under=85 $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not benchmark" --cov --cov-report=term --cov-fail-under=85 $(ARGS)
 
 .PHONY: resilience
 resilience: install-dev assets ## kill every kind of process at random moments of a job, in full count

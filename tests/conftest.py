@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,18 @@ hypothesis_settings.load_profile("modelyard")
 
 #: The definitions of the audit log's TRUNCATE triggers, for the test that puts them back.
 TRUNCATE_TRIGGERS = pytest.StashKey[list[str]]()
+
+
+#: What takes minutes a file: begun first, so that no worker is left alone with one of them at the end.
+SLOW = ("e2e/", "resilience/", "running/", "trainers/", "experiments/", "evaluation/", "security/test_l")
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def is_quick(item: pytest.Item) -> bool:
+        return not (item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix().startswith(SLOW))
+
+    items.sort(key=is_quick)
 
 
 @pytest.fixture(scope="session")

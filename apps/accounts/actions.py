@@ -8,6 +8,12 @@ SIGN_IN_FAILED = register_action("account.sign_in_failed", _("Sign-in failed"), 
 SIGNED_UP = register_action("account.signed_up", _("Signed up"), _("%(object)s signed up."))
 PROFILE_CHANGED = register_action("account.profile_changed", _("Profile changed"), _("%(actor)s changed the profile."))
 USER_CREATED = register_action("account.created", _("Person created"), _("%(actor)s created %(object)s."))
+USER_DEACTIVATED = register_action(
+    "account.disabled", _("Account disabled"), _("%(actor)s disabled the account of %(object)s.")
+)
+USER_REACTIVATED = register_action(
+    "account.enabled", _("Account enabled"), _("%(actor)s enabled the account of %(object)s.")
+)
 SIGN_IN_PAUSED = register_action(
     "account.sign_in_paused",
     _("Sign-in paused"),

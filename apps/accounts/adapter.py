@@ -1,20 +1,26 @@
 """Where allauth meets our own people."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.text import format_lazy
 
-from apps.accounts.services import lockout
+from apps.accounts.services import lockout, verification
 from apps.core import ciphers
 from apps.core.errors import TooManyRequests
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """Keeps addresses in lower case, pauses guessing, and links in mails on the portal's public address."""
+
+    error_messages: ClassVar[dict[str, Any]] = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": format_lazy("{} {}", verification.REFUSED, verification.REFUSED_HINT),
+    }
 
     def clean_email(self, email: str) -> str:
         return super().clean_email(email).strip().lower()

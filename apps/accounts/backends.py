@@ -1,15 +1,17 @@
 """Sign-in by e-mail address and password."""
 
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, cast
 from uuid import UUID
 
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import BasePasswordHasher, check_password, get_hasher
+from django.http import HttpRequest
 from django.utils.crypto import get_random_string
 
 from apps.accounts.models import User
+from apps.accounts.services import verification
 
 
 class AccountBackend(AuthenticationBackend):
@@ -24,11 +26,22 @@ class AccountBackend(AuthenticationBackend):
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         return set()
 
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        """A person who has proven their address; every refusal leaves the same behind (`services.verification`)."""
+        self._lacks_proof = False
+        user = super().authenticate(request, **credentials)
+        if user is None and request is not None and credentials.get("email"):
+            verification.refused(request=request, email=credentials["email"], is_right=self._lacks_proof)
+        return cast(User | None, user)
+
     def _authenticate_by_email(self, email: str, password: str) -> User | None:
-        """The same statements and the same hashing for an address that nobody has: time does not tell who is here."""
+        """The same statements and the same hashing for an address that nobody has, or that is not verified: neither
+        the answer nor time tells who is here."""
         self._did_check_password = True
-        pk, encoded = _known(email.strip().lower()) or (None, _nobodys(get_hasher()))
-        if not check_password(password, encoded, lambda raw: _encode_anew(pk, raw)) or pk is None:
+        pk, encoded, is_proven = _known(email.strip().lower()) or (None, _nobodys(get_hasher()), False)
+        is_right = check_password(password, encoded, partial(_encode_anew, pk) if pk and is_proven else None)
+        if pk is None or not is_proven or not is_right:
+            self._lacks_proof = is_right
             return None
         user = User.objects.get(pk=pk)
         if self.user_can_authenticate(user):
@@ -38,14 +51,15 @@ class AccountBackend(AuthenticationBackend):
         return None
 
 
-def _known(email: str) -> tuple[UUID, str] | None:
-    """Id and encoded password of the person who has proven the address, or whose own it is."""
+def _known(email: str) -> tuple[UUID, str, bool] | None:
+    """Id and encoded password of the person who has proven the address, or whose own it is; whether it is proven."""
     proven = EmailAddress.objects.filter(email=email, verified=True).values_list("user_id", "user__password").first()
     own = User.objects.filter(email=email).values_list("pk", "password").first()
-    return proven or own
+    found = proven or own
+    return (*found, proven is not None) if found else None
 
 
-def _encode_anew(pk: UUID | None, password: str) -> None:
+def _encode_anew(pk: UUID, password: str) -> None:
     """Encoded by an older hasher, or with fewer rounds than today's."""
     user = User.objects.get(pk=pk)
     user.set_password(password)

@@ -97,10 +97,6 @@ class User(Entity, AbstractBaseUser, PermissionsMixin):
     def has_module_perms(self, app_label: str) -> bool:
         return answers.has_module_perms(self, app_label)
 
-    @property
-    def initials(self) -> str:
-        return "".join(part[0] for part in self.name.replace("-", " ").split()[:2]).upper()
-
 
 class RefreshToken(Entity):
     """One refresh token of a rotation family. Only its digest is stored; using one twice ends the family."""

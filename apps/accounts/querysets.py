@@ -1,5 +1,7 @@
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
+
 from apps.core.policy import PermittedQuerySet
 
 if TYPE_CHECKING:
@@ -12,4 +14,6 @@ class UserQuerySet(PermittedQuerySet["User"]):
 
 
 class RefreshTokenQuerySet(PermittedQuerySet["RefreshToken"]):
-    pass
+    def live(self) -> "RefreshTokenQuerySet":
+        """One for each program that is signed in."""
+        return self.filter(used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=timezone.now())

@@ -80,9 +80,8 @@ def sign_ins_of(
     ]
     first = RefreshToken.objects.filter(family=OuterRef("family")).order_by().values("family")
     tokens: Any = (
-        RefreshToken.objects.filter(
-            user=user, used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=timezone.now()
-        )
+        RefreshToken.objects.filter(user=user)
+        .live()
         .annotate(began_at=Subquery(first.annotate(least=Min("created_at")).values("least")))
         .order_by("-created_at")
     )

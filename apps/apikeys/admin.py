@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 
 from apps.apikeys import services
 from apps.apikeys.models import ApiKey, ApiKeySecret, EndpointUsage, KeyState
-from apps.core.admin import PolicyInline, ReadOnlyAdmin
+from apps.core.admin import PolicyInline, ReadOnlyAdmin, with_reason
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 
@@ -65,6 +65,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return ", ".join(project.name for project in key.projects.all()) or "–"
 
     @admin.action(description=_("Revoke the chosen API keys"))
+    @with_reason
     def revoke(self, request: PortalRequest, rows: QuerySet[ApiKey]) -> None:
         """Each by the operation, which asks whether this person may."""
         revoked = 0

@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.utils import translation
 from drf_spectacular.generators import SchemaGenerator
 
-PREFIX = "/api/v1/"
 METHODS = ("get", "post", "put", "patch", "delete")
 #: A parameter in the form of the schema, of Django, or of a regular expression.
 PARAMETER = re.compile(r"\{\w+\}|<(?:\w+:)?\w+>|\(\?P<\w+>[^)]*\)")

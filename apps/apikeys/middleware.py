@@ -10,13 +10,19 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import AuthenticationFailed
 
-from apps.apikeys.endpoints import PREFIX, endpoint_of
+from apps.apikeys.endpoints import endpoint_of
 from apps.apikeys.latency import step_of
 from apps.apikeys.models import ApiKey
+from apps.apikeys.services.idempotency import (
+    Answer,
+    idempotent_request_begin,
+    idempotent_request_finish,
+    idempotent_request_forget,
+)
 from apps.apikeys.services.keys import outside_scope_note
-from apps.apikeys.services.repeats import Answer, repeat_begin, repeat_finish, repeat_forget
 from apps.apikeys.services.usage import call_note
 from apps.core import policy
+from apps.core.api import PREFIX
 from apps.core.api.authentication import SCHEMES, actor_of_token
 from apps.core.api.problems import problem_response
 from apps.core.errors import DomainError, Invalid, TooLarge
@@ -124,7 +130,7 @@ class IdempotencyMiddleware:
 
     def __call__(self, request: PortalRequest) -> HttpResponse:
         response = self.get_response(request)
-        row_id = getattr(request, "repeat_row", None)
+        row_id = getattr(request, "idempotent_row", None)
         if row_id is not None:
             _keep(row_id, response)
         return response
@@ -140,13 +146,13 @@ class IdempotencyMiddleware:
             if actor is None or actor.user_id is None:
                 return None
             fingerprint = _fingerprint(request, actor, name)
-            row_id, answer = repeat_begin(actor=actor, name=name, fingerprint=fingerprint)
+            row_id, answer = idempotent_request_begin(actor=actor, name=name, fingerprint=fingerprint)
         except AuthenticationFailed:
             return None
         except DomainError as error:
             return problem_response(error.status, error.code, error.message, hint=error.hint, errors=error.fields)
         if answer is None:
-            request.repeat_row = row_id
+            request.idempotent_row = row_id
             return None
         replayed = HttpResponse(answer.body, status=answer.status, headers=answer.headers)
         replayed["Idempotency-Replayed"] = "true"
@@ -177,7 +183,7 @@ def _fingerprint(request: Any, actor: Actor, name: str) -> str:
 
 def _keep(row_id: int, response: HttpResponse) -> None:
     if response.streaming or response.status_code >= 500 or response.status_code in PASSING:
-        repeat_forget(row_id=row_id)
+        idempotent_request_forget(row_id=row_id)
         return
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-    repeat_finish(row_id=row_id, answer=Answer(response.status_code, headers, response.content))
+    idempotent_request_finish(row_id=row_id, answer=Answer(response.status_code, headers, response.content))

@@ -29,7 +29,7 @@ def change_apikey(actor: Actor) -> Q:
     return _own(actor)
 
 
-@rule("apikeys.revoke_apikey", on="apikeys.ApiKey", needs=_("owner of the key, or administrator"))
+@rule("apikeys.revoke_apikey", on="apikeys.ApiKey", needs=_("owner of the key, or administrator"), closing=True)
 def revoke_apikey(actor: Actor) -> Q:
     return _own(actor) | Q(organization_id__in=actor.organizations(Role.ADMIN))
 

@@ -1,8 +1,9 @@
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
+from apps.apikeys.latency import STEPS
 from apps.core.policy import PermittedQuerySet
 
 if TYPE_CHECKING:
@@ -37,4 +38,9 @@ class ApiKeyQuerySet(PermittedQuerySet["ApiKey"]):
 
 
 class EndpointUsageQuerySet(PermittedQuerySet["EndpointUsage"]):
-    pass
+    def summed_by(self, column: str) -> QuerySet[Any, dict[str, Any]]:
+        """A row for each value of the column, however many hours it sums: `calls_sum` and the like, and `step_<n>` of
+        the histogram."""
+        counts = {f"{name}_sum": Sum(name) for name in ("calls", "client_errors", "server_errors")}
+        steps = {f"step_{number}": Sum(f"histogram__{number}") for number in range(STEPS)}
+        return self.order_by().values(column).annotate(**counts, **steps)

@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from apps.apikeys.services import repeats, usage
+from apps.apikeys.services import idempotency, usage
 
 
 @shared_task(name="apikeys.usage_flush", ignore_result=True)
@@ -12,4 +12,4 @@ def usage_flush() -> int:
 @shared_task(name="apikeys.sweep", ignore_result=True)
 def sweep() -> int:
     """Forgets answers of yesterday and usage long past."""
-    return repeats.repeats_sweep() + usage.usage_sweep()
+    return idempotency.idempotent_requests_sweep() + usage.usage_sweep()

@@ -9,9 +9,8 @@ from django.conf import settings
 from rest_framework.throttling import BaseThrottle
 
 from apps.apikeys import counters
+from apps.core.api import PREFIX
 from apps.organizations.services.quotas import calls_per_minute
-
-PREFIX = "/api/v1/"
 
 
 class ActorThrottle(BaseThrottle):

@@ -16,9 +16,8 @@ from apps.apikeys.models import ApiKey
 from apps.apikeys.plots import plot_of
 from apps.apikeys.scopes import by_area
 from apps.core import policy
-from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, search_of, signed_in
+from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
 from apps.organizations.models import Organization
 from apps.projects.models import Project
 
@@ -122,12 +121,10 @@ def key_rotate(request: PortalRequest, pk: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose what happens to the secret in use."))
         return redirect(key)
-    try:
+    with error_messages(request):
         key, secret = services.key_rotate(actor=request.actor, key=key, **form.cleaned_data)
-    except DomainError as error:
-        messages.error(request, f"{error.message} {error.hint}".strip())
-        return redirect(key)
-    return _shown_once(request, key, secret)
+        return _shown_once(request, key, secret)
+    return redirect(key)
 
 
 @signed_in
@@ -135,11 +132,9 @@ def key_rotate(request: PortalRequest, pk: str) -> HttpResponse:
 def key_revoke(request: PortalRequest, pk: str) -> HttpResponse:
     key = _key(request, pk)
     policy.require(request.actor, "apikeys.revoke_apikey", key)
-    try:
+    with error_messages(request):
         services.key_revoke(actor=request.actor, key=key)
         messages.success(request, _("The API key was revoked. It opens nothing any more."))
-    except DomainError as error:
-        messages.error(request, f"{error.message} {error.hint}".strip())
     return redirect(key)
 
 
@@ -149,15 +144,16 @@ def endpoints(request: PortalRequest) -> HttpResponse:
     """Every endpoint of the API with its calls; `?q=` searches paths and what they are for."""
     form, search = CatalogueForm(request.GET, actor=request.actor), search_of(request).lower()
     days, key = form.picked()
-    rows = list(selectors.usage_rows(request.actor, days=days, key=key).select_related("key"))
+    rows = selectors.usage_rows(request.actor, days=days, key=key)
+    keys = selectors.keys_with_traffic(rows)
     found = [row for row in catalogue() if search in f"{row.method} {row.path} {row.summary}".lower()]
     listed = selectors.catalogue_with_traffic(found, rows)
     context: dict[str, Any] = {
         "form": form,
         "groups": selectors.by_tag(listed),
-        "keys": selectors.keys_with_traffic(rows),
-        "total": selectors.total_of(rows),
+        "keys": keys,
+        "total": selectors.total_of(traffic for _key, traffic in keys),
         "search": search,
-        "plot": plot_of(selectors.calls_by_day(selectors.usage_rows(request.actor, days=days, key=key), days=days)),
+        "plot": plot_of(selectors.calls_by_day(rows, days=days)),
     }
     return render(request, "apikeys/endpoints.html", context)

@@ -11,11 +11,11 @@ from unfold.views import ChangeList
 from apps.audit import services
 from apps.audit.models import AuditCheck, AuditEvent, AuditHead
 from apps.audit.selectors import EventFilter, ReadableEvent, narrowed, readable
-from apps.core.admin import PolicyAdmin, ReadOnlyAdmin
+from apps.core.admin import PolicyAdmin, ReadOnlyAdmin, search_select
 from apps.core.errors import DomainError
 from apps.core.identity.actor import Via
 from apps.core.identity.requests import PortalRequest
-from apps.organizations.models import Organization
+from apps.organizations.models import Membership, Organization
 
 # Keys, seals and the sealer's list have no page: keys are nobody's to read, a seal is shown with its event, and the list
 # is empty a few seconds after an event was written.
@@ -65,6 +65,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "time",
         "shown_action",
         "sentence",
+        "shown_because",
         "actor_role",
         "shown_door",
         "request_id",
@@ -103,6 +104,10 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def sentence(self, event: AuditEvent) -> str:
         return _shown(event).sentence
 
+    @admin.display(description=_("reason"))
+    def shown_because(self, event: AuditEvent) -> Any:
+        return _shown(event).params.get("because", "–")
+
     @admin.display(description=_("before"))
     def shown_before(self, event: AuditEvent) -> Any:
         return _shown(event).before
@@ -136,7 +141,12 @@ class AuditEventAdmin(ReadOnlyAdmin):
 class CheckForm(forms.ModelForm):
     """Which log is to be verified; empty: the platform's own."""
 
-    organization = forms.ModelChoiceField(Organization.objects.none(), label=_("organization"), required=False)
+    organization = forms.ModelChoiceField(
+        Organization.objects.none(),
+        label=_("organization"),
+        required=False,
+        widget=search_select(Membership, "organization"),
+    )
 
     class Meta:
         model = AuditCheck

@@ -8,9 +8,7 @@ AES-256-GCM; a key is random and stored encrypted under the master key (secret `
 import base64
 import hmac
 import json
-import os
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
 from apps.audit.models import AuditKey
+from apps.core.ciphers import key_of, seal, unseal
 
-NONCE = 12
+# Bytes of a digest that a term keeps.
 TERM = 9
 
 
@@ -35,10 +34,8 @@ class Keyring:
         missing = sorted(wanted - set(self._keys) - self._destroyed)
         if create and missing:
             # In one order everywhere, so that two who make the same keys wait for each other and never in a circle.
-            AuditKey.objects.bulk_create(
-                [AuditKey(subject_id=subject, wrapped=_wrap(AESGCM.generate_key(256))) for subject in missing],
-                ignore_conflicts=True,
-            )
+            made = [AuditKey(subject_id=subject, wrapped=_new_wrapped()) for subject in missing]
+            AuditKey.objects.bulk_create(made, ignore_conflicts=True)
             # Another process may have been first: its key is the one that counts.
             self._load(set(missing))
 
@@ -84,16 +81,14 @@ class Keyring:
         if key is None and subject in self._destroyed:
             # What is written about the erased is erased at once.
             return ""
-        nonce = os.urandom(NONCE)
-        return base64.b64encode(nonce + AESGCM(self._keys[subject]).encrypt(nonce, content, subject.bytes)).decode()
+        return base64.b64encode(seal(self._keys[subject], content, subject.bytes)).decode()
 
     def _opened(self, subject: UUID, text: str) -> bytes | None:
         key = self._keys.get(subject)
         if key is None:
             return None
-        content = base64.b64decode(text)
         try:
-            return AESGCM(key).decrypt(content[:NONCE], content[NONCE:], subject.bytes)
+            return unseal(key, base64.b64decode(text), subject.bytes)
         except (InvalidTag, ValueError):
             return None
 
@@ -104,7 +99,7 @@ class Keyring:
         for row in AuditKey.objects.filter(subject_id__in=subjects):
             wrapped = bytes(row.wrapped)
             if wrapped:
-                self._keys[row.subject_id] = master.decrypt(wrapped[:NONCE], wrapped[NONCE:], None)
+                self._keys[row.subject_id] = unseal(master, wrapped)
             else:
                 self._destroyed.add(row.subject_id)
 
@@ -130,10 +125,10 @@ def subjects_in(*values: Any) -> set[UUID]:
     return found
 
 
-def _master() -> AESGCM:
-    return AESGCM(sha256(f"audit:{settings.AUDIT_KEY}".encode()).digest())
+def _new_wrapped() -> bytes:
+    """A fresh key, encrypted under the master key."""
+    return seal(_master(), AESGCM.generate_key(256))
 
 
-def _wrap(key: bytes) -> bytes:
-    nonce = os.urandom(NONCE)
-    return nonce + _master().encrypt(nonce, key, None)
+def _master() -> bytes:
+    return key_of(settings.AUDIT_KEY, "audit")

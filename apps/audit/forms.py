@@ -27,7 +27,10 @@ def entity_name(label: str) -> str:
 
 
 class ActivityForm(forms.Form):
-    """Every field may be empty, and one that cannot be understood counts as such. `people` are (id, name) of those who may be chosen; without any there is no field."""
+    """Every field may be empty, and one that cannot be understood counts as such.
+
+    `people` are (id, name) of those who may be chosen; without any there is no field.
+    """
 
     q = forms.CharField(
         label=_("Search"),

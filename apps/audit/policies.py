@@ -11,13 +11,13 @@ def view_auditevent(actor: Actor) -> Q:
     return Q(actor_id=actor.user_id) | Q(organization_id__in=actor.organizations(Role.MANAGER))
 
 
-@rule("audit.follow_organization", on="organizations.Organization", needs=_("manager"))
+@rule("audit.follow_organization", on="organizations.Organization", needs=_("manager"), closing=True)
 def follow_organization(actor: Actor) -> Q:
     """Everything that happened in the organization, its export, and the verification of its chain."""
     return Q(pk__in=actor.organizations(Role.MANAGER))
 
 
-@rule("audit.follow_project", on="projects.Project", needs=_("owner of the project"))
+@rule("audit.follow_project", on="projects.Project", needs=_("owner of the project"), closing=True)
 def follow_project(actor: Actor) -> Q:
     """Everything that happened in the project, what is private to other members included."""
     return through("pk", actor, "projects.change_project")

@@ -20,6 +20,9 @@ from apps.audit.signing import is_signed, public_key
 from apps.core.storage import ObjectNotFound, storage
 
 ORGANIZATION = SEALED_FIELDS.index("organization_id")
+HEAD_KIND = "modelyard.audit.head"
+# In the object store; a chain each below it.
+HEADS_FOLDER = "audit/heads"
 # Numbers that a report names; more are counted.
 NAMED = 50
 # The sealer comes every ten seconds.
@@ -90,14 +93,6 @@ def verify(chain: UUID, heads: Iterable[dict[str, Any]] = ()) -> Verification:
     return found
 
 
-def broken_seals(chain: UUID) -> list[int]:
-    """Numbers of the seals in a chain that do not fit their event or their predecessor; empty for a sound chain."""
-    found = Verification(chain)
-    with transaction.atomic():
-        _walk(found, {})
-    return found.broken
-
-
 def chains() -> list[UUID]:
     """Every chain that has a seal or an event waiting for one, the platform's first."""
     known = set(AuditSeal.objects.filter(seq=1).values_list("chain", flat=True))
@@ -123,22 +118,25 @@ def kept_heads(chain: UUID) -> list[dict[str, Any]]:
 
 def statement_of(head: AuditHead) -> dict[str, Any]:
     """A head in the form in which it was signed and leaves the portal."""
+    return {**unsigned_statement_of(head), "public_key": head.public_key, "signature": head.signature}
+
+
+def unsigned_statement_of(head: AuditHead) -> dict[str, Any]:
+    """The same before it is signed; the public key is added with the signature, which covers it."""
     return {
-        "kind": "modelyard.audit.head",
+        "kind": HEAD_KIND,
         "version": 1,
         "chain": str(head.chain),
         "seq": head.seq,
         "hash": head.hash,
         "time": head.time.isoformat(),
-        "public_key": head.public_key,
-        "signature": head.signature,
     }
 
 
 def stored_heads(chain: UUID) -> list[dict[str, Any]]:
     """The heads in the object store. One that cannot be read there counts as forged."""
     found = []
-    for key in storage().keys(f"audit/heads/{chain}"):
+    for key in storage().keys(f"{HEADS_FOLDER}/{chain}"):
         try:
             statement = json.loads(storage().read(key))
         except (ObjectNotFound, ValueError):

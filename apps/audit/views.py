@@ -30,10 +30,10 @@ from apps.audit.selectors import (
 from apps.audit.terms import is_id
 from apps.audit.verification import statement_of
 from apps.core import policy
-from apps.core.errors import DomainError, Forbidden, NotFound
+from apps.core.errors import Forbidden, NotFound
 from apps.core.identity import Actor
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import page_of, signed_in
+from apps.core.portal import error_messages, page_of, signed_in
 from apps.organizations.models import Organization
 
 PAGE_SIZE = 50
@@ -141,11 +141,9 @@ def organization_export(request: PortalRequest) -> HttpResponseBase:
 @require_POST
 def check(request: PortalRequest) -> HttpResponse:
     scope = _followed(request)
-    try:
+    with error_messages(request):
         services.check_request(actor=request.actor, chain=scope.organization_id or services.PLATFORM)
         messages.success(request, _("The log is being verified; the result is shown here."))
-    except DomainError as error:
-        messages.error(request, f"{error.message} {error.hint}".strip())
     return redirect("audit:organization")
 
 

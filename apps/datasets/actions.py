@@ -35,3 +35,21 @@ SNAPSHOT_CREATED = register_action(
 SNAPSHOT_DELETED = register_action(
     "dataset.snapshot_deleted", _("Snapshot deleted"), _("%(actor)s deleted the snapshot %(object)s.")
 )
+VERSION_RESTORED = register_action(
+    "dataset.version_restored",
+    _("Version restored"),
+    _("%(actor)s restored the version %(version)s of %(object)s as revision %(revision)s."),
+)
+DOWNLOADED = register_action(
+    "dataset.downloaded",
+    _("Dataset downloaded"),
+    _("%(actor)s downloaded %(files)s files of the version %(version)s of %(object)s."),
+)
+CHECK_STARTED = register_action(
+    "dataset.check_started", _("Integrity check started"), _("%(actor)s had the files of %(object)s checked.")
+)
+CHECK_ENDED = register_action(
+    "dataset.check_ended",
+    _("Integrity check ended"),
+    _("The check of %(object)s read %(files)s files: %(missing)s are missing, %(changed)s are damaged."),
+)

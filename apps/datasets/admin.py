@@ -7,13 +7,22 @@ from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin
 from apps.core.identity.requests import PortalRequest
 from apps.core.templatetags.ui import format_bytes
 from apps.datasets import services
-from apps.datasets.models import Dataset, DatasetGroupShare, DatasetUserShare, Revision, Snapshot, Upload
+from apps.datasets.models import (
+    Dataset,
+    DatasetGroupShare,
+    DatasetUserShare,
+    IntegrityCheck,
+    Revision,
+    Snapshot,
+    Upload,
+)
+from apps.datasets.selectors.integrity import damaged_files
 from apps.shares.admin import GroupShareAdmin, ShareAdmin
 
 
 class RevisionInline(PolicyInline):
     model = Revision
-    fields = readonly_fields = ("no", "note", "created_by", "created_at", "shown_counts")
+    fields = readonly_fields = ("no", "note", "restored_from", "created_by", "created_at", "shown_counts")
 
     @admin.display(description=_("images"))
     def shown_counts(self, revision: Revision) -> str:
@@ -36,6 +45,7 @@ class DatasetAdmin(PolicyAdmin):
         "box_count",
         "file_count",
         "shown_bytes",
+        "shown_damage",
         "split_plan",
         "created_by",
         "created_at",
@@ -48,6 +58,10 @@ class DatasetAdmin(PolicyAdmin):
     @admin.display(description=_("size"))
     def shown_bytes(self, dataset: Dataset) -> str:
         return format_bytes(dataset.byte_count)
+
+    @admin.display(description=_("damaged files"))
+    def shown_damage(self, dataset: Dataset) -> int:
+        return damaged_files(dataset).count()
 
     def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
@@ -131,6 +145,42 @@ class SnapshotAdmin(ReadOnlyAdmin):
 
     def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.snapshot_delete(actor=request.actor, snapshot=obj)
+
+
+@admin.register(IntegrityCheck)
+class IntegrityCheckAdmin(ReadOnlyAdmin):
+    list_display = (
+        "dataset",
+        "state",
+        "is_scheduled",
+        "file_count",
+        "missing_count",
+        "changed_count",
+        "created_by",
+        "created_at",
+    )
+    list_filter = ("state", "is_scheduled", "dataset__organization")
+    list_select_related = ("dataset", "created_by")
+    search_fields = ("dataset__name", "id")
+    fields = readonly_fields = (
+        "id",
+        "dataset",
+        "state",
+        "is_scheduled",
+        "file_count",
+        "done_count",
+        "shown_bytes",
+        "missing_count",
+        "changed_count",
+        "repaired_count",
+        "created_by",
+        "created_at",
+        "ended_at",
+    )
+
+    @admin.display(description=_("bytes read"), ordering="byte_count")
+    def shown_bytes(self, check: IntegrityCheck) -> str:
+        return format_bytes(check.byte_count)
 
 
 @admin.register(DatasetUserShare)

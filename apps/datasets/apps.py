@@ -9,7 +9,9 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.datasets import actions, policies, selectors
+        from apps.datasets.departing import CONTRIBUTION
         from apps.datasets.sharing import DATASET, INVITATIONS
+        from apps.departures.contributions import register_contribution
         from apps.invitations.targets import register_target
         from apps.organizations.services.quotas import register_storage_meter
         from apps.shares.kinds import register_kind
@@ -18,3 +20,4 @@ class DatasetsConfig(AppConfig):
         register_storage_meter("datasets", selectors.stored_bytes)
         register_kind(DATASET)
         register_target(INVITATIONS)
+        register_contribution("datasets", CONTRIBUTION)

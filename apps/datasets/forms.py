@@ -73,11 +73,11 @@ class PublishForm(forms.Form):
 
 
 class SplitForm(forms.Form):
-    """A split by rule, or the splits that the uploads named. By hand it is set over REST."""
+    """A split by rule, by class, by group, or the splits that the uploads named. By hand it is set over REST."""
 
     method = forms.ChoiceField(
         label=_("Method"),
-        choices=[(choice.value, choice.label) for choice in (SplitMethod.AUTO, SplitMethod.UPLOADED)],
+        choices=[(choice.value, choice.label) for choice in SplitMethod if choice != SplitMethod.MANUAL],
         initial=SplitMethod.AUTO,
         widget=forms.RadioSelect,
     )
@@ -92,15 +92,25 @@ class SplitForm(forms.Form):
         required=False,
         help_text=_("The same seed gives the same split, also after images were added."),
     )
+    pattern = forms.CharField(
+        label=_("What names a group"),
+        max_length=200,
+        required=False,
+        help_text=_(
+            "For the grouped split: a regular expression such as <code>video[0-9]+</code>; what it finds in the path "
+            "names the group. The folder does when this is empty."
+        ),
+    )
 
     @property
     def arguments(self) -> dict[str, Any]:
         """What `split_set` takes."""
         given = self.cleaned_data
-        if given["method"] != SplitMethod.AUTO:
+        if given["method"] == SplitMethod.UPLOADED:
             return {"method": given["method"]}
         ratios = {split: given[split] or 0.0 for split in ("train", "val", "test")}
-        return {"method": given["method"], "seed": given["seed"] or 0, "ratios": ratios}
+        arguments = {"method": given["method"], "seed": given["seed"] or 0, "ratios": ratios}
+        return arguments | ({"pattern": given["pattern"]} if given["method"] == SplitMethod.GROUPED else {})
 
 
 class SnapshotForm(forms.Form):

@@ -21,6 +21,7 @@ from apps.datasets.analysis import Analysis
 from apps.datasets.querysets import (
     DatasetQuerySet,
     EntryQuerySet,
+    IntegrityCheckQuerySet,
     ItemQuerySet,
     SnapshotQuerySet,
     UploadQuerySet,
@@ -91,6 +92,8 @@ class PublishMode(models.TextChoices):
 class SplitMethod(models.TextChoices):
     UPLOADED = "uploaded", _("As uploaded")  # every entry carries the split that its upload named
     AUTO = "auto", _("Automatic")  # hash(seed, path) against the ratios
+    STRATIFIED = "stratified", _("Stratified by class")  # rows; images that came later by hash(seed, path)
+    GROUPED = "grouped", _("Grouped")  # groups of paths; groups that came later by hash(seed, group)
     MANUAL = "manual", _("By hand")  # rows
 
 
@@ -100,6 +103,29 @@ class SplitLevel(models.TextChoices):
     JOB = "job", _("Job")
     DATASET = "dataset", _("Dataset")
     DEFAULT = "default", _("Default")
+
+
+class Damage(models.TextChoices):
+    """What is wrong with a file in the store: it is in quarantine until the same content comes again."""
+
+    MISSING = "missing", _("Missing")  # the store has no such object
+    CHANGED = "changed", _("Damaged")  # its bytes are not those of its digest
+
+
+class CheckState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")  # a worker will begin
+    RUNNING = "running", _("Running")  # a worker reads file after file
+    DONE = "done", _("Done")  # every file was read
+    FAILED = "failed", _("Failed")  # the store did not answer; what was read until then counts
+
+
+ACTIVE_CHECKS = (CheckState.WAITING, CheckState.RUNNING)
+CHECK_COLORS = {
+    CheckState.WAITING: "azure",
+    CheckState.RUNNING: "blue",
+    CheckState.DONE: "green",
+    CheckState.FAILED: "orange",
+}
 
 
 class Dataset(Entity, Trashable):
@@ -224,6 +250,8 @@ class Revision(Entity):
     # Of the bucket hashes; "" until a snapshot first needs it.
     root_hash = models.CharField(_("root hash"), max_length=64, blank=True)
     note = models.CharField(_("note"), max_length=300, blank=True)
+    # The revision whose content this one has again.
+    restored_from = models.PositiveIntegerField(_("restored from"), null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -256,12 +284,19 @@ class Blob(models.Model):
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     # Whether the picture could be decoded completely; NULL until a worker has tried (and for other files).
     is_sound = models.BooleanField(_("sound"), null=True)
+    # "" unless a check, or somebody who read it, found it damaged.
+    damage = models.CharField(_("damage"), max_length=10, choices=Damage.choices, blank=True, db_default="")
+    # When its bytes were last compared with the digest.
+    checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("blob")
         verbose_name_plural = _("blobs")
         constraints = [models.UniqueConstraint(fields=["organization", "sha256"], name="blob_unique")]
-        indexes = [models.Index(fields=["created_at"], name="blob_by_time")]
+        indexes = [
+            models.Index(fields=["created_at"], name="blob_by_time"),
+            models.Index(fields=["organization"], condition=~models.Q(damage=""), name="blob_damaged"),
+        ]
 
     def __str__(self) -> str:
         return self.sha256[:12]
@@ -399,7 +434,9 @@ class SplitPlan(Entity):
     seed = models.PositiveIntegerField(_("seed"), default=0)
     # {"train": 0.8, "val": 0.2, "test": 0.0}; {} unless automatic.
     ratios = models.JSONField(_("ratios"), default=dict, blank=True)
-    # Of method, seed, ratios and rows; the level is no part of it.
+    # What of a path names its group, for a grouped plan; "" is the folder.
+    pattern = models.CharField(_("pattern"), max_length=200, blank=True, default="")
+    # Of method, seed, ratios, pattern and rows; the level is no part of it.
     digest = models.CharField(_("digest"), max_length=64)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -422,8 +459,27 @@ class SplitPlan(Entity):
         return f"{self.get_method_display()} ({self.get_level_display()})"
 
 
+class SplitGroup(models.Model):
+    """The split of one group in a grouped plan."""
+
+    id = models.BigAutoField(primary_key=True)
+    plan = models.ForeignKey(
+        SplitPlan, on_delete=models.CASCADE, related_name="groups", db_index=False, verbose_name=_("split plan")
+    )
+    key = models.CharField(_("group"), max_length=1024)
+    split = models.CharField(_("split"), max_length=5, choices=Split.choices)
+
+    class Meta:
+        verbose_name = _("split group")
+        verbose_name_plural = _("split groups")
+        constraints = [models.UniqueConstraint(fields=["plan", "key"], name="split_group_unique")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class SplitRow(models.Model):
-    """The split of one item in a plan made by hand."""
+    """The split of one item in a plan made by hand, or stratified."""
 
     id = models.BigAutoField(primary_key=True)
     plan = models.ForeignKey(
@@ -571,3 +627,67 @@ class Upload(Entity):
     def known_analysis(self) -> dict[str, Any]:
         """The analysis; an empty one before the first."""
         return self.analysis or Analysis().as_dict()
+
+
+class IntegrityCheck(Entity):
+    """One reading of every file of a dataset, in all its revisions, against the digests."""
+
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.CASCADE, related_name="integrity_checks", verbose_name=_("dataset")
+    )
+    state = models.CharField(_("state"), max_length=10, choices=CheckState.choices, default=CheckState.WAITING)
+    is_scheduled = models.BooleanField(_("scheduled"), default=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
+    )
+    # The same content counts once.
+    file_count = models.PositiveIntegerField(_("files"), default=0)
+    done_count = models.PositiveIntegerField(_("files read"), default=0)
+    byte_count = models.PositiveBigIntegerField(_("bytes read"), default=0)
+    missing_count = models.PositiveIntegerField(_("missing"), default=0)
+    changed_count = models.PositiveIntegerField(_("damaged"), default=0)
+    # Damaged when the check began, and whole now.
+    repaired_count = models.PositiveIntegerField(_("repaired"), default=0)
+    # The last blob that was read: a worker that takes over goes on behind it.
+    position = models.BigIntegerField(_("position"), default=0, editable=False)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    objects = IntegrityCheckQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("integrity check")
+        verbose_name_plural = _("integrity checks")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset"],
+                condition=models.Q(state__in=[CheckState.WAITING, CheckState.RUNNING]),
+                name="integrity_check_active_unique",
+                violation_error_message=_("The dataset is being checked already."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} · {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def organization_id(self) -> Any:
+        return self.dataset.organization_id
+
+    @property
+    def project_id(self) -> Any:
+        return self.dataset.project_id
+
+    @property
+    def state_color(self) -> str:
+        bad = self.state == CheckState.DONE and (self.missing_count or self.changed_count)
+        return "red" if bad else CHECK_COLORS[CheckState(self.state)]
+
+    @property
+    def state_live(self) -> bool:
+        return self.state in ACTIVE_CHECKS

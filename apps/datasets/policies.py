@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor, Role
-from apps.core.policy import condition, lies_in, rule, through
+from apps.core.policy import condition_if_open, lies_in, rule, through
 from apps.datasets.models import Visibility
 from apps.datasets.sharing import DATASET
 from apps.projects.models import Project
@@ -15,6 +15,7 @@ lies_in("datasets.Dataset", "project")
 lies_in("datasets.Item", "dataset")
 lies_in("datasets.Upload", "dataset")
 lies_in("datasets.Snapshot", "dataset")
+lies_in("datasets.IntegrityCheck", "dataset")
 
 
 def _seen(actor: Actor) -> Q:
@@ -50,7 +51,7 @@ def use_dataset(actor: Actor) -> Q:
 @rule("datasets.add_dataset", on="projects.Project", needs=_("engineer of the organization and editor of the project"))
 def add_dataset(actor: Actor) -> Q:
     engineers = Q(organization_id__in=actor.organizations(Role.ENGINEER_I))
-    return engineers & condition(actor, "projects.contribute_project")
+    return engineers & condition_if_open(actor, "projects.contribute_project")
 
 
 @rule("datasets.change_dataset", on="datasets.Dataset", needs=_("editor of the project"))
@@ -101,6 +102,11 @@ def view_snapshot(actor: Actor) -> Q:
 @rule("datasets.delete_snapshot", on="datasets.Snapshot", needs=_("editor of the project"))
 def delete_snapshot(actor: Actor) -> Q:
     return through("dataset", actor, "datasets.change_dataset")
+
+
+@rule("datasets.view_integritycheck", on="datasets.IntegrityCheck")
+def view_integrity_check(actor: Actor) -> Q:
+    return through("dataset", actor, "datasets.view_dataset")
 
 
 declare_share_rules(DATASET, _("owner of the project, or the dataset's creator"))

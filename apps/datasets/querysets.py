@@ -5,7 +5,7 @@ from django.db.models import Q, QuerySet
 from apps.core.policy import PermittedQuerySet
 
 if TYPE_CHECKING:
-    from apps.datasets.models import Dataset, Entry, Item, Snapshot, Upload  # noqa: F401
+    from apps.datasets.models import Dataset, Entry, IntegrityCheck, Item, Snapshot, Upload  # noqa: F401
 
 
 class DatasetQuerySet(PermittedQuerySet["Dataset"]):
@@ -18,6 +18,10 @@ class UploadQuerySet(PermittedQuerySet["Upload"]):
 
 
 class SnapshotQuerySet(PermittedQuerySet["Snapshot"]):
+    pass
+
+
+class IntegrityCheckQuerySet(PermittedQuerySet["IntegrityCheck"]):
     pass
 
 

@@ -4,6 +4,8 @@ from celery import shared_task
 
 from apps.datasets import services
 from apps.datasets.services.decoding import decode_images
+from apps.datasets.services.integrity import check_due as begin_due_checks
+from apps.datasets.services.integrity import check_run, head_hash
 
 
 @shared_task(name="datasets.read", ignore_result=True)
@@ -20,8 +22,21 @@ def store(upload_id: str) -> None:
 
 @shared_task(name="datasets.decode", ignore_result=True)
 def decode(dataset_id: str) -> int:
-    """Decodes pictures that are new in a dataset."""
+    """Decodes pictures that are new in a dataset, and computes what it is compared with other datasets by."""
+    head_hash(dataset_id=dataset_id)
     return decode_images(dataset_id)
+
+
+@shared_task(name="datasets.check", ignore_result=True)
+def check(check_id: str) -> None:
+    """Reads every file of a dataset."""
+    check_run(check_id)
+
+
+@shared_task(name="datasets.check_due", ignore_result=True)
+def check_due() -> int:
+    """One pass of the schedule of checks."""
+    return begin_due_checks()
 
 
 @shared_task(name="datasets.sweep", ignore_result=True)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.datasets.views import detail, lists, uploads
+from apps.datasets.views import detail, files, lists, uploads, versions
 
 app_name = "datasets"
 urlpatterns = [
@@ -10,9 +10,14 @@ urlpatterns = [
     path("<uuid:pk>/", detail.images, name="detail"),
     path("<uuid:pk>/images/<int:item>/", detail.image, name="image"),
     path("<uuid:pk>/classes/", detail.classes, name="classes"),
-    path("<uuid:pk>/snapshots/", detail.snapshots, name="snapshots"),
-    path("<uuid:pk>/snapshots/<uuid:snapshot_pk>/delete/", detail.snapshot_delete, name="snapshot-delete"),
-    path("<uuid:pk>/usage/", detail.usage, name="usage"),
+    path("<uuid:pk>/versions/", versions.versions, name="versions"),
+    path("<uuid:pk>/versions/restore/", versions.restore, name="version-restore"),
+    path("<uuid:pk>/compare/", versions.compare, name="compare"),
+    path("<uuid:pk>/snapshots/<uuid:snapshot_pk>/delete/", versions.snapshot_delete, name="snapshot-delete"),
+    path("<uuid:pk>/files/", files.files, name="files"),
+    path("<uuid:pk>/files/download/", files.download, name="download"),
+    path("<uuid:pk>/files/check/", files.check, name="check"),
+    path("<uuid:pk>/usage/", versions.usage, name="usage"),
     path("<uuid:pk>/history/", detail.history, name="history"),
     path("<uuid:pk>/edit/", detail.change, name="change"),
     path("<uuid:pk>/sharing/", detail.sharing, name="sharing"),

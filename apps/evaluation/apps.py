@@ -8,9 +8,12 @@ class EvaluationConfig(AppConfig):
     verbose_name = _("Evaluation")
 
     def ready(self) -> None:
+        from apps.departures.contributions import register_contribution
         from apps.evaluation import actions, policies
+        from apps.evaluation.departing import CONTRIBUTION
         from apps.evaluation.kind import INFERENCE
         from apps.jobs.kinds import register_kind
 
         assert actions and policies
         register_kind(INFERENCE)
+        register_contribution("evaluation", CONTRIBUTION)

@@ -8,5 +8,9 @@ class ExperimentsConfig(AppConfig):
     verbose_name = _("Experiments")
 
     def ready(self) -> None:
+        from apps.departures.contributions import register_contribution
         from apps.experiments import actions, policies  # noqa: F401
+        from apps.experiments.departing import CONTRIBUTION
         from apps.experiments.services import mirror  # noqa: F401
+
+        register_contribution("experiments", CONTRIBUTION)

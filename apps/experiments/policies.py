@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
-from apps.core.policy import condition, lies_in, rule, through
+from apps.core.policy import condition_if_open, lies_in, rule, through
 
 lies_in("experiments.Experiment", "project")
 lies_in("experiments.Run", "experiment")
@@ -17,7 +17,7 @@ def view_experiment(actor: Actor) -> Q:
 
 @rule("experiments.add_experiment", on="projects.Project", needs=_("editor of the project"))
 def add_experiment(actor: Actor) -> Q:
-    return condition(actor, "projects.contribute_project")
+    return condition_if_open(actor, "projects.contribute_project")
 
 
 @rule("experiments.change_experiment", on="experiments.Experiment", needs=_("editor of the project"))

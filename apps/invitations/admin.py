@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ChoiceField
 from django.http import HttpRequest
@@ -8,8 +8,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.core.admin import PolicyAdmin
-from apps.core.errors import DomainError
+from apps.core.admin import PolicyAdmin, each_row
 from apps.core.identity import Role
 from apps.core.identity.requests import PortalRequest
 from apps.invitations import services
@@ -74,15 +73,10 @@ class InvitationAdmin(PolicyAdmin):
 
     @admin.action(description=_("Send again"))
     def send_again(self, request: PortalRequest, queryset: QuerySet[Invitation]) -> None:
-        self._each(request, queryset, services.invitation_resend)
+        done = _("A new mail is on its way; the old link is dead.")
+        each_row(request, queryset, lambda row: services.invitation_resend(actor=request.actor, invitation=row), done)
 
     @admin.action(description=_("Withdraw"))
     def withdraw(self, request: PortalRequest, queryset: QuerySet[Invitation]) -> None:
-        self._each(request, queryset, services.invitation_cancel)
-
-    def _each(self, request: PortalRequest, rows: QuerySet[Invitation], operation: Any) -> None:
-        for invitation in rows:
-            try:
-                operation(actor=request.actor, invitation=invitation)
-            except DomainError as error:
-                messages.error(request, f"{invitation}: {error.message} {error.hint}".strip())
+        done = _("The invitation was withdrawn.")
+        each_row(request, queryset, lambda row: services.invitation_cancel(actor=request.actor, invitation=row), done)

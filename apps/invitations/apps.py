@@ -8,10 +8,13 @@ class InvitationsConfig(AppConfig):
     verbose_name = _("Invitations")
 
     def ready(self) -> None:
+        from apps.departures.contributions import register_contribution
         from apps.invitations import actions, policies
+        from apps.invitations.departing import CONTRIBUTION
         from apps.invitations.services import mailing
         from apps.invitations.services.organizations import ORGANIZATION
         from apps.invitations.targets import register_target
 
         assert actions and policies and mailing
         register_target(ORGANIZATION)
+        register_contribution("invitations", CONTRIBUTION)

@@ -36,7 +36,7 @@ class InvitingForm(forms.Form):
         required=False,
         validators=[MESSAGE],
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("Stands in the mail, below what it is about."),
+        help_text=_("Shown in the mail, below what the invitation is for."),
     )
 
     def __init__(self, *args: Any, actor: Actor, kind: Target, target: Any, **kwargs: Any) -> None:

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
-from apps.core.errors import Conflict, DomainError, NotFound
+from apps.core.errors import NotFound
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
@@ -161,23 +161,17 @@ def _invite_page(request: PortalRequest, token: str, form: SignUpForm, status: i
 def accept(request: PortalRequest, token: str) -> HttpResponse:
     if request.actor.user is None:
         return redirect(f"{reverse('account_login')}?next={reverse('invitations:invite', args=[token])}")
-    try:
+    with error_messages(request):
         invitation = services.invitation_accept(actor=request.actor, token=token)
-    except DomainError as error:
-        if error.status == 404:
-            raise
-        messages.error(request, f"{error.message} {error.hint}".strip())
-        return redirect("invitations:invite", token=token)
-    return _welcome(request, invitation)
+        return _welcome(request, invitation)
+    return redirect("invitations:invite", token=token)
 
 
 @never_cache
 @require_POST
 def decline(request: PortalRequest, token: str) -> HttpResponse:
-    try:
+    with error_messages(request):
         services.invitation_decline(actor=request.actor, token=token)
-    except Conflict as error:
-        messages.error(request, f"{error.message} {error.hint}".strip())
     return redirect("invitations:invite", token=token)
 
 

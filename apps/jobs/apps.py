@@ -8,7 +8,9 @@ class JobsConfig(AppConfig):
     verbose_name = _("Jobs")
 
     def ready(self) -> None:
+        from apps.departures.contributions import register_contribution
         from apps.jobs import actions, policies, reasons, selectors
+        from apps.jobs.departing import CONTRIBUTION
         from apps.organizations.services.quotas import register_gpu_meter, register_storage_meter
         from apps.projects.selectors import register_work
 
@@ -16,3 +18,4 @@ class JobsConfig(AppConfig):
         register_storage_meter("jobs", selectors.stored_bytes)
         register_gpu_meter("jobs", selectors.gpu_hours)
         register_work(selectors.is_going_on)
+        register_contribution("jobs", CONTRIBUTION)

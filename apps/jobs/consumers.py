@@ -29,7 +29,7 @@ from apps.core.api.authentication import SCHEMES, actor_of_token, with_family
 from apps.core.entities import uuid7
 from apps.core.identity import Actor, Via, Vouched
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
-from apps.core.realtime import group_name, tickets
+from apps.core.realtime import group_name, places, tickets
 from apps.jobs.models import Job
 from apps.jobs.selectors import summary
 from apps.jobs.services.transitions import MAX_HINT_CHARACTERS, MAX_HINT_EVENTS
@@ -44,6 +44,8 @@ MAX_FRAME = 1024
 RECHECK_SECONDS = 4.0
 # "Internal error": browsers connect again.
 CANNOT_ASK = 1011
+# As many sockets are open as the person, or the API key, may have at once.
+CROWDED = 4429
 # At most five hints per second for each socket; those in between are merged.
 HINT_SECONDS = 0.2
 
@@ -86,6 +88,7 @@ class JobConsumer(AsyncWebsocketConsumer):
     actor: Actor
     job_id: Any
     group: str = ""
+    has_place = False
     may_change = False
     # Generation of the tokens by which a program came in; None for a browser, whose session counts.
     generation: int | None = None
@@ -100,6 +103,9 @@ class JobConsumer(AsyncWebsocketConsumer):
         await self.accept(PROTOCOL if PROTOCOL in protocols else None)
         try:
             self.actor = await database_sync_to_async(self._authenticate)(protocols)
+            self.has_place = await asyncio.to_thread(places.take, self.actor, self.channel_name)
+            if not self.has_place:
+                raise Close(CROWDED)
             self.scope["language"] = self._language()
             self.job_id = self.scope["url_route"]["kwargs"]["pk"]
             self.group = group_name("job", self.job_id)
@@ -108,12 +114,17 @@ class JobConsumer(AsyncWebsocketConsumer):
         except Close as refusal:
             await self.close(refusal.code)
             return
+        except Exception:  # noqa: BLE001 - whatever it is, it is logged and the page comes back
+            await self._cannot_ask()
+            return
         self._watch = asyncio.create_task(self._recheck())
 
     async def disconnect(self, code: int) -> None:
         for task in (self._watch, self._flush):
             if task is not None:
                 task.cancel()
+        if self.has_place:
+            await asyncio.to_thread(places.release, self.actor, self.channel_name)
         if self.group:
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
@@ -128,7 +139,12 @@ class JobConsumer(AsyncWebsocketConsumer):
         if not isinstance(frame, dict) or frame.get("type") != "ping":
             await self.close(4400)
             return
-        await self._send({"type": "pong", "event_seq": await database_sync_to_async(self._event_seq)()})
+        try:
+            event_seq = await database_sync_to_async(self._event_seq)()
+        except Exception:  # noqa: BLE001 - as above
+            await self._cannot_ask()
+            return
+        await self._send({"type": "pong", "event_seq": event_seq})
 
     async def job_hint(self, message: dict[str, Any]) -> None:
         """A hint from the job's group: sent at once after a quiet while, else merged with the next ones."""
@@ -158,17 +174,25 @@ class JobConsumer(AsyncWebsocketConsumer):
         reader, loop = self._reader(), asyncio.get_running_loop()
         # Sockets of one reader wake together and share the answer; those of different readers are spread.
         phase = hash(reader) % 1000 / 1000 * RECHECK_SECONDS
+        renewed = loop.time()
         while True:
             await asyncio.sleep(RECHECK_SECONDS - (loop.time() + phase) % RECHECK_SECONDS)
+            if loop.time() - renewed > places.RENEW_SECONDS:
+                renewed = loop.time()
+                await asyncio.to_thread(places.renew, self.actor, self.channel_name)
             try:
                 self.may_change = await _shared(reader, database_sync_to_async(self._may_change))
             except Close:
                 await self.close(4403)
                 return
-            except Exception:  # a right that cannot be asked for is none; the page comes back by itself
-                log.exception("the right to see job %s could not be asked", self.job_id)
-                await self.close(CANNOT_ASK)
+            except Exception:  # noqa: BLE001 - as above
+                await self._cannot_ask()
                 return
+
+    async def _cannot_ask(self) -> None:
+        """While an exception is handled: a right that cannot be asked for is none; the page comes back by itself."""
+        log.exception("job %s could not be asked for", self.scope["url_route"]["kwargs"]["pk"])
+        await self.close(CANNOT_ASK)
 
     def _reader(self) -> Reader:
         """What the answer about rights depends on: sockets that agree in it are of one reader."""

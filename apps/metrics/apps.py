@@ -8,7 +8,10 @@ class MetricsConfig(AppConfig):
     verbose_name = _("Metrics")
 
     def ready(self) -> None:
+        from apps.departures.contributions import register_contribution
         from apps.jobs.kinds import register_event_handler
+        from apps.metrics.departing import CONTRIBUTION
         from apps.metrics.services import store_points
 
         register_event_handler(store_points)
+        register_contribution("metrics", CONTRIBUTION)

@@ -1,19 +1,56 @@
+from functools import partial
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.utils.text import capfirst
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
-from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.accounts.models import User
+from apps.core import policy
+from apps.core.admin import PolicyAdmin, PolicyInline, ReasonForm, with_reason
 from apps.core.errors import DomainError
-from apps.core.identity import Role
+from apps.core.identity import Actor, Role
 from apps.core.identity.requests import PortalRequest
 from apps.organizations import services
 from apps.organizations.forms import DomainsField
 from apps.organizations.models import Membership, Organization
+from apps.organizations.services.handing_over import belongings_of
 from apps.organizations.services.quotas import LIMITS
+
+
+class RemovalForm(ReasonForm):
+    """Who takes over what the chosen people alone answer for, where there is such a thing."""
+
+    heir = forms.EmailField(
+        label=_("Successor"),
+        max_length=254,
+        widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}),
+        error_messages={"required": _("Name a member who takes it over.")},
+    )
+    field_order = ("heir", "reason")
+
+    def __init__(self, data: Any = None, *, actor: Actor, rows: Any) -> None:
+        super().__init__(data, actor=actor, rows=rows)
+        theirs = [row for row in rows if policy.allows(actor, "organizations.delete_membership", row)]
+        names = [name for membership in theirs for name in belongings_of(membership)]
+        if names:
+            self.fields["heir"].help_text = _("Address of a member who takes over: %(what)s.") % {
+                "what": Truncator(", ".join(names)).chars(300)
+            }
+        else:
+            del self.fields["heir"]
+
+    def clean_heir(self) -> User:
+        members = Membership.objects.active().filter(organization_id__in=[row.organization_id for row in self.rows])
+        found = members.filter(user__email=self.cleaned_data["heir"].lower()).select_related("user").first()
+        if found is None:
+            raise forms.ValidationError(_("Choose an active member of the organization."))
+        return found.user
 
 
 class MembershipInline(PolicyInline):
@@ -26,7 +63,8 @@ class OrganizationAdmin(PolicyAdmin):
     list_display = ("company", "division", "require_mfa", *LIMITS, "created_at")
     list_filter = ("join_policy", "require_mfa")
     search_fields = ("company", "division")
-    readonly_fields = ("id", "created_at", "updated_at", "version")
+    reasoned = LIMITS
+    readonly_fields = ("shown_members", "id", "created_at", "updated_at", "version")
     fields = (
         "company",
         "division",
@@ -38,6 +76,14 @@ class OrganizationAdmin(PolicyAdmin):
         *readonly_fields,
     )
     inlines = (MembershipInline,)
+
+    @admin.display(description=_("members"))
+    def shown_members(self, organization: Organization) -> str:
+        """Where all of them are listed, searched and filtered, and where many are invited at once."""
+        listed = f"{reverse('admin:organizations_membership_changelist')}?organization__id__exact={organization.pk}"
+        invite = f"{reverse('invitations:create')}?type=organization&id={organization.pk}"
+        links = [(listed, _("All members")), (invite, _("Invite, also by CSV"))]
+        return format_html_join(" · ", '<a class="text-link" href="{}">{}</a>', links)
 
     def has_add_permission(self, request: PortalRequest) -> bool:
         return False
@@ -78,8 +124,9 @@ class MembershipAdmin(PolicyAdmin):
     search_fields = ("user__name", "user__email", "organization__company")
     readonly_fields = ("state", "created_at")
     fields = ("organization", "user", "role", *readonly_fields)
+    reasoned = ("role",)
 
-    actions = ("approve_members", "suspend_members", "reinstate_members")
+    actions = ("approve_members", "suspend_members", "reinstate_members", "remove_members")
 
     def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
@@ -89,12 +136,18 @@ class MembershipAdmin(PolicyAdmin):
         self._each(request, rows, services.membership_approve)
 
     @admin.action(description=_("Suspend the chosen members"))
+    @with_reason
     def suspend_members(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
         self._each(request, rows, services.membership_suspend)
 
     @admin.action(description=_("Reinstate the chosen members"))
     def reinstate_members(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
         self._each(request, rows, services.membership_reinstate)
+
+    @admin.action(description=_("Remove the chosen members"))
+    @with_reason(form_class=RemovalForm)
+    def remove_members(self, request: PortalRequest, rows: QuerySet[Any], heir: User | None = None) -> None:
+        self._each(request, rows, partial(services.membership_remove, heir=heir))
 
     def _each(self, request: PortalRequest, rows: QuerySet[Any], service: Any) -> None:
         for membership in rows:

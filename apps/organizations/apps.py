@@ -20,13 +20,14 @@ class OrganizationsConfig(AppConfig):
 
         from apps.accounts.policies import register_visibility
         from apps.core.identity import register_lock_source, register_membership_source
-        from apps.core.policy import Holder, register_candidates, register_holder
+        from apps.core.policy import Holder, register_candidates, register_closing, register_holder
         from apps.organizations import actions, policies, receivers, selectors  # noqa: F401
         from apps.organizations.services import passwords, sign_up  # noqa: F401
 
         register_membership_source(selectors.active_memberships)
         register_lock_source(selectors.locked_organizations)
         register_candidates(selectors.candidates)
+        register_closing(selectors.is_closing)
         register_holder(
             Holder(
                 "organizations.Organization",

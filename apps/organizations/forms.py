@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import User
 from apps.core.entities import PLAIN
 from apps.core.identity import Role
+from apps.core.portal import PersonChoiceField
 from apps.organizations.models import JOIN_ROLES, JoinPolicy, Membership, Organization
-from apps.organizations.services import passwords
+from apps.organizations.services import addresses, passwords
 from apps.organizations.services.sign_up import sign_up
 
 
@@ -38,13 +39,14 @@ class SignupForm(account_forms.SignupForm):
 
     def try_save(self, request: HttpRequest) -> tuple[None, HttpResponse]:
         found = self.cleaned_data
-        sign_up(
+        encoded = sign_up(
             request=request,
             email=found["email"],
             password=found["password1"],
             company=found["company"],
             division=found["division"],
         )
+        addresses.mark(request, encoded)
         return None, get_adapter(request).respond_email_verification_sent(request, None)
 
 
@@ -58,6 +60,27 @@ class ForgottenForm(account_forms.ResetPasswordForm):
         email = str(self.cleaned_data["email"])
         passwords.forgot(request=request, email=email)
         return email
+
+
+class ProofForm(forms.Form):
+    """What is asked for beside the mailed link: nothing, the account's password, or a new one."""
+
+    password = forms.CharField(
+        label=_("Your password"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    new_password = forms.CharField(
+        label=_("New password"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "autofocus": True}),
+    )
+
+    def __init__(self, *args: Any, asks: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields = {name: field for name, field in self.fields.items() if name == asks}
 
 
 class DomainsField(forms.Field):
@@ -90,14 +113,14 @@ class OrganizationForm(forms.Form):
         ),
     )
     join_role = forms.ChoiceField(
-        label=_("Role at joining"),
+        label=_("Role on joining"),
         choices=[(role.value, role.label) for role in JOIN_ROLES],
         help_text=_("What people who join at once may do."),
     )
     require_mfa = forms.BooleanField(
-        label=_("Demand a second factor"),
+        label=_("Require a second factor"),
         required=False,
-        help_text=_("Members without one reach nothing of the organization until they set one up."),
+        help_text=_("Members without one cannot open anything in the organization until they set one up."),
     )
 
     @classmethod
@@ -113,7 +136,7 @@ class RoleForm(forms.Form):
 class HeirForm(forms.Form):
     """Who takes over when a member goes."""
 
-    heir = forms.ModelChoiceField(
+    heir = PersonChoiceField(
         label=_("Successor"), queryset=User.objects.none(), required=False, empty_label=_("Choose a person")
     )
 
@@ -121,4 +144,5 @@ class HeirForm(forms.Form):
         super().__init__(*args, **kwargs)
         members = Membership.objects.active().filter(organization_id=membership.organization_id)
         field: Any = self.fields["heir"]
-        field.queryset = User.objects.filter(pk__in=members.values("user_id")).exclude(pk=membership.user_id)
+        people = User.objects.filter(pk__in=members.values("user_id")).exclude(pk=membership.user_id)
+        field.queryset = people.order_by("name")

@@ -13,13 +13,14 @@ from apps.organizations.models import Organization
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """`permission`, on the organization, decides who sees it."""
+    """`permission`, on the organization, decides who sees it; of two the one with the lower `place` comes first."""
 
     name: str
     label: Any
     page: str
     icon: str
     permission: str
+    place: int = 0
 
 
 _registered: dict[str, Tab] = {}
@@ -44,7 +45,7 @@ def framed(request: PortalRequest, organization: Organization, tab: str) -> dict
     ]
     tabs += [
         (found.name, found.label, found.page, found.icon)
-        for found in _registered.values()
+        for found in sorted(_registered.values(), key=lambda found: found.place)
         if policy.allows(request.actor, found.permission, organization)
     ]
     return {

@@ -26,6 +26,14 @@ class JoinPolicy(models.TextChoices):
 JOIN_ROLES = (Role.GUEST, Role.ENGINEER_I)
 
 
+class Closure(models.TextChoices):
+    """Whether an organization is on its way out."""
+
+    OPEN = "", _("Open")
+    CLOSING = "closing", _("Waiting for its deletion")  # looked at, changed no more; the deletion can be cancelled
+    ENDING = "ending", _("Being deleted")  # nobody belongs to it any more
+
+
 class Organization(Entity):
     """A company's division: the border that no data crosses."""
 
@@ -60,6 +68,11 @@ class Organization(Entity):
     # None: the platform's own limit, which every organization has (RATE_ORGANIZATION).
     max_calls_per_minute = models.PositiveIntegerField(
         _("most API calls a minute"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+
+    # Written by the services of `departures` alone.
+    closure = models.CharField(
+        _("deletion"), max_length=10, choices=Closure.choices, default=Closure.OPEN, blank=True, editable=False
     )
 
     objects = OrganizationQuerySet.as_manager()

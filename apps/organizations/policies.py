@@ -45,7 +45,7 @@ def change_membership(actor: Actor) -> Q:
 
 @rule("organizations.delete_membership", on="organizations.Membership", needs=_("manager"))
 def delete_membership(actor: Actor) -> Q:
-    """One's own: everybody may leave."""
+    """One's own: everybody may leave, at any time."""
     return _own(actor) | Q(organization_id__in=actor.organizations(Role.MANAGER))
 
 

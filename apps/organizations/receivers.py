@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from apps.core.errors import Conflict
 from apps.core.identity import VOUCHED, Actor
-from apps.core.identity.middleware import actor_for
+from apps.core.identity.middleware import actor_for, context_of
 from apps.organizations import services
 
 
@@ -27,19 +27,13 @@ def signed_in(request: HttpRequest, user: Any, sociallogin: Any = None, **kwargs
     if sociallogin is not None:  # noted where the organization's provider is known
         return
     request.session.pop(VOUCHED, None)
-    services.signed_in_note(
-        actor=Actor.of(
-            user,
-            request_id=getattr(request, "request_id", ""),
-            ip=request.META.get("REMOTE_ADDR"),
-            user_agent=request.META.get("HTTP_USER_AGENT", ""),
-        )
-    )
+    services.signed_in_note(actor=Actor.of(user, **context_of(request)))
 
 
 def signed_out(request: HttpRequest, user: Any, **kwargs: Any) -> None:
+    """In the log of the organization that was chosen: the session is still there, with who vouched for it."""
     if user is not None and user.is_authenticated:
-        services.signed_out_note(actor=Actor.of(user, request_id=getattr(request, "request_id", "")))
+        services.signed_out_note(actor=actor_for(request))
 
 
 def sign_in_failed(request: HttpRequest | None, **kwargs: Any) -> None:
@@ -50,7 +44,7 @@ def sign_in_failed(request: HttpRequest | None, **kwargs: Any) -> None:
 def password_changed(request: HttpRequest, user: Any, **kwargs: Any) -> None:
     """Whoever knew the old one is signed out: other browsers and every program."""
     services.tokens_end(
-        actor=Actor.of(user, request_id=getattr(request, "request_id", "")),
+        actor=Actor.of(user, **context_of(request)),
         user=user,
         # After a reset nobody is signed in, and no session stays.
         keep_session=request.session.session_key if request.user.pk == user.pk else None,

@@ -8,7 +8,7 @@ from django.db.models import Model, Q
 
 from apps.accounts.models import User
 from apps.core.identity import Actor, Role, Standing
-from apps.organizations.models import Membership
+from apps.organizations.models import Closure, Membership, Organization
 
 # Of each kind, of the people who can give a role; a page names fewer.
 MOST_NAMED = 5
@@ -18,8 +18,14 @@ def active_memberships(user_id: UUID, proven: UUID | None = None) -> dict[UUID, 
     """Organization id → standing, oldest membership first, without those that demand a second factor which the person
     does not have and which was not `proven` to them by their provider. One query."""
     rows = Membership.objects.active().filter(user_id=user_id).exclude_locked(proven).order_by("created_at")
-    found = rows.values_list("organization_id", "role", "organization__max_calls_per_minute")
-    return {organization_id: Standing(Role(role), calls) for organization_id, role, calls in found}
+    found = rows.values_list("organization_id", "role", "organization__max_calls_per_minute", "organization__closure")
+    return {pk: Standing(Role(role), calls, closure != Closure.OPEN) for pk, role, calls, closure in found}
+
+
+def is_closing(obj: Model) -> bool:
+    """Whether the organization that the object is, or belongs to, waits for its deletion. One query."""
+    organization_id: Any = obj.pk if isinstance(obj, Organization) else getattr(obj, "organization_id", None)
+    return Organization.objects.filter(pk=organization_id).exclude(closure=Closure.OPEN).exists()
 
 
 def locked_organizations(user_id: UUID) -> frozenset[UUID]:

@@ -1,9 +1,14 @@
-"""Portal pages of the chosen organization: what it uses, who belongs to it, its settings."""
+"""Portal pages of the chosen organization: what it uses, who belongs to it, its settings; and the page behind the link
+that proves an address."""
 
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.logout import logout
+from allauth.account.utils import perform_login
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
@@ -11,9 +16,10 @@ from apps.core.identity import Role
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
 from apps.organizations import services
-from apps.organizations.forms import HeirForm, OrganizationForm, RoleForm
+from apps.organizations.forms import HeirForm, OrganizationForm, ProofForm, RoleForm
 from apps.organizations.frame import framed, own_organization
 from apps.organizations.models import Membership, MembershipState
+from apps.organizations.services import addresses
 from apps.organizations.services.handing_over import belongings_of
 from apps.organizations.services.memberships import grantable
 from apps.organizations.services.quotas import uses
@@ -143,3 +149,29 @@ def member_remove(request: PortalRequest, pk: str) -> HttpResponse:
         "form": form,
     }
     return render(request, "organizations/remove.html", context, status=422 if form.errors else 200)
+
+
+# --- Behind the link that proves an address
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def confirm_email(request: PortalRequest, key: str) -> HttpResponse:
+    """Opening it changes nothing: mail scanners do that. `?new` asks for a new password instead of the account's."""
+    address = addresses.address_of(key)
+    if address is None or not address.can_set_verified():
+        return render(request, "account/email_confirm.html", {"taken": address})
+    may_choose = addresses.is_first(address)
+    asks = "new_password" if may_choose and "new" in request.GET else "password"
+    asks = "" if addresses.is_known_here(request, address) else asks
+    form = ProofForm(request.POST if request.method == "POST" else None, asks=asks)
+    if request.method == "POST" and form.is_valid():
+        with form_errors(form):
+            user = addresses.verify_email(request=request, key=key, by_page=True, **form.cleaned_data)
+            if request.user.pk != user.pk:
+                logout(request, show_message=False)
+            if asks:
+                return perform_login(request, user)
+            return redirect(get_adapter(request).get_email_verification_redirect_url(address))
+    context = {"address": address, "asks": asks, "may_choose": may_choose, "form": form}
+    return render(request, "account/email_confirm.html", context, status=422 if form.errors else 200)

@@ -9,9 +9,11 @@ class ProjectsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.policy import Holder, register_holder, register_narrowing
+        from apps.departures.contributions import register_contribution
         from apps.invitations.targets import register_target
         from apps.organizations.services.handing_over import Belongings, register_belongings
         from apps.projects import actions, narrowing, policies, selectors, services
+        from apps.projects.departing import CONTRIBUTION
         from apps.projects.inviting import INVITATIONS
 
         assert actions and policies
@@ -26,3 +28,4 @@ class ProjectsConfig(AppConfig):
             )
         )
         register_target(INVITATIONS)
+        register_contribution("projects", CONTRIBUTION)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import User
 from apps.core.entities import PLAIN
 from apps.core.identity import Actor
+from apps.core.portal import PersonChoiceField
 from apps.projects.models import Project, ProjectRole
 
 
@@ -51,24 +52,22 @@ def people_of(actor: Actor, project: Project) -> Any:
 class TransferForm(forms.Form):
     """To whom the project is handed over."""
 
-    user = forms.ModelChoiceField(label=_("New owner"), queryset=User.objects.none(), empty_label=_("Choose a person"))
+    user = PersonChoiceField(label=_("New owner"), queryset=User.objects.none(), empty_label=_("Choose a person"))
 
     def __init__(self, *args: Any, actor: Actor, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field: Any = self.fields["user"]
         owners = project.memberships.owners().values("user_id")
         field.queryset = people_of(actor, project).exclude(pk__in=owners)
-        field.label_from_instance = lambda person: f"{person.name} ({person.email})"
 
 
 class MemberForm(RoleForm):
     """Adds somebody of the same organization."""
 
-    user = forms.ModelChoiceField(label=_("Person"), queryset=User.objects.none(), empty_label=_("Choose a person"))
+    user = PersonChoiceField(label=_("Person"), queryset=User.objects.none(), empty_label=_("Choose a person"))
     field_order = ("user", "role")
 
     def __init__(self, *args: Any, actor: Actor, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field: Any = self.fields["user"]
         field.queryset = people_of(actor, project).exclude(project_memberships__project=project)
-        field.label_from_instance = lambda person: f"{person.name} ({person.email})"

@@ -62,7 +62,7 @@ def project_list(request: PortalRequest) -> HttpResponse:
         "search": search,
         "in_archive": in_archive,
         "has_archive": in_archive or rows.archived(True).exists(),
-        "may_add": request.actor.organization_id is not None,
+        "may_add": request.actor.organization_id not in {None, *request.actor.closing},
         "has_trash": trash.filter(organization=request.actor.organization_id).exists(),
     }
     return render(request, "projects/list.html", context)
@@ -92,7 +92,10 @@ def project_detail(request: PortalRequest, pk: str) -> HttpResponse:
 @signed_in
 @require_GET
 def project_members(request: PortalRequest, pk: str) -> HttpResponse:
-    project = _project(request, pk)
+    return _members_page(request, _project(request, pk))
+
+
+def _members_page(request: PortalRequest, project: Project, form: MemberForm | None = None) -> HttpResponse:
     context = _shown(request, project, "members")
     members = list(project.memberships.select_related("user").order_by("id"))
     for member in members:
@@ -100,12 +103,13 @@ def project_members(request: PortalRequest, pk: str) -> HttpResponse:
     context |= {
         "members": members,
         "roles": ProjectRole.choices,
-        "member_form": MemberForm(actor=request.actor, project=project) if context["may_change"] else None,
+        "member_form": None,
     }
     if context["may_change"]:
-        waiting = Invitation.objects.visible(request.actor).pending().filter(target_id=pk).select_related("invited_by")
-        context["waiting"] = described(waiting.order_by("-pk")[:WAITING])
-    return render(request, "projects/members.html", context)
+        context["member_form"] = form or MemberForm(actor=request.actor, project=project)
+        waiting = Invitation.objects.visible(request.actor).pending().filter(target_id=project.pk)
+        context["waiting"] = described(waiting.select_related("invited_by").order_by("-pk")[:WAITING])
+    return render(request, "projects/members.html", context, status=422 if form is not None else 200)
 
 
 @signed_in
@@ -127,10 +131,17 @@ def project_change(request: PortalRequest, pk: str) -> HttpResponse:
             services.project_change(actor=request.actor, project=project, **form.cleaned_data)
             messages.success(request, _("The project was changed."))
             return redirect("projects:change", pk=pk)
+    return _settings_page(request, project, form)
+
+
+def _settings_page(
+    request: PortalRequest, project: Project, form: ProjectForm, transfer_form: TransferForm | None = None
+) -> HttpResponse:
     context = _shown(request, project, "settings") | {"form": form}
     if context["may_change"]:
-        context["transfer_form"] = TransferForm(actor=request.actor, project=project)
-    return render(request, "projects/settings.html", context, status=422 if form.errors else 200)
+        context["transfer_form"] = transfer_form or TransferForm(actor=request.actor, project=project)
+    wrong = form.errors or transfer_form is not None
+    return render(request, "projects/settings.html", context, status=422 if wrong else 200)
 
 
 @signed_in
@@ -158,12 +169,11 @@ def _put(request: PortalRequest, pk: str, operation: Any, done: str) -> HttpResp
 @require_POST
 def project_transfer(request: PortalRequest, pk: str) -> HttpResponse:
     """Hands the project over to somebody of the organization."""
-    project = Project.objects.get_visible(request.actor, pk=pk)
+    project = _project(request, pk)
     policy.require(request.actor, "projects.change_project", project)
     form = TransferForm(request.POST, actor=request.actor, project=project)
     if not form.is_valid():
-        messages.error(request, _("Choose a person."))
-        return redirect("projects:change", pk=pk)
+        return _settings_page(request, project, ProjectForm.of(None, project), form)
     with error_messages(request):
         services.project_transfer(actor=request.actor, project=project, **form.cleaned_data)
         messages.success(request, _("The project was handed over."))
@@ -204,15 +214,14 @@ def project_restore(request: PortalRequest, pk: str) -> HttpResponse:
 @signed_in
 @require_POST
 def member_add(request: PortalRequest, pk: str) -> HttpResponse:
-    project = Project.objects.get_visible(request.actor, pk=pk)
+    project = _project(request, pk)
     policy.require(request.actor, "projects.add_projectmembership", project)
     form = MemberForm(request.POST, actor=request.actor, project=project)
-    if form.is_valid():
-        with error_messages(request):
-            services.member_add(actor=request.actor, project=project, **form.cleaned_data)
-            messages.success(request, _("The member was added."))
-    else:
-        messages.error(request, _("Choose a person and a role."))
+    if not form.is_valid():
+        return _members_page(request, project, form)
+    with error_messages(request):
+        services.member_add(actor=request.actor, project=project, **form.cleaned_data)
+        messages.success(request, _("The member was added."))
     return redirect("projects:members", pk=pk)
 
 

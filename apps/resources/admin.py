@@ -18,11 +18,7 @@ class NodeSampleInline(PolicyInline):
     model = NodeSample
     fields = readonly_fields = ("time", "cpu_percent", "memory_used_mb", "disk_used_percent", "gpus")
     max_num = 0
-
-    def get_queryset(self, request: PortalRequest) -> Any:
-        rows = super().get_queryset(request).order_by("-time")
-        newest = rows.values("pk")[:50] if not rows.query.is_sliced else rows.values("pk")
-        return super().get_queryset(request).filter(pk__in=list(newest.values_list("pk", flat=True))).order_by("-time")
+    ordering = ("-time",)
 
 
 @admin.register(ResourceGroup)

@@ -9,8 +9,11 @@ class ResourcesConfig(AppConfig):
     verbose_name = _("Resources")
 
     def ready(self) -> None:
+        from apps.departures.contributions import register_contribution
         from apps.resources import actions, policies
         from apps.resources.bootstep import NodeReporter
+        from apps.resources.departing import CONTRIBUTION
 
         assert actions and policies
         current_app.steps["worker"].add(NodeReporter)
+        register_contribution("resources", CONTRIBUTION)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.core.identity import Actor
+from apps.core.portal import PersonChoiceField, RowChoiceField
 from apps.projects.models import Project
 from apps.shares.kinds import kind_of
 from apps.shares.models import Level
@@ -19,11 +20,13 @@ class LevelForm(forms.Form):
 class ShareForm(LevelForm):
     """A person or a project of the object's organization, and a level."""
 
-    user = forms.ModelChoiceField(
-        label=_("Person"), queryset=User.objects.none(), required=False, empty_label=_("Nobody")
-    )
-    project = forms.ModelChoiceField(
-        label=_("Or a project"), queryset=Project.objects.none(), required=False, empty_label=_("No project")
+    user = PersonChoiceField(label=_("Person"), queryset=User.objects.none(), required=False, empty_label=_("Nobody"))
+    project = RowChoiceField(
+        label=_("Or a project"),
+        queryset=Project.objects.none(),
+        required=False,
+        empty_label=_("No project"),
+        search=("name",),
     )
     field_order = ("user", "project", "level")
 
@@ -34,7 +37,6 @@ class ShareForm(LevelForm):
         )
         user: Any = self.fields["user"]
         user.queryset = people.distinct().order_by("name")
-        user.label_from_instance = lambda person: f"{person.name} ({person.email})"
         project: Any = self.fields["project"]
         others = Project.objects.visible(actor).filter(organization_id=obj.organization_id)
         project.queryset = others.exclude(pk=kind_of(obj).project_of(obj).pk).order_by("name")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid
 from apps.core.identity import Actor
-from apps.core.policy import condition, lies_in, rule, through
+from apps.core.policy import condition_if_open, lies_in, rule, through
 from apps.projects.models import Project, ProjectRole
 from apps.shares.models import Level, UserShare
 
@@ -133,4 +133,6 @@ def _declare(kind: Kind, table: type[Model], needs: Any) -> None:
     rule(f"{app}.view_{name}", on=on)(lambda actor: managed(actor) | own(actor))
     rule(f"{app}.change_{name}", on=on, needs=needs)(managed)
     rule(f"{app}.delete_{name}", on=on, needs=needs)(lambda actor: managed(actor) | own(actor))
-    rule(f"{app}.add_{name}", on=kind.model._meta.label, needs=needs)(lambda actor: condition(actor, kind.manage))
+    rule(f"{app}.add_{name}", on=kind.model._meta.label, needs=needs)(
+        lambda actor: condition_if_open(actor, kind.manage)
+    )

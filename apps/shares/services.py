@@ -22,7 +22,7 @@ from apps.shares.models import GroupShare, Level, UserShare
 MAX_SHARES = 200
 
 
-@operation("shares.share_set")
+@operation("shares.share_set", permission=lambda obj: kind_of(obj).manage, on="obj")
 def share_set(
     *, actor: Actor, obj: Model, user: User | None = None, project: Project | None = None, level: Level
 ) -> UserShare | GroupShare:
@@ -31,7 +31,6 @@ def share_set(
     Raises the policy's errors for who does not manage the object, and `Invalid` for anybody outside its organization.
     """
     kind = kind_of(obj)
-    policy.require(actor, kind.manage, obj)
     # Shares of one object are written one after the other.
     locked: Any = kind.model._default_manager.select_for_update(of=("self",)).get(pk=obj.pk)
     table, grantee = _checked_grantee(actor, kind, locked, user, project)
@@ -52,10 +51,13 @@ def share_set(
     return found
 
 
-@operation("shares.share_remove")
+@operation(
+    "shares.share_remove",
+    permission=lambda share: f"{share._meta.app_label}.delete_{share._meta.model_name}",
+    on="share",
+)
 def share_remove(*, actor: Actor, share: UserShare | GroupShare) -> None:
     """Takes a share back; a person may also give up their own."""
-    policy.require(actor, f"{share._meta.app_label}.delete_{share._meta.model_name}", share)
     rows: Any = type(share).objects.select_related("permission").select_for_update(of=("self",))
     found = rows.filter(pk=share.pk).first()
     if found is None:

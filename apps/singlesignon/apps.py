@@ -10,8 +10,10 @@ class SingleSignOnConfig(AppConfig):
     def ready(self) -> None:
         from allauth.account.signals import user_logged_in
 
+        from apps.departures.contributions import register_contribution
         from apps.organizations.frame import Tab, register_tab
         from apps.singlesignon import actions, policies, receivers  # noqa: F401
+        from apps.singlesignon.departing import CONTRIBUTION
 
         register_tab(
             Tab(
@@ -23,3 +25,4 @@ class SingleSignOnConfig(AppConfig):
             )
         )
         user_logged_in.connect(receivers.signed_in)
+        register_contribution("singlesignon", CONTRIBUTION)

@@ -54,7 +54,7 @@ class Claims:
 
 
 def discover(issuer: str) -> Provider:
-    """Asks the provider where its doors are."""
+    """Asks the provider for its endpoints (OpenID Connect Discovery)."""
     found = _document(f"{issuer.rstrip('/')}{WELL_KNOWN}")
     named = found.get("issuer")
     if not isinstance(named, str) or named.rstrip("/") != issuer.rstrip("/"):

@@ -1,5 +1,5 @@
-"""allauth's OpenID Connect provider, with what an organization's own one needs: the doors found and the ID token
-checked by `protocol`, a nonce, and no account but the one that the services name."""
+"""allauth's OpenID Connect provider, with what an organization's own one needs: endpoints found and ID token checked
+by `protocol`, a nonce, and no account but the one that the services name."""
 
 import secrets
 from typing import Any
@@ -20,7 +20,7 @@ from apps.singlesignon.services import Identity
 SCOPES = ["openid", "email", "profile"]
 
 
-class OrganizationDoors(OpenIDConnectOAuth2Adapter):
+class OrganizationOAuth2Adapter(OpenIDConnectOAuth2Adapter):
     """Talks to the provider of one connection, in one request."""
 
     def __init__(self, request: HttpRequest, provider_id: str) -> None:
@@ -83,7 +83,7 @@ class OrganizationDoors(OpenIDConnectOAuth2Adapter):
 class OrganizationProvider(OpenIDConnectProvider):
     """One connection, as allauth sees it."""
 
-    oauth2_adapter_class = OrganizationDoors
+    oauth2_adapter_class = OrganizationOAuth2Adapter
 
     def __init__(self, request: HttpRequest, connection: Connection) -> None:
         self.connection = connection

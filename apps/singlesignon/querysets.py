@@ -1,6 +1,7 @@
 from typing import TYPE_CHECKING, Self
 
 from apps.core.policy import PermittedQuerySet
+from apps.organizations.domains import domain_of
 
 if TYPE_CHECKING:
     from apps.singlesignon.models import Connection  # noqa: F401
@@ -17,5 +18,5 @@ class ConnectionQuerySet(PermittedQuerySet["Connection"]):
     def answering(self, text: str) -> Self:
         """The enabled one for an e-mail address, by its domain, or for an organization's short name."""
         text = text.strip().lower()
-        _person, at, domain = text.rpartition("@")
-        return self.enabled().filter(domains__name=domain) if at else self.enabled().filter(short_name=text)
+        rows = self.enabled()
+        return rows.filter(domains__name=domain_of(text)) if "@" in text else rows.filter(short_name=text)

@@ -41,14 +41,15 @@ REASONS: dict[str, tuple[Any, Any]] = {
     "state_unknown": (_("This sign-in was not begun in this browser, or too long ago."), AGAIN),
     "cancelled": (_("The sign-in was cancelled at the provider."), ""),
     "provider_refused": (_("The provider refused the sign-in."), ADMINISTRATOR),
-    "address_missing": (_("The provider tells no e-mail address."), SETTINGS),
+    "address_missing": (_("The provider did not send an e-mail address."), SETTINGS),
     "address_unverified": (_("The provider does not vouch for your e-mail address."), ADMINISTRATOR),
-    "domain_foreign": (_("Your e-mail address is of no domain of the organization."), ADMINISTRATOR),
+    "domain_foreign": (_("Your e-mail address is in none of the organization's domains."), ADMINISTRATOR),
     "account_exists": (_("There is an account with this address that is not joined to this sign-in."), PASSWORD),
     "account_closed": (_("This account cannot sign in."), ADMINISTRATOR),
     "password_only": (_("This account signs in with its password only."), PASSWORD),
     "membership_suspended": (_("Your membership is suspended."), ADMINISTRATOR),
     "no_seat": (_("The organization has no seat left."), ADMINISTRATOR),
+    "organization_closing": (_("The organization waits for its deletion and takes nobody in."), ADMINISTRATOR),
     "switched_off": (_("Single sign-on of this organization is switched off."), PASSWORD),
 }
 assert REASONS.keys() >= set(CODES)

@@ -26,7 +26,7 @@ from apps.singlesignon import services
 from apps.singlesignon.adapter import refuse
 from apps.singlesignon.forms import BeginForm, ConnectionForm
 from apps.singlesignon.models import Connection
-from apps.singlesignon.provider import OrganizationDoors, OrganizationProvider
+from apps.singlesignon.provider import OrganizationOAuth2Adapter, OrganizationProvider
 from apps.singlesignon.reasons import Refused
 from apps.singlesignon.selectors import connection_answering, enabled_connection, return_address
 
@@ -48,7 +48,8 @@ def begin(request: HttpRequest) -> HttpResponse:
         if found is not None:
             return _to_provider(request, found)
         form.add_error(
-            "who", _("Nobody signs in by single sign-on with this. Use your password, or ask an administrator.")
+            "who",
+            _("There is no single sign-on for this address or name. Use your password, or ask an administrator."),
         )
     context = {"form": form, "next": get_next_redirect_url(request)}
     status = 429 if limited else 422 if form.errors else 200
@@ -92,7 +93,7 @@ def callback(request: HttpRequest, pk: Any) -> HttpResponse:
     """Where the provider sends people back to."""
     found = enabled_connection(pk)
     try:
-        response: HttpResponse = Callback.adapter_view(OrganizationDoors(request, found.provider_id))(request)
+        response: HttpResponse = Callback.adapter_view(OrganizationOAuth2Adapter(request, found.provider_id))(request)
     except Refused as refusal:
         return _refused(request, found, refusal)
     return response

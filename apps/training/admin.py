@@ -24,6 +24,7 @@ class TrainingJobAdmin(ReadOnlyAdmin):
         "model",
         "config",
         "seed",
+        "split",
         "dataset",
         "snapshot",
         "start_from",

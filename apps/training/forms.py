@@ -7,8 +7,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
-from apps.datasets.models import Dataset, Task
+from apps.core.portal import RowChoiceField
+from apps.datasets.models import Dataset, Split, Task
 from apps.datasets.selectors import datasets_for_choice
+from apps.datasets.services.splits import OF_JOBS
 from apps.projects.models import Project
 from apps.projects.selectors import projects_for_choice
 from apps.resources.models import ResourceGroup
@@ -16,6 +18,8 @@ from apps.resources.selectors import groups_for_choice, largest_of
 from apps.trainers.catalogue import Trainer
 from apps.trainers.forms import cpu_preset
 from apps.training.models import TrainingJob
+
+SPLIT_FIELDS = ("split_method", "split_train", "split_val", "split_test", "split_seed", "split_pattern")
 
 
 class TrainingForm(forms.Form):
@@ -25,9 +29,9 @@ class TrainingForm(forms.Form):
     machines without a GPU those of the trainer's preset for them.
     """
 
-    project = forms.ModelChoiceField(label=_("Project"), queryset=Project.objects.none())
+    project = RowChoiceField(label=_("Project"), queryset=Project.objects.none(), search=("name",))
     name = forms.CharField(label=_("Name"), max_length=120)
-    dataset = forms.ModelChoiceField(label=_("Dataset"), queryset=Dataset.objects.none(), required=False)
+    dataset = RowChoiceField(label=_("Dataset"), queryset=Dataset.objects.none(), search=("name",), required=False)
     task = forms.ChoiceField(label=_("Task"))
     model = forms.ChoiceField(label=_("Model"), required=False)
     resource_group = forms.ModelChoiceField(label=_("Resource group"), queryset=ResourceGroup.objects.none())
@@ -38,6 +42,20 @@ class TrainingForm(forms.Form):
         label=_("Priority"), min_value=-10, max_value=10, initial=0, help_text=_("Higher goes first.")
     )
     seed = forms.IntegerField(label=_("Seed"), min_value=0, max_value=2**31 - 1, initial=0)
+
+    split_method = forms.ChoiceField(
+        label=_("Split"),
+        choices=[("", _("As the dataset has it")), *((found.value, found.label) for found in OF_JOBS)],
+        required=False,
+        help_text=_("A split of its own comes before the dataset's."),
+    )
+    split_train = forms.FloatField(label=_("Training"), min_value=0, max_value=1, initial=0.8, required=False)
+    split_val = forms.FloatField(label=_("Validation"), min_value=0, max_value=1, initial=0.2, required=False)
+    split_test = forms.FloatField(label=_("Test"), min_value=0, max_value=1, initial=0.0, required=False)
+    split_seed = forms.IntegerField(
+        label=_("Seed of the split"), min_value=0, max_value=2**31 - 1, initial=0, required=False
+    )
+    split_pattern = forms.CharField(label=_("What names a group"), max_length=200, required=False)
 
     def __init__(
         self, *args: Any, actor: Actor, trainer: Trainer, training: TrainingJob | None = None, **kwargs: Any
@@ -56,6 +74,8 @@ class TrainingForm(forms.Form):
         fields["dataset"].required = trainer.needs_dataset
         if not trainer.needs_dataset:
             del fields["dataset"]
+            for name in SPLIT_FIELDS:
+                del fields[name]
         fields["resource_group"].queryset = groups_for_choice(actor)
         descriptor = trainer.descriptor
         fields["task"].choices = [
@@ -70,6 +90,19 @@ class TrainingForm(forms.Form):
         else:
             del fields["project"]
             self.initial = _values_of(training)
+
+    def clean(self) -> dict[str, Any]:
+        """What the fields say of the split becomes `split`, as the services take it."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        given = {name: cleaned.pop(name, None) for name in SPLIT_FIELDS}
+        ratios = {split: given[f"split_{split}"] or 0.0 for split in Split.values}
+        cleaned["split"] = {
+            "method": given["split_method"] or "",
+            "seed": given["split_seed"] or 0,
+            "ratios": ratios,
+            "pattern": given["split_pattern"] or "",
+        }
+        return cleaned
 
     def _fit_machines(self, trainer: Trainer) -> None:
         """One CPU is left for a quick test beside the training; without a GPU the preset for CPUs comes first."""
@@ -88,4 +121,8 @@ class TrainingForm(forms.Form):
 def _values_of(training: TrainingJob) -> dict[str, Any]:
     work = {name: getattr(training, name) for name in ("dataset", "task", "model", "seed")}
     asked = ("name", "resource_group", "cpus", "memory_mb", "gpus", "priority")
-    return {**work, **{name: getattr(training.job, name) for name in asked}}
+    own = training.split
+    split = {"split_method": own.get("method", ""), "split_seed": own.get("seed", 0)}
+    split |= {f"split_{name}": share for name, share in own.get("ratios", {}).items()}
+    split["split_pattern"] = own.get("pattern", "")
+    return {**work, **split, **{name: getattr(training.job, name) for name in asked}}

@@ -1,5 +1,6 @@
 """How the job system runs a training."""
 
+import time
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -22,8 +23,8 @@ START_TARGET = "inputs/start.ckpt"
 KEPT_RESUME = 2
 MAX_STEP = 2**53
 
-# Events of which the run in MLflow learns.
-MIRRORED = {"metrics", "artifact", "checkpoint"}
+# Events of files of which the run in MLflow learns, beside points.
+FILES = {"artifact", "checkpoint"}
 
 RUN_STATUS = {JobState.SUCCEEDED: RunStatus.FINISHED, JobState.STOPPED: RunStatus.KILLED}
 
@@ -83,19 +84,42 @@ def on_events(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
         for kind, data in newest.items():
             if kind in CheckpointKind.values:
                 _keep(job, attempt, training, kind, data)
-    if any(event.type in MIRRORED for event in events):
+    types = {event.type for event in events}
+    has_points = "metrics" in types and _announces.are_due(job.pk)
+    if has_points or types & FILES:
         run_id = TrainingJob.objects.values_list("run_id", flat=True).get(pk=job.pk)
         if run_id is not None:
-            _mirror(job, attempt, run_id, events)
+            _mirror(job, attempt, run_id, events, has_points=has_points)
 
 
-def _mirror(job: Job, attempt: Attempt, run_id: UUID, events: list[JobEvent]) -> None:
+class _Announces:
+    """When this process last had the points of a job announced: batches that come sooner cost no statement for it."""
+
+    MOST = 1000
+
+    def __init__(self) -> None:
+        self._next: dict[UUID, float] = {}
+
+    def are_due(self, job_id: UUID) -> bool:
+        now = time.monotonic()
+        if self._next.get(job_id, 0.0) > now:
+            return False
+        if len(self._next) >= self.MOST:
+            self._next = {job: moment for job, moment in self._next.items() if moment > now}
+        self._next[job_id] = now + runs.METRICS_EVERY.total_seconds()
+        return True
+
+
+_announces = _Announces()
+
+
+def _mirror(job: Job, attempt: Attempt, run_id: UUID, events: list[JobEvent], *, has_points: bool) -> None:
     """The run in MLflow learns of points, pictures and the weights that people use: of files that arrived."""
-    if any(event.type == "metrics" for event in events):
+    if has_points:
         runs.run_log_metrics(run_id=run_id)
     for event in events:
         data = event.data
-        if data.get("superseded") or data.get("missing") or event.type not in {"artifact", "checkpoint"}:
+        if data.get("superseded") or data.get("missing") or event.type not in FILES:
             continue
         if event.type == "checkpoint" and data.get("kind") == CheckpointKind.RESUME:
             continue

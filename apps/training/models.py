@@ -30,6 +30,8 @@ class TrainingJob(models.Model):
         related_name="training_jobs",
         verbose_name=_("dataset"),
     )
+    # Its own split, before the dataset's: what `apps.datasets.services.checked_split` returns; {} for none.
+    split = models.JSONField(_("split"), default=dict, blank=True)
     # Made when the training starts; what it saw can be named for ever after.
     snapshot = models.ForeignKey(
         "datasets.Snapshot",

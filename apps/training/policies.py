@@ -22,7 +22,12 @@ def add_trainingjob(actor: Actor) -> Q:
     return through("pk", actor, "projects.contribute_project")
 
 
-@rule("training.use_trainingjob", on="training.TrainingJob", needs=_("somebody whom it is shared with to use"))
+@rule(
+    "training.use_trainingjob",
+    on="training.TrainingJob",
+    needs=_("somebody whom it is shared with to use"),
+    closing=True,
+)
 def use_trainingjob(actor: Actor) -> Q:
     """Taking its weights: the project's members, and shares from `use` on."""
     return through("job__project", actor, "projects.view_project") | granted(actor, TRAINING_JOB, Level.USE)
@@ -44,7 +49,12 @@ def view_checkpoint(actor: Actor) -> Q:
     return through("job", actor, "jobs.view_job")
 
 
-@rule("training.use_checkpoint", on="training.Checkpoint", needs=_("somebody whom it is shared with to use"))
+@rule(
+    "training.use_checkpoint",
+    on="training.Checkpoint",
+    needs=_("somebody whom it is shared with to use"),
+    closing=True,
+)
 def use_checkpoint(actor: Actor) -> Q:
     """Downloading the weights, and starting from them."""
     return through("job__training", actor, "training.use_trainingjob")

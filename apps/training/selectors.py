@@ -4,12 +4,13 @@ import json
 import re
 from typing import Any
 
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid, NotFound
 from apps.core.identity import Actor
 from apps.datasets.models import Dataset
-from apps.datasets.selectors import Use
+from apps.datasets.selectors import UsageQuery, Use
 from apps.jobs.models import JobArtifact
 from apps.metrics.models import Series
 from apps.metrics.selectors import AXES, chart, series_of
@@ -183,17 +184,29 @@ def figure_of(artifact: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def uses_of_dataset(actor: Actor, dataset: Dataset, limit: int) -> list[Use]:
+def dataset_uses(actor: Actor) -> Any:
+    """Every training on a dataset that the actor may see, as uses are counted."""
+    rows = TrainingJob.objects.visible(actor).filter(dataset__isnull=False)
+    return rows.annotate(used_at=F("job__created_at"))
+
+
+def uses_of_dataset(actor: Actor, dataset: Dataset, query: UsageQuery) -> list[Use]:
     """The newest trainings on the dataset that the actor may see."""
     rows = TrainingJob.objects.visible(actor).filter(dataset=dataset).select_related("job").order_by("-job_id")
+    if query.snapshots is not None:
+        rows = rows.filter(snapshot__in=query.snapshots)
+    if query.before is not None:
+        rows = rows.filter(job__created_at__lt=query.before)
     return [
         Use(
+            id=training.pk,
             name=training.job.name,
             kind=str(TrainingJob._meta.verbose_name),
             state=training.job.get_state_display(),
             color=training.job.state_color,
             time=training.job.created_at,
             href=training.get_absolute_url(),
+            snapshot_id=training.snapshot_id,
         )
-        for training in rows[:limit]
+        for training in rows[: query.limit]
     ]

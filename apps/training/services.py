@@ -13,7 +13,7 @@ from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets.formats.model import TASKS, TEACHES
 from apps.datasets.models import Dataset
-from apps.datasets.services import snapshot_for_training
+from apps.datasets.services import checked_split, snapshot_for_training
 from apps.experiments.services.experiments import experiment_for
 from apps.experiments.services.runs import run_start
 from apps.jobs.models import Job
@@ -28,7 +28,7 @@ from apps.training.models import Checkpoint, TrainingJob
 
 FIRST_START, LAST_START = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 JOB_FIELDS = ("name", "priority", "cpus", "memory_mb", "gpus", "not_before")
-WORK_FIELDS = ("task", "model", "config", "seed")
+WORK_FIELDS = ("task", "model", "config", "seed", "split")
 
 
 @operation("training.training_create", permission="training.add_trainingjob", on="project")
@@ -44,6 +44,7 @@ def training_create(
     seed: int = 0,
     dataset: Dataset | None = None,
     start_from: Checkpoint | None = None,
+    split: dict[str, Any] | None = None,
     resource_group: ResourceGroup | None = None,
     **request: Any,
 ) -> TrainingJob:
@@ -62,6 +63,7 @@ def training_create(
         seed=seed,
         dataset=_fit_dataset(actor, project, dataset, task),
         start_from=start_from,
+        split=checked_split(split),
     )
     training.save(force_insert=True)
     auditing.record(actor, actions.CREATED, training, params={"trainer": found.name, "task": task})
@@ -84,6 +86,8 @@ def training_change(*, actor: Actor, training: TrainingJob, expected: int | None
         fields["model"] = _checked_model(found, task, fields.get("model", training.model))
     if "config" in fields:
         fields["config"] = found.checked("train", task, fields["config"])
+    if "split" in fields:
+        fields["split"] = checked_split(fields["split"])
     if "dataset" in fields:
         fields["dataset"] = _fit_dataset(actor, job.project, fields["dataset"], task)
     if "start_from" in fields:
@@ -127,7 +131,9 @@ def training_start(*, actor: Actor, training: TrainingJob) -> TrainingJob:
     _usable_weights(actor, job.project, found, training.start_from)
     if training.dataset is not None:
         _check_teaches(training.dataset, training.task)
-        training.snapshot = snapshot_for_training(actor=actor, dataset=training.dataset)
+        training.snapshot = snapshot_for_training(
+            actor=actor, dataset=training.dataset, split_override=training.split or None
+        )
     training.run = run_start(
         experiment=experiment_for(actor=actor, project=job.project),
         name=job.name,
@@ -258,6 +264,7 @@ def _copy(actor: Actor, training: TrainingJob, *, name: str, retry_of: Job | Non
         seed=training.seed,
         dataset=training.dataset,
         start_from=training.start_from,
+        split=training.split,
     )
     fresh.save(force_insert=True)
     return fresh

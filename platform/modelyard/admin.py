@@ -16,9 +16,11 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -31,8 +33,11 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
+from apps.accounts.admin import end_sign_ins
+from apps.accounts.models import User
 from apps.accounts.selectors import client_of
-from apps.core.admin import ReadOnlyAdmin
+from apps.core.admin import ReadOnlyAdmin, with_reason
+from apps.core.identity.requests import PortalRequest
 from apps.core.outbox.models import OutboxMessage
 
 for _library in (
@@ -72,6 +77,20 @@ def _change_password(request: HttpRequest, extra_context: Any = None) -> HttpRes
     return redirect("account_change_password")
 
 
+class Search(AutocompleteJsonView):
+    """What the admin's fields and filters look for. People of one name are told apart by their address."""
+
+    def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, str]:
+        found: dict[str, str] = super().serialize_result(obj, to_field_name)
+        return found | {"text": f"{obj.name} · {obj.email}"} if isinstance(obj, User) else found
+
+
+def _search(request: HttpRequest) -> HttpResponse:
+    answer: Any = Search.as_view(admin_site=admin.site)(request)
+    return answer
+
+
+admin.site.autocomplete_view = _search  # type: ignore[method-assign]
 admin.site.login = _sign_in  # type: ignore[method-assign]
 admin.site.password_change = _change_password  # type: ignore[method-assign, assignment]
 
@@ -145,6 +164,12 @@ class UserSessionAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("user__name", "user__email", "ip")
     fields = readonly_fields = ("shown_person", "shown_address", "shown_since", "shown_seen", "shown_agent")
+    actions = ("end_browsers",)
+
+    @admin.action(description=_("End the chosen sign-ins"))
+    @with_reason
+    def end_browsers(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        end_sign_ins(request, [(session.user, str(session.pk)) for session in rows])
 
     @admin.display(description=_("person"), ordering="user__name")
     def shown_person(self, session: UserSession) -> str:

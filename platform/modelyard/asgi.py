@@ -10,8 +10,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "modelyard.settings.base")
 http = get_asgi_application()
 
 from modelyard.bodies import BodyLimits  # as below
+from modelyard.launchers import LauncherCalls
 from modelyard.routing import websocket_urlpatterns  # consumers need the apps loaded
 
 application = ProtocolTypeRouter(
-    {"http": BodyLimits(http), "websocket": CookieMiddleware(SessionMiddleware(URLRouter(websocket_urlpatterns)))}
+    {
+        "http": BodyLimits(LauncherCalls(http)),
+        "websocket": CookieMiddleware(SessionMiddleware(URLRouter(websocket_urlpatterns))),
+    }
 )

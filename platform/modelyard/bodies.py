@@ -109,15 +109,15 @@ class BodyLimits:
             door, found = door_of(scope["method"], scope["path"])
             limit = door.limit if door is not None else limit
             if announced is not None and announced > limit:
-                await _answer(_too_large(scope), send)
+                await answer(_too_large(scope), send)
                 return
             if door is not None and (refusal := await _refusal(scope, door, found)) is not None:
-                await _answer(refusal, send)
+                await answer(refusal, send)
                 return
         body = _Body(receive, send, limit)
         await self.application(scope, body.receive, body.send)
         if body.exceeded and not body.answered:
-            await _answer(_too_large(scope), send)
+            await answer(_too_large(scope), send)
 
 
 class _Body:
@@ -181,7 +181,7 @@ def _problem(scope: Mapping[str, Any], error: DomainError | AuthenticationFailed
     return JsonResponse(answer.data, status=answer.status_code, content_type=CONTENT_TYPE, headers=answer.headers)
 
 
-async def _answer(response: HttpResponse, send: Send) -> None:
+async def answer(response: HttpResponse, send: Send) -> None:
     response.headers["Content-Length"] = str(len(response.content))
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})

@@ -1,14 +1,18 @@
 """Answers for what no view answered: problem+json under `/api/`, pages elsewhere."""
 
+import sys
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.core.api.problems import problem_response
+from apps.core.errors import Unavailable
+from apps.core.errors.outages import outage_of
 
 
 def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
@@ -30,7 +34,25 @@ def page_not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Called while the exception is handled, wherever it came from: a view, the admin, REST, a middleware."""
+    outage = outage_of(sys.exc_info()[1])
+    if outage is not None:
+        return _unavailable(request, outage)
     return _answer(request, 500, "internal", _("Something broke on our side; it has been logged."))
+
+
+def _unavailable(request: HttpRequest, outage: Unavailable) -> HttpResponse:
+    """Asks the database nothing more: every question would wait as long again."""
+    if request.path.startswith("/api/"):
+        answer: HttpResponse = problem_response(
+            outage.status, outage.code, outage.message, hint=outage.hint, params=outage.params
+        )
+    else:
+        again = request.get_full_path() if request.method == "GET" else "/"
+        page = render_to_string("503.html", {"error": outage, "again": again, "theme": request.COOKIES.get("theme")})
+        answer = HttpResponse(page, status=outage.status)
+    answer["Retry-After"] = str(outage.params["retry_after"])
+    return answer
 
 
 def admin_sign_in(request: HttpRequest) -> HttpResponse:

@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import JavaScriptCatalog
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from apps.organizations.views import confirm_email
 from modelyard import dashboard, errors, health, profile, search
 
 handler400 = errors.bad_request
@@ -34,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("organization/choose/", profile.choose_organization, name="choose-organization"),
     path("i18n/set-language/", profile.choose_language, name="set_language"),
     path("i18n/js/", JavaScriptCatalog.as_view(domain="djangojs", packages=["modelyard"]), name="javascript-catalog"),
+    path("account/confirm-email/<str:key>/", confirm_email, name="account_confirm_email"),
     path("account/", include("allauth.account.urls")),
     path("account/second-factor/", include("allauth.mfa.urls")),
     path("admin/login/", errors.admin_sign_in),
@@ -44,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *_portal("accounts", "profile/"),
     *_portal("organizations", "organization/"),
     *_portal("singlesignon", ""),
+    *_portal("departures", ""),
     *_portal("apikeys", "api-keys/"),
     *_portal("invitations", ""),
     *_portal("projects", "projects/"),

@@ -11,6 +11,9 @@
 /** Close codes after which trying again cannot help. */
 export const REFUSALS = { 4400: "protocol", 4401: "signed_out", 4403: "withdrawn", 4404: "gone", 4408: "ticket" };
 
+/** As many live pages are open as one person may have: tried again after a while, for others close. */
+const CROWDED = 4429;
+const CROWDED_WAIT = 60_000;
 const PING_EVERY = 5_000;
 const STALE_AFTER = 15_000;
 const CATCH_UP_LIMIT = 1000;
@@ -225,6 +228,11 @@ export class LiveClient {
       this.stopped = true;
       Object.values(this.timers).forEach((timer) => this.cancel(timer));
       return this.#set("refused", { code, reason: REFUSALS[code] });
+    }
+    if (code === CROWDED) {
+      this.#set("refused", { code, reason: "crowded" });
+      this.timers.open = this.later(() => this.#open(), CROWDED_WAIT);
+      return;
     }
     this.#set("reconnecting", { code, reason });
     this.timers.open = this.later(() => this.#open(), this.backoff.next());

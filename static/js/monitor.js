@@ -34,6 +34,7 @@ const REFUSED = {
   signed_out: () => gettext("You are signed out. Sign in again to go on watching."),
   withdrawn: () => gettext("You may no longer see this job."),
   gone: () => gettext("This job is gone, or you may not see it."),
+  crowded: () => gettext("You have too many live pages open. Close some of them: this one tries again every minute."),
 };
 const GROUPS = {
   loss: () => gettext("Loss"),

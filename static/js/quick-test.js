@@ -209,10 +209,16 @@ class QuickTest {
       onSnapshot: () => {},
       onEvents: () => {},
       onSummary: mine((summary) => this.#summary(summary, client, run)),
-      onState: mine((state) => state === "refused" && this.#fail({ message: gettext("This job is gone, or you may not see it.") })),
+      onState: mine((state, { reason } = {}) => state === "refused" && this.#refused(reason, client)),
     });
     this.client = client;
     client.start();
+  }
+
+  #refused(reason, client) {
+    client.stop();
+    if (reason === "crowded") this.#fail({ message: gettext("You have too many live pages open."), hint: gettext("Close some of them and try again.") });
+    else this.#fail({ message: gettext("This job is gone, or you may not see it.") });
   }
 
   async #summary(summary, client, run) {

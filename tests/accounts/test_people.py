@@ -27,11 +27,10 @@ def test_an_avatar_name_is_an_adjective_a_noun_and_a_number() -> None:
 
 
 @pytest.mark.django_db
-def test_a_person_without_a_name_gets_an_avatar_name_and_initials() -> None:
+def test_a_person_without_a_name_gets_an_avatar_name() -> None:
     user = User.objects.create_user("Somebody@Example.COM")
     assert user.email == "somebody@example.com"
     assert len(user.name.split("-")) == 3
-    assert user.initials == "".join(part[0] for part in user.name.split("-")[:2]).upper()
 
 
 def test_only_platform_administrators_and_commands_create_people(cast: Cast) -> None:

@@ -158,20 +158,87 @@ def test_nobody_else_ends_a_persons_sign_ins(cast: Cast) -> None:
 def test_the_platforms_staff_signs_a_person_out_everywhere(cast: Cast) -> None:
     user = cast.owner.user
     client, pair = browser(user), program(user)
-    body = {"action": "end_sessions", "_selected_action": [str(user.pk)]}
+    body = {"action": "end_sessions", "_selected_action": [str(user.pk)], "reason": "In wrong hands"}
     assert cast.platform.portal.post("/admin/accounts/user/", body).status_code == 302
     assert not is_in(client)
     assert RestClient(pair["access"]).get("/me").status_code == 401
     assert refreshed(pair["refresh"]).status_code == 401
     event = AuditEvent.objects.get(action="account.sessions_revoked")
-    assert (event.actor_id, readable([event])[0].params) == (cast.platform.user.pk, {"count": 2})
+    assert (event.actor_id, readable([event])[0].params) == (
+        cast.platform.user.pk,
+        {"count": 2, "because": "In wrong hands"},
+    )
+
+
+def ended(cast: Cast, path: str, action: str, *rows: Any, **more: str) -> str:
+    """What the platform's administrator reads after the action."""
+    body = {"action": action, "_selected_action": [str(row.pk) for row in rows], "reason": "Left open", **more}
+    answer = cast.platform.portal.post(path, body, follow=True)
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+BROWSERS, PROGRAMS = "/admin/usersessions/usersession/", "/admin/accounts/refreshtoken/"
+
+
+def test_the_platforms_staff_ends_one_browser_of_a_person(cast: Cast) -> None:
+    user = cast.owner.user
+    lost, kept, pair = browser(user), browser(user, ip="192.0.2.4"), program(user)
+    (row,) = UserSession.objects.filter(user=user, ip="203.0.113.7")
+    assert 'name="reason"' in ended(cast, BROWSERS, "end_browsers", row, reason="")
+    assert is_in(lost)
+    assert f"A sign-in of {user.name} was ended." in ended(cast, BROWSERS, "end_browsers", row)
+    assert [is_in(lost), is_in(kept)] == [False, True]
+    assert RestClient(pair["access"]).get("/me").status_code == 200
+    (event,) = AuditEvent.objects.filter(action="account.session_revoked")
+    assert (event.actor_id, event.entity_id) == (cast.platform.user.pk, str(user.pk))
+    assert readable([event])[0].params == {"kind": "browser", "because": "Left open"}
+
+
+def test_the_platforms_staff_ends_one_program_of_a_person(cast: Cast) -> None:
+    user = cast.owner.user
+    client, lost, kept = browser(user), program(user), program(user, agent="nightly/2.0")
+    row = RefreshToken.objects.live().get(user=user, user_agent="curl/8.1")
+    assert "nightly/2.0" in cast.platform.portal.get(PROGRAMS).content.decode()
+    assert f"A sign-in of {user.name} was ended." in ended(cast, PROGRAMS, "end_programs", row)
+    assert RestClient(lost["access"]).get("/me").status_code == 401
+    assert refreshed(lost["refresh"]).status_code == 401
+    assert (refreshed(kept["refresh"]).status_code, is_in(client)) == (200, True)
+    (event,) = AuditEvent.objects.filter(action="account.session_revoked")
+    assert readable([event])[0].params == {"kind": "program", "because": "Left open"}
+
+
+def test_what_the_admin_lists_of_programs_is_the_live_token_of_each(cast: Cast) -> None:
+    user = cast.owner.user
+    pair = program(user)
+    for _turn in range(2):
+        pair = refreshed(pair["refresh"]).json()
+    listed = cast.platform.portal.get(PROGRAMS).content.decode()
+    assert RefreshToken.objects.filter(user=user).count() == 3
+    assert listed.count('name="_selected_action"') == 1
+
+
+def test_nobody_ends_their_own_sign_in_from_the_admin_and_stays_in_it(cast: Cast) -> None:
+    assert cast.platform.portal.get("/profile/").status_code == 200
+    row = UserSession.objects.get(user=cast.platform.user)
+    assert "sign out instead" in ended(cast, BROWSERS, "end_browsers", row)
+    assert is_in(cast.platform.portal)
+
+
+def test_a_sign_in_that_has_ended_meanwhile_is_said_to_have(cast: Cast) -> None:
+    user = cast.owner.user
+    browser(user)
+    row = UserSession.objects.get(user=user)
+    Session.objects.filter(pk=row.session_key).delete()
+    assert f"A sign-in of {user.name} had ended already." in ended(cast, BROWSERS, "end_browsers", row)
+    assert not AuditEvent.objects.filter(action="account.session_revoked").exists()
 
 
 def test_staff_of_an_organization_signs_nobody_out(cast: Cast) -> None:
     client = browser(cast.owner.user)
     cast.admin.user.is_staff = True
     cast.admin.user.save(update_fields=["is_staff"])
-    body = {"action": "end_sessions", "_selected_action": [str(cast.owner.user.pk)]}
+    body = {"action": "end_sessions", "_selected_action": [str(cast.owner.user.pk)], "reason": "None"}
     cast.admin.portal.post("/admin/accounts/user/", body)
     assert is_in(client)
 

@@ -96,6 +96,7 @@ def test_the_page_shows_it_and_the_admin_sets_it(cast: Cast) -> None:
         "join_policy": "approval",
         "join_role": "guest",
         "max_calls_per_minute": "30",
+        "reason": "Agreed with them",
         "memberships-TOTAL_FORMS": 0,
         "memberships-INITIAL_FORMS": 0,
     }

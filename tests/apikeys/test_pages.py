@@ -151,7 +151,7 @@ def test_the_admin_lists_searches_and_revokes_without_a_secret(cast: Cast) -> No
         text = person.portal.get(path).content.decode()
         assert "nightly" in text
         assert secret[12:] not in text and key.secrets.get().digest not in text
-    chosen = {"action": "revoke", "_selected_action": [str(key.pk)]}
+    chosen = {"action": "revoke", "_selected_action": [str(key.pk)], "reason": "a test"}
     assert person.portal.post(base, chosen).status_code == 302
     key.refresh_from_db()
     assert (key.state, key.revoked_by) == ("revoked", person.user)

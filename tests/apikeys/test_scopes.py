@@ -10,6 +10,8 @@ from apps.audit.selectors import readable
 from apps.core import policy
 from apps.core.testing import Cast, RestClient, assert_constant_queries
 from apps.core.testing.openapi import Endpoint, endpoints
+from apps.datasets.models import DatasetUserShare
+from apps.invitations.models import Invitation
 from apps.organizations.services import token_issue
 from apps.projects.narrowing import path_to_project
 from tests.factories.apikeys import key_of
@@ -51,9 +53,13 @@ WHERE_PROJECTS_ARE: dict[str, tuple[str, ...] | None] = {
     "datasets.Dataset": ("project_id",),
     "datasets.DatasetGroupShare": ("content_object", "project_id"),
     "datasets.DatasetUserShare": ("content_object", "project_id"),
+    "datasets.IntegrityCheck": ("dataset", "project_id"),
     "datasets.Item": ("dataset", "project_id"),
     "datasets.Snapshot": ("dataset", "project_id"),
     "datasets.Upload": ("dataset", "project_id"),
+    "departures.OrganizationDeletion": None,
+    "departures.OrganizationExport": None,
+    "departures.PersonErasure": None,
     "evaluation.InferenceJob": ("job", "project_id"),
     "experiments.Experiment": ("project_id",),
     "experiments.Run": ("project_id",),
@@ -302,3 +308,58 @@ def test_permissions_can_be_asked_of_one_project_and_cost_the_same_for_many(cast
         lambda: cast.admin.rest.get("/me/permissions"),
         add_rows=lambda count: ProjectFactory.create_batch(count, organization=organization),
     )
+
+
+# --- What names its permission by the object
+
+
+SHARING = ("datasets.manage_dataset", "accounts.view_user")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "status"), [(SHARING, 201), (("datasets.view_dataset", "accounts.view_user"), 403)]
+)
+def test_a_key_shares_with_the_permission_to_manage_and_not_without(
+    scopes: tuple[str, ...], status: int, cast: Cast
+) -> None:
+    dataset, colleague = cast.sample("dataset"), MembershipFactory(organization=cast.sample("organization")).user
+    client = RestClient(key_of(cast.admin, *scopes)[1])
+    wanted = {"object_type": "dataset", "object_id": str(dataset.pk), "user_id": str(colleague.pk), "level": "use"}
+    answer = client.post("/shares", wanted)
+    assert answer.status_code == status, answer.content
+    assert DatasetUserShare.objects.filter(user=colleague).count() == (status == 201)
+    if status == 403:
+        assert answer.json()["params"]["permissions"] == ["datasets.manage_dataset"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"), [("organizations.add_membership", 201), ("organizations.view_organization", 403)]
+)
+def test_a_key_invites_with_the_permission_for_it_and_not_without(scope: str, status: int, cast: Cast) -> None:
+    client = RestClient(key_of(cast.admin, scope)[1])
+    target = {"target_type": "organization", "target_id": str(cast.sample("organization").pk), "role": "guest"}
+    answer = client.post("/invitations", {**target, "email": "new@example.com"})
+    assert answer.status_code == status, answer.content
+    assert Invitation.objects.count() == (status == 201)
+    lines = client.post("/invitations/bulk", {**target, "csv": "another@example.com"})
+    assert lines.status_code == (200 if status == 201 else 403), lines.content
+
+
+@pytest.mark.parametrize(
+    ("scopes", "status"),
+    [
+        (("audit.follow_organization", "audit.view_auditevent"), 200),
+        (("audit.view_auditevent",), 403),
+        (("audit.follow_organization",), 403),
+    ],
+)
+def test_a_key_exports_the_log_with_the_permissions_for_it_and_not_without(
+    scopes: tuple[str, ...], status: int, cast: Cast
+) -> None:
+    client = RestClient(key_of(cast.admin, *scopes, "organizations.view_organization")[1])
+    answer = client.get("/audit-logs/organization/export")
+    assert answer.status_code == status
+    exported = AuditEvent.objects.filter(action="audit.exported")
+    assert exported.count() == (status == 200)
+    if status == 200:
+        assert exported.get().via == "key"

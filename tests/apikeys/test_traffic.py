@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 from django.utils import timezone
 
-from apps.apikeys import counters, latency
+from apps.apikeys import counters, latency, selectors
 from apps.apikeys.endpoints import catalogue, endpoint_of
 from apps.apikeys.models import ApiKey, EndpointUsage
 from apps.apikeys.services import usage
@@ -231,6 +231,35 @@ def test_usage_of_a_key_by_day_and_endpoint(cast: Cast) -> None:
     assert found["total"]["calls"] == 10
     assert cast.member.rest.get(f"/api-keys/{key.pk}/usage").status_code == 404
     assert cast.owner.rest.get(f"/api-keys/{key.pk}/usage?days=x").status_code == 400
+
+
+def test_hours_and_keys_are_summed_by_the_database_in_as_many_rows_as_there_are_endpoints(cast: Cast) -> None:
+    key, hour = cast.sample("apikeys.EndpointUsage").key, timezone.now().replace(minute=0, second=0, microsecond=0)
+    slow = [0] * 20 + [30] + [0] * (latency.STEPS - 21)
+
+    def add(count: int) -> None:
+        for _number in range(count):
+            back = timedelta(hours=EndpointUsage.objects.count())
+            EndpointUsage.objects.create(
+                hour=hour - back,
+                organization=key.organization,
+                key=key,
+                endpoint="GET /api/v1/projects",
+                calls=30,
+                server_errors=1,
+                histogram=slow,
+            )
+
+    add(1)
+    (row,) = cast.owner.rest.get(f"/api-keys/{key.pk}/usage?days=7").json()["endpoints"]
+    assert (row["calls"], row["client_errors"], row["server_errors"]) == (40, 2, 1)
+    # Thirty of the forty answers are in the slow step.
+    assert latency.ENDS[19] < row["p50_ms"] <= row["p95_ms"] <= latency.ENDS[20]
+    actor = cast.manager.actor
+    rows = selectors.usage_rows(actor, days=7)
+    assert [(found, traffic.calls) for found, traffic in selectors.keys_with_traffic(rows)] == [(key, 40)]
+    assert_constant_queries(lambda: cast.manager.portal.get("/api-keys/endpoints/"), add_rows=add)
+    assert len(rows.summed_by("endpoint")) == 1
 
 
 def test_lists_of_keys_cost_the_same_for_many(cast: Cast) -> None:

@@ -11,6 +11,7 @@ from apps.audit import services
 from apps.audit.ciphers import Keyring
 from apps.audit.models import AuditEvent, AuditHead, AuditSeal
 from apps.audit.selectors import readable
+from apps.audit.verification import verify
 from apps.core import auditing
 from apps.core.auditing import AuditRecord
 from apps.core.entities import uuid7
@@ -87,7 +88,7 @@ def test_erasing_a_persons_key_erases_their_values_and_keeps_the_chain_sound(
     first, second = readable(written[:2])
     assert (first.actor_name, first.actor_email) == ("(erased)", "(erased)")
     assert second.actor_name == cast.admin.user.name, "others stay readable"
-    assert services.broken_seals(cast.owner.organization_id) == []
+    assert verify(cast.owner.organization_id).broken == []
 
 
 # --- Append-only
@@ -192,14 +193,14 @@ def test_every_event_gets_one_place_in_the_chain_of_its_organization(cast: Cast,
         numbers = list(AuditSeal.objects.filter(chain=chain).order_by("seq").values_list("seq", flat=True))
         assert numbers == list(range(1, len(numbers) + 1))
         assert numbers
-        assert services.broken_seals(chain) == []
+        assert verify(chain).broken == []
 
 
 def test_sealing_in_steps_gives_one_sound_chain(cast: Cast, written: list[AuditEvent]) -> None:
     assert [services.seal(limit=2), services.seal(limit=2)] == [2, 2]
     projects.project_change(actor=cast.owner.actor, project=cast.sample("project"), name="Third name")
     services.seal()
-    assert services.broken_seals(cast.owner.organization_id) == []
+    assert verify(cast.owner.organization_id).broken == []
 
 
 def test_an_event_that_commits_late_is_sealed_late_and_not_lost(cast: Cast, written: list[AuditEvent]) -> None:
@@ -211,7 +212,7 @@ def test_an_event_that_commits_late_is_sealed_late_and_not_lost(cast: Cast, writ
     chain = cast.owner.organization_id
     last = AuditSeal.objects.filter(chain=chain).latest("seq")
     assert last.event_id == early.pk < written[-1].pk
-    assert services.broken_seals(chain) == []
+    assert verify(chain).broken == []
 
 
 def older_copy(event: AuditEvent) -> AuditEvent:
@@ -224,7 +225,7 @@ def test_events_without_an_organization_have_the_platforms_chain(cast: Cast) -> 
     services.seal()
     event = AuditEvent.objects.get(action="account.sign_in_failed")
     assert event.seal.chain == services.PLATFORM
-    assert services.broken_seals(services.PLATFORM) == []
+    assert verify(services.PLATFORM).broken == []
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_tampering_past_the_triggers_is_found(
     services.seal()
     with connection.cursor() as cursor:
         cursor.execute(sql, {"second": written[1].pk})
-    assert services.broken_seals(cast.owner.organization_id)[: len(broken)] == broken
+    assert verify(cast.owner.organization_id).broken[: len(broken)] == broken
 
 
 def test_a_seal_is_the_same_before_and_after_a_round_through_the_database(
@@ -260,7 +261,7 @@ def test_a_seal_is_the_same_before_and_after_a_round_through_the_database(
 
     values(actor=cast.owner.actor)
     services.seal()
-    assert services.broken_seals(cast.owner.organization_id) == []
+    assert verify(cast.owner.organization_id).broken == []
 
 
 # --- Who reads

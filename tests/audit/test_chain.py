@@ -214,6 +214,7 @@ def test_the_database_and_python_agree_on_the_text_of_an_event(cast: Cast) -> No
     )
     cast.anonymous.portal.post("/account/login/", {"login": "nobody@example.com", "password": "wrong"})
     services.seal()
+    assert {services.PLATFORM, cast.sample("organization").pk} <= set(chains())
     for chain in chains():
         with transaction.atomic():
             rows = list(sealed_rows(chain))

@@ -9,13 +9,16 @@ import pytest
 from django.db import transaction
 
 from apps.audit.models import AuditEvent
+from apps.audit.selectors import readable
 from apps.core import policy
 from apps.core.admin.selections import selected_delete
 from apps.core.errors import DomainError, NotFound
 from apps.core.identity import Actor
+from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from apps.core.operations import Operation, all_operations
 from apps.core.testing import Cast
 from apps.projects import services as projects
+from tests.factories.organizations import MembershipFactory
 from tests.security.tenancy import OPERATIONS
 from tests.security.test_tenancy import load_services
 
@@ -127,7 +130,8 @@ def test_a_selection_deleted_in_the_admin_is_one_event_that_names_each(cast: Cas
     keys = [str(row.pk) for row in (*made, foreign)]
     before = outermost()
     cast.platform.portal.post(
-        "/admin/projects/project/", {"action": "delete_selected", "_selected_action": keys, "post": "yes"}
+        "/admin/projects/project/",
+        {"action": "delete_selected", "_selected_action": keys, "post": "yes", "reason": "a test"},
     )
     events = AuditEvent.objects.filter(action="selection.deleted")
     assert outermost() == before + 2, "one for each organization"
@@ -169,3 +173,15 @@ def test_permission_changes_sign_ins_and_sign_outs_are_events(cast: Cast) -> Non
     assert codes.count("account.sign_in_failed") == 2
     for code in ("account.signed_in", "account.signed_out", "project.member_changed"):
         assert code in codes
+
+
+def test_a_sign_out_stands_in_the_log_of_the_organization_that_was_chosen_with_where_it_came_from(cast: Cast) -> None:
+    portal, other = cast.owner.portal, MembershipFactory(user=cast.owner.user).organization
+    session = portal.session
+    session[CHOSEN_ORGANIZATION] = str(other.pk)
+    session.save()
+    portal.post("/account/logout/", headers={"user-agent": "canary/1"}, REMOTE_ADDR="192.0.2.7")
+    event = AuditEvent.objects.get(action="account.signed_out")
+    assert event.organization_id == other.pk != cast.owner.organization_id
+    (shown,) = readable([event])
+    assert (shown.ip, shown.client) == ("192.0.2.7", "canary/1")

@@ -5,9 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from apps.audit import services
+from apps.audit import selectors, services
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
 from apps.core.testing import Cast, PermissionMatrix, assert_constant_queries
@@ -177,6 +178,19 @@ def test_a_whole_id_finds_its_object_person_or_request(cast: Cast, project: Any)
     for text in (str(project.pk), str(cast.owner.user.pk), event.request_id):
         assert "project.changed" in actions_of(listed(cast.admin, f"/organization?q={text}"))
     assert listed(cast.admin, f"/organization?q={UUID(int=3)}") == []
+
+
+@pytest.mark.parametrize("few", [0, 1, 5000])
+def test_few_finds_and_many_are_read_in_the_same_order(cast: Cast, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    """The log is asked in two ways, by how many events have the word; the settings of the connection stay."""
+    for number in range(4):
+        projects.project_change(actor=cast.owner.actor, project=cast.sample("project"), name=f"Zirkonium {number}")
+    monkeypatch.setattr(selectors, "FEW_FINDS", few)
+    found = listed(cast.admin, "/organization?q=zirkonium")
+    assert len(found) == 4 and found == sorted(found, key=lambda row: row["id"], reverse=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW enable_seqscan")
+        assert cursor.fetchone() == ("on",)
 
 
 def test_terms_tell_nothing_without_the_organization_s_key(cast: Cast, project: Any) -> None:

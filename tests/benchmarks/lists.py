@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.benchmarks.figures import Figures, arguments, median, percentile
-from tests.benchmarks.stand import BenchmarkPortal, portal, timed
+from tests.benchmarks.stand import TRAININGS_PER_PROJECT, BenchmarkPortal, portal, timed
 
 #: Pages turned before the deep one.
 DEPTH = 40
@@ -49,11 +49,12 @@ def get(beside: BenchmarkPortal, path: str, token: str = "") -> tuple[float, Any
 
 
 def deep(beside: BenchmarkPortal, name: str, token: str = "") -> str:
-    """The path of a page far from the first."""
+    """The path of a page far from the first, or of the last one."""
     path = f"{name}?page_size=200"
     for _page in range(DEPTH):
-        link = urlsplit(get(beside, path, token)[1]["next"])
-        path = f"{name}?{link.query}"
+        if (link := get(beside, path, token)[1]["next"]) is None:
+            break
+        path = f"{name}?{urlsplit(link).query}"
     return path.replace("page_size=200", "page_size=50")
 
 
@@ -116,6 +117,8 @@ def main() -> int:
         organization = beside.django("fill", str(asked.rows), str(asked.events), str(asked.members))
 
         def count(name: str) -> int:
+            if "projects" in name:
+                return asked.rows // TRAININGS_PER_PROJECT
             return asked.events if "audit" in name else asked.members if "organization" in name else asked.rows
 
         for name, filters in ASKED.items():

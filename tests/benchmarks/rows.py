@@ -38,6 +38,7 @@ from apps.projects.models import Project, ProjectMembership, ProjectRole
 from apps.training.models import TrainingJob
 from apps.training.services import training_create, training_start
 from tests.benchmarks.figures import median, percentile
+from tests.benchmarks.stand import TRAININGS_PER_PROJECT
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectMembershipFactory
 from tests.factories.resources import NodeFactory, ResourceGroupFactory
@@ -77,8 +78,8 @@ def _placed(job_id: Any) -> Attempt:
 
 
 def fill(project_id: str, count: str, events: str, members: str) -> str:
-    """So many projects of which the engineer is a member and ended trainings in them, audit events of the engineer, and
-    members of the organization, whose id is returned."""
+    """So many ended trainings, in one project of the engineer for every hundred; audit events of the engineer; and members
+    of the organization, whose id is returned."""
     project, actor = _people(project_id)
     group = ResourceGroupFactory(organization=project.organization, name="Lists")
     training = training_create(
@@ -87,13 +88,15 @@ def fill(project_id: str, count: str, events: str, members: str) -> str:
     event = AuditEvent.objects.filter(actor_id=actor.user_id).order_by("-id")[0]
     membership = ProjectMembership.objects.get(project=project, user_id=actor.user_id)
     rows = int(count)
+    projects = max(rows // TRAININGS_PER_PROJECT, 100)
     name = "'bench ' || number"
-    _multiply(Group, project.group_id, rows, id="1000000 + number", name=name)
-    _multiply(Project, project.pk, rows, id=_id("a"), name=name, group_id="1000000 + number")
-    _multiply(ProjectMembership, membership.pk, rows, id=_id("b"), project_id=_id("a"))
+    _multiply(Group, project.group_id, projects, id="1000000 + number", name=name)
+    _multiply(Project, project.pk, projects, id=_id("a"), name=name, group_id="1000000 + number")
+    _multiply(ProjectMembership, membership.pk, projects, id=_id("b"), project_id=_id("a"))
     state = f"CASE WHEN mod(number, 50) = 0 THEN '{JobState.FAILED}' ELSE '{JobState.SUCCEEDED}' END"
     ended = {"state": state, "finished_at": "now()", "started_at": "now()"}
-    _multiply(Job, training.pk, rows, id=_id("c"), name=name, project_id=_id("a"), **ended)
+    held_by = _id("a", f"1 + mod(number, {projects})")
+    _multiply(Job, training.pk, rows, id=_id("c"), name=name, project_id=held_by, **ended)
     _multiply(TrainingJob, training.pk, rows, job_id=_id("c"))
     action = "CASE WHEN mod(number, 50) = 0 THEN 'project.created' ELSE action END"
     own = Membership.objects.get(organization_id=project.organization_id, user_id=actor.user_id)
@@ -224,9 +227,9 @@ def _people(project_id: str) -> tuple[Project, Actor]:
     return project, Actor.of(owner, organization_id=project.organization_id, via=Via.COMMAND)
 
 
-def _id(kind: str) -> str:
+def _id(kind: str, number: str = "number") -> str:
     """SQL of the UUID of row `number`, older than every real one."""
-    return f"('01000000-0000-7000-8{kind}00-' || lpad(to_hex(number), 12, '0'))::uuid"
+    return f"('01000000-0000-7000-8{kind}00-' || lpad(to_hex({number}), 12, '0'))::uuid"
 
 
 def _multiply(model: type[models.Model], pk: Any, count: int, **columns: str) -> None:

@@ -22,6 +22,8 @@ from tests.resilience.support import Portal, until
 ROOT = Path(__file__).resolve().parents[2]
 #: MLflow's first start makes its tables, and imports for a long while on a busy machine.
 MLFLOW_SECONDS = 240.0
+#: What lists are filled with.
+TRAININGS_PER_PROJECT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,11 @@ class BenchmarkPortal(Portal):
         usual = {name: value for name, value in super().environment.items() if not name.startswith("JOBS_")}
         return {**usual, "MODELYARD_NODE": "bench", **self.extra}
 
-    def django(self, command: str, *values: str) -> Any:
-        """What `tests.benchmarks.rows` answers, run in a process of this portal."""
+    def django(self, command: str, *values: str, module: str = "rows") -> Any:
+        """What a module such as `tests.benchmarks.rows` answers, run in a process of this portal."""
+        asked = (command, self.project_id, *values) if module == "rows" else (self.project_id, command, *values)
         done = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.rows", command, self.project_id, *values],
+            [sys.executable, "-m", f"tests.benchmarks.{module}", *asked],
             cwd=ROOT,
             env={**self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,

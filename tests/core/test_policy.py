@@ -25,6 +25,7 @@ HELD = (
     "datasets.Item",
     "datasets.Upload",
     "datasets.Snapshot",
+    "datasets.IntegrityCheck",
     "datasets.DatasetUserShare",
     "datasets.DatasetGroupShare",
     "jobs.Job",

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from apps.core import policy
-from apps.core.errors import Forbidden, NotFound
+from apps.core.errors import Conflict, Forbidden, NotFound
 from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, Persona, assert_constant_queries
 from apps.datasets.models import Visibility
@@ -20,10 +20,12 @@ from tests.factories.projects import ProjectMembershipFactory
 
 CHANGE = "projects.change_project"
 BELOW = [Persona.OWNER, Persona.EDITOR, Persona.VIEWER, Persona.MEMBER, Persona.MANAGER, Persona.ADMIN, Persona.GUEST]
-#: Permissions that no role in an organization gives, with who has them.
+#: Permissions that no role in an organization gives, or that nobody can give at the time, with who has them.
 OF_OTHERS = {
     "accounts.change_user": "the person themselves",
     "apikeys.change_apikey": "owner of the key",
+    "departures.add_personerasure": "platform administrator",
+    "departures.change_organizationdeletion": "administrator",
     "organizations.change_quota": "platform administrator",
     "resources.change_node": "platform administrator",
 }
@@ -175,6 +177,27 @@ def test_what_the_archive_forbids_is_not_said_to_lack_a_role(cast: Cast) -> None
         assert answer.status_code == 403, answer.json()
         assert answer.json()["hint"] == "The project is in the archive. An owner takes it out first."
         assert (answer.json()["params"]["needs"], answer.json()["params"]["role"]) == ("", None)
+
+
+def test_what_waits_for_its_deletion_is_not_said_to_lack_a_role(cast: Cast) -> None:
+    """Nobody can give one there; who held the right is told so, who did not is forbidden as before."""
+    project = staffed(cast).sample("project")
+    cast.sample("closing-organization")
+    sentence = "The organization waits for its deletion: nothing in it changes any more."
+    for person, status in ((cast.owner, 409), (cast.admin, 409), (cast.viewer, 403)):
+        assert person.rest.patch(f"/projects/{project.pk}", {"name": "Late"}).status_code == status
+        lack = policy.lack_of(person.actor, CHANGE, project)
+        assert (lack.text, lack.role, lack.grantors) == (sentence, None, ())
+    for permission in ("datasets.add_dataset", "experiments.add_experiment", "projects.add_projectmembership"):
+        with pytest.raises(Conflict) as caught:
+            policy.require(cast.owner.actor, permission, project)
+        assert caught.value.code == "organization_closing", permission
+    for name in ("training-job", "project-member", "connection"):
+        row = cast.sample(name)
+        with pytest.raises(Conflict):
+            policy.require_open(cast.platform.actor, f"{row._meta.app_label}.change_{row._meta.model_name}", row)
+    may = policy.lack_of(cast.manager.actor, "departures.add_organizationexport", project.organization)
+    assert (may.role, may.text) == (Role.ADMIN, "Needed: administrator.")
 
 
 def test_a_key_that_may_not_list_people_names_nobody(cast: Cast) -> None:

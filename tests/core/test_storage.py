@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -190,6 +192,39 @@ def test_signed_links_work_for_their_time_and_object_only(signing_server: str) -
     ):
         with pytest.raises(OSError, match="HTTP Error 40[03]"):
             urlopen(other, timeout=10)
+
+
+def test_a_signed_link_reads_and_does_nothing_else(signing_server: str) -> None:
+    """bad-K37, bad-K38: nothing is ever uploaded by a link."""
+    store = s3(endpoint=signing_server)
+    put(store, "kept.txt", b"content")
+    url = store.signed_url("kept.txt", filename="r.txt", media_type="text/plain")
+    assert url is not None
+    for method, body in (("PUT", b"longer than before"), ("DELETE", None), ("POST", b"x")):
+        with pytest.raises(HTTPError) as caught:
+            urlopen(Request(url, data=body, method=method), timeout=10)
+        assert caught.value.code in (400, 403, 405), method
+    assert store.read("kept.txt") == b"content"
+
+
+def test_a_signed_link_ends(signing_server: str) -> None:
+    """bad-K36."""
+    store = s3(endpoint=signing_server)
+    put(store, "kept.txt", b"content")
+    url = store.signed_url("kept.txt", filename="r.txt", media_type="text/plain", expires_seconds=1)
+    assert url is not None
+
+    def has_ended() -> bool:
+        try:
+            with urlopen(url, timeout=10):
+                return False
+        except HTTPError as error:
+            assert error.code in (400, 403)
+            return True
+
+    deadline = time.monotonic() + 20
+    while not has_ended():
+        assert time.monotonic() < deadline, "it still works"
 
 
 def test_wrong_keys_are_refused_and_never_taken_for_an_absent_object(signing_server: str) -> None:

@@ -23,11 +23,11 @@ def get(cast: Cast, name: str, *args: Any, person: str = "editor", **query: Any)
 def test_every_page_of_a_dataset_is_drawn(cast: Cast) -> None:
     dataset = cast.sample("dataset")
     snapshot_for_training(actor=cast.owner.actor, dataset=dataset)
-    for name in ("detail", "classes", "snapshots", "uploads", "usage", "change", "upload"):
+    for name in ("detail", "classes", "versions", "compare", "uploads", "usage", "change", "upload"):
         page = get(cast, name, dataset.pk)
         assert dataset.name in page, name
         assert "style=" not in page.split("<main")[1].split("</main>")[0], name
-    assert "v1" in get(cast, "snapshots", dataset.pk)
+    assert "v1" in get(cast, "versions", dataset.pk)
     assert get(cast, "detail", dataset.pk).count("image-tile") == 5
     assert "train-0000.jpg" in get(cast, "image", dataset.pk, cast.sample("dataset-image").pk)
     assert "train-0000.jpg" not in get(cast, "detail", dataset.pk, split="val")

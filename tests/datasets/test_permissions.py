@@ -51,8 +51,8 @@ class TestDatasets(PermissionMatrix):
         "PATCH /datasets/{organization-dataset}": {"name": "Renamed"},
         "PUT /datasets/{dataset}/split": RAW,
         "POST /admin/datasets/dataset/{dataset}/change/": {**FIELDS, **INLINES},
-        "POST /admin/datasets/dataset/{dataset}/delete/": {"post": "yes"},
-        "POST /admin/datasets/snapshot/{dataset-snapshot}/delete/": {"post": "yes"},
+        "POST /admin/datasets/dataset/{dataset}/delete/": {"post": "yes", "reason": "a test"},
+        "POST /admin/datasets/snapshot/{dataset-snapshot}/delete/": {"post": "yes", "reason": "a test"},
         "POST /datasets/{dataset}/edit/": FIELDS,
     }
     admin = """

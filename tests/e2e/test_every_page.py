@@ -28,7 +28,13 @@ API_DOCS = "/api/docs/"
 MUST_SEE = (
     *("/", "/projects/", "/projects/new/", "/projects/*/", "/projects/*/members/", "/projects/*/settings/"),
     *("/datasets/", "/datasets/new/", "/datasets/*/", "/datasets/*/images/*/", "/datasets/*/classes/"),
-    *("/datasets/*/snapshots/", "/datasets/*/upload/", "/datasets/*/uploads/", "/datasets/*/uploads/*/"),
+    *(
+        "/datasets/*/versions/",
+        "/datasets/*/compare/",
+        "/datasets/*/upload/",
+        "/datasets/*/uploads/",
+        "/datasets/*/uploads/*/",
+    ),
     *("/datasets/*/usage/", "/datasets/*/edit/", "/training/", "/training/new/", "/training/*/"),
     *("/training/*/change/", "/quick-test/"),
     *("/resource-groups/", "/resource-groups/*/", "/audit/", "/audit/organization/", "/profile/"),

@@ -23,7 +23,7 @@ class TestExperiments(PermissionMatrix):
         "POST /experiments": new_experiment,
         "PATCH /experiments/{experiment}": {"name": "Renamed"},
         "POST /admin/experiments/experiment/{experiment}/change/": {"name": "Renamed", "description": ""},
-        "POST /admin/experiments/experiment/{experiment}/delete/": {"post": "yes"},
+        "POST /admin/experiments/experiment/{experiment}/delete/": {"post": "yes", "reason": "a test"},
     }
     admin = """
                                                              owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform

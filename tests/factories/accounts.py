@@ -8,7 +8,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from factory.django import DjangoModelFactory
 
-from apps.accounts.models import User
+from apps.accounts.models import RefreshToken, User
 from apps.core.testing import Cast, sample
 
 PASSWORD = "correct horse battery"
@@ -37,6 +37,13 @@ class UserFactory(DjangoModelFactory):
 @sample("accounts.User", "accounts.user")
 def user(cast: Cast) -> User:
     return cast.owner.user
+
+
+@sample("accounts.RefreshToken")
+def refresh_token(cast: Cast) -> RefreshToken:
+    """A program in which the owner is signed in."""
+    assert cast.owner.token
+    return RefreshToken.objects.get(user=cast.owner.user)
 
 
 @sample("guarded-user")

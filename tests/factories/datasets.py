@@ -12,7 +12,7 @@ from factory.django import DjangoModelFactory
 from apps.core.identity import Actor
 from apps.core.testing import Cast, sample
 from apps.datasets import services
-from apps.datasets.models import Dataset, Item, Snapshot, Upload, UploadState
+from apps.datasets.models import Dataset, IntegrityCheck, Item, Snapshot, Upload, UploadState
 from apps.datasets.samples import sample_files
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory, ProjectMembershipFactory
@@ -82,6 +82,14 @@ def dataset(cast: Cast) -> Dataset:
     return published(made, person=cast.owner.user)
 
 
+@sample("grown-dataset")
+def grown_dataset(cast: Cast) -> Dataset:
+    """A dataset of the project whose second revision is another set."""
+    made = DatasetFactory(project=cast.sample("project"), name=f"Grown {cast.canary}", created_by=cast.owner.user)
+    published(made, person=cast.owner.user)
+    return published(made, shapes(seed=1), person=cast.owner.user, mode="replace")
+
+
 @sample("private-dataset")
 def private_dataset(cast: Cast) -> Dataset:
     """A dataset that the editor keeps to himself."""
@@ -132,3 +140,9 @@ def image(cast: Cast) -> Item:
 @sample("dataset-snapshot", "datasets/snapshots", "datasets.Snapshot")
 def snapshot(cast: Cast) -> Snapshot:
     return services.snapshot_create(actor=SYSTEM, dataset=cast.sample("dataset"), note=f"Note {cast.canary}")
+
+
+@sample("dataset-check", "datasets.IntegrityCheck")
+def check(cast: Cast) -> IntegrityCheck:
+    """A check that waits for a worker."""
+    return services.integrity_check(actor=SYSTEM, dataset=cast.sample("dataset"))

@@ -1,9 +1,12 @@
 from typing import Any
 
 import factory
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
+from django.test import Client
 from factory.django import DjangoModelFactory
 
-from apps.core.identity import Role
+from apps.core.identity import VOUCHED, Role, Vouched
 from apps.core.testing import Cast, sample
 from apps.singlesignon.models import Admission, Connection, Domain
 from tests.factories.organizations import OrganizationFactory
@@ -48,6 +51,29 @@ def connection(cast: Cast) -> Connection:
         secret=f"secret-{cast.canary}",
         domains=[f"{cast.canary}.example"],
     )
+
+
+@sample("provider-account")
+def provider_account(cast: Cast) -> SocialAccount:
+    """A member whom the provider of the first organization signs in."""
+    return SocialAccount.objects.create(
+        user=cast.member.user, provider=cast.sample("connection").provider_id, uid=f"subject-{cast.canary}"
+    )
+
+
+@sample("vouched-session")
+def vouched_session(cast: Cast) -> UserSession:
+    """One that the provider of the first organization has opened."""
+    client = Client()
+    client.force_login(cast.member.user, backend="apps.accounts.backends.AccountBackend")
+    organization = cast.sample("connection").organization
+    session = client.session
+    session[VOUCHED] = Vouched(organization.pk, factor=False).as_dict()
+    session.save()
+    found: UserSession = UserSession.objects.create(
+        user=cast.member.user, session_key=session.session_key, ip="127.0.0.1", data={VOUCHED: str(organization.pk)}
+    )
+    return found
 
 
 @sample("with-connection")

@@ -15,7 +15,7 @@ from apps.accounts.selectors import sign_ins_of
 from apps.accounts.services import sign_in_end
 from apps.apikeys.models import ApiKey
 from apps.apikeys.services import key_revoke
-from apps.core.realtime import tickets
+from apps.core.realtime import places, tickets
 from apps.core.testing import Cast, RestClient, SocketClient
 from apps.jobs import consumers
 from apps.jobs.consumers import JobConsumer, merged
@@ -358,6 +358,89 @@ async def test_a_frame_nested_beyond_reading_closes_the_socket(cast: Cast, job: 
     await client.receive_json()
     await client.send_text("[" * 1024)
     assert await client.receive_close() == 4400
+
+
+@pytest.fixture
+def two_places(settings: Any) -> None:
+    settings.SOCKETS_PER_PERSON = 2
+
+
+async def test_a_person_has_so_many_sockets_and_no_more(cast: Cast, job: Job, two_places: None) -> None:
+    """bad-K35. A page, a program and a ticket count alike; of somebody else's none does."""
+    first, second = await browser(job, cast.viewer), await program(job, cast.viewer)
+    for client in (first, second):
+        assert (await client.receive_json())["type"] == "hello"
+    for door in (browser, program, ticketed):
+        assert await (await door(job, cast.viewer)).receive_close() == 4429
+    other = await browser(job, cast.editor)
+    assert (await other.receive_json())["type"] == "hello"
+    await first.disconnect()
+    third = await browser(job, cast.viewer)
+    assert (await third.receive_json())["type"] == "hello", "a socket that closes gives its place back"
+    for client in (second, third, other):
+        await client.disconnect()
+
+
+async def test_a_key_has_places_of_its_own(cast: Cast, job: Job, two_places: None) -> None:
+    secret = await sync_to_async(of_key)(cast)
+    clients = [await key_program(job, cast.viewer, secret) for _number in range(2)]
+    for client in clients:
+        assert (await client.receive_json())["type"] == "hello"
+    assert await (await key_ticket(job, cast.viewer, secret)).receive_close() == 4429
+    page = await browser(job, cast.viewer)
+    assert (await page.receive_json())["type"] == "hello", "a program takes none from its owner's pages"
+    for client in (*clients, page):
+        await client.disconnect()
+
+
+async def test_many_at_once_get_as_many_places_as_there_are(cast: Cast, two_places: None) -> None:
+    actor = await sync_to_async(lambda: cast.viewer.actor)()
+    taken = await asyncio.gather(*(asyncio.to_thread(places.take, actor, f"socket {number}") for number in range(20)))
+    assert sorted(taken) == [False] * 18 + [True] * 2
+
+
+async def test_places_of_a_killed_process_are_free_after_their_lease(
+    cast: Cast, job: Job, two_places: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = await sync_to_async(lambda: cast.viewer.actor)()
+    monkeypatch.setattr(places, "LEASE_SECONDS", -1.0)  # they ended a second ago, and nobody gave them back
+    assert [places.take(actor, f"killed {number}") for number in range(3)] == [True] * 3
+    monkeypatch.undo()
+    page = await browser(job, cast.viewer)
+    assert (await page.receive_json())["type"] == "hello"
+    await page.disconnect()
+
+
+async def test_an_open_socket_renews_its_place(
+    cast: Cast, job: Job, two_places: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed, loop = asyncio.Event(), asyncio.get_running_loop()
+    monkeypatch.setattr(places, "RENEW_SECONDS", 0.0)
+    monkeypatch.setattr(places, "renew", lambda actor, socket: loop.call_soon_threadsafe(renewed.set))
+    page = await browser(job, cast.viewer)
+    await page.receive_json()
+    await asyncio.wait_for(renewed.wait(), 10)
+    await page.disconnect()
+
+
+async def test_a_renewed_place_is_kept_and_counts(
+    cast: Cast, two_places: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = await sync_to_async(lambda: cast.viewer.actor)()
+    monkeypatch.setattr(places, "LEASE_SECONDS", -1.0)
+    assert places.take(actor, "one") and places.take(actor, "two")
+    monkeypatch.undo()
+    for socket in ("one", "two"):
+        places.renew(actor, socket)
+    assert not places.take(actor, "three")
+    places.release(actor, "one")
+    assert places.take(actor, "three")
+
+
+def test_an_open_socket_outlives_a_broker_that_is_away(cast: Cast, settings: Any) -> None:
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/2"}}
+    places.renew(cast.viewer.actor, "one")
+    places.release(cast.viewer.actor, "one")
 
 
 def message(begin: int, end: int, *, at: int, events: bool = True) -> dict[str, Any]:

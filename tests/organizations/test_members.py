@@ -5,6 +5,8 @@ import threading
 import pytest
 from django.db import connections
 
+from apps.audit.models import AuditEvent
+from apps.audit.selectors import readable
 from apps.core.errors import Conflict, DomainError, Forbidden, Invalid
 from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, PermissionMatrix, assert_constant_queries
@@ -142,6 +144,59 @@ def test_the_page_asks_for_the_heir(cast: Cast) -> None:
     assert cast.manager.portal.post(url, {}).status_code == 422
     assert cast.manager.portal.post(url, {"heir": str(heir.pk)}).status_code == 302
     assert not Membership.objects.filter(pk=leaver.pk).exists()
+
+
+def in_the_admin(cast: Cast, *rows: Membership, **given: str) -> str:
+    body = {"action": "remove_members", "_selected_action": [str(row.pk) for row in rows], **given}
+    answer = cast.platform.portal.post("/admin/organizations/membership/", body, follow=True)
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+def test_the_admin_asks_for_the_heir_and_the_reason(cast: Cast) -> None:
+    leaver = MembershipFactory(organization=cast.sample("organization"))
+    heir = MembershipFactory(organization=cast.sample("organization")).user
+    project = ProjectFactory(organization=leaver.organization, name="Only theirs")
+    ProjectMembershipFactory(project=project, user=leaver.user, role=ProjectRole.OWNER)
+    asked = in_the_admin(cast, leaver)
+    assert 'name="heir"' in asked and 'name="reason"' in asked and "Only theirs" in asked
+    stranger = cast.stranger.user.email
+    for given in (
+        {"reason": "Gone"},
+        {"reason": "", "heir": heir.email},
+        {"reason": "Gone", "heir": "nobody@example.com"},
+        {"reason": "Gone", "heir": stranger},
+    ):
+        assert 'role="alert"' in in_the_admin(cast, leaver, **given), given
+        assert Membership.objects.filter(pk=leaver.pk).exists()
+    in_the_admin(cast, leaver, reason="Gone", heir=leaver.user.email)
+    assert Membership.objects.filter(pk=leaver.pk).exists(), "nobody takes over from themselves"
+    in_the_admin(cast, leaver, reason="Gone", heir=heir.email.upper())
+    assert not Membership.objects.filter(pk=leaver.pk).exists()
+    assert ProjectMembership.objects.get(project=project).user == heir
+    (event,) = AuditEvent.objects.filter(action="membership.removed")
+    assert readable([event])[0].params["because"] == "Gone"
+    assert readable([event])[0].before["handed_over"] == ["Only theirs"]
+
+
+def test_the_admin_asks_for_no_heir_where_nothing_is_handed_over(cast: Cast) -> None:
+    leavers = [MembershipFactory(organization=cast.sample("organization")) for _number in range(2)]
+    assert 'name="heir"' not in in_the_admin(cast, *leavers)
+    in_the_admin(cast, *leavers, reason="Gone")
+    assert not Membership.objects.filter(pk__in=[row.pk for row in leavers]).exists()
+
+
+def test_the_admins_page_tells_no_project_to_those_who_may_not_remove(cast: Cast) -> None:
+    leaver = MembershipFactory(organization=cast.sample("organization"))
+    project = ProjectFactory(organization=leaver.organization, name="Only theirs")
+    ProjectMembershipFactory(project=project, user=leaver.user, role=ProjectRole.OWNER)
+    cast.member.user.is_staff = True
+    cast.member.user.save(update_fields=["is_staff"])
+    body = {"action": "remove_members", "_selected_action": [str(leaver.pk)]}
+    for given in ({}, {"reason": "Mine"}):
+        page = cast.member.portal.post("/admin/organizations/membership/", {**body, **given}, follow=True)
+        assert "Only theirs" not in page.content.decode()
+    assert Membership.objects.filter(pk=leaver.pk).exists()
 
 
 def test_members_are_found_by_name_address_role_and_state(cast: Cast) -> None:

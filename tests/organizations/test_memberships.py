@@ -33,7 +33,12 @@ class TestOrganizations(PermissionMatrix):
     GET   /admin/organizations/organization/{organization}/change/      200    200      200    200    302       302        200
     """
     # The policy's second half is in the service: a manager grants no role at or above the own one.
-    bodies |= {"POST /admin/organizations/membership/{pending-membership}/change/": {"role": "engineer_ii"}}
+    bodies |= {
+        "POST /admin/organizations/membership/{pending-membership}/change/": {
+            "role": "engineer_ii",
+            "reason": "a test",
+        }
+    }
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,7 @@ def test_the_page_shows_limits_and_the_admin_sets_them(cast: Cast) -> None:
         "join_policy": "approval",
         "join_role": "guest",
         "max_users": "3",
+        "reason": "Agreed with them",
     }
     url = f"/admin/organizations/organization/{organization.pk}/change/"
     formset = {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}

@@ -47,8 +47,9 @@ def mailed_key() -> str:
     return found.group(1)
 
 
-def verify(key: str, status: int = 204) -> Any:
-    response = RestClient().post("/auth/verify-email", {"key": key})
+def verify(key: str, status: int = 204, **proof: str) -> Any:
+    """By the password given at sign-up, unless another proof is named."""
+    response = RestClient().post("/auth/verify-email", {"key": key, **(proof or {"password": PASSWORD})})
     assert response.status_code == status, response.content
     return response
 

@@ -11,7 +11,9 @@ from django.utils import timezone, translation
 from django.utils.functional import Promise
 
 from apps.accounts.models import RefreshToken
+from apps.core.admin import PolicyInline
 from tests.factories.jobs import JobFactory
+from tests.factories.organizations import MembershipFactory
 
 HANGUL = re.compile(r"[가-힣]")
 
@@ -128,3 +130,80 @@ def test_every_field_has_a_name_that_can_be_translated():
         if not field.primary_key and not isinstance(field.verbose_name, Promise)
     ]
     assert named == []
+
+
+def test_what_hangs_on_an_object_is_shown_page_by_page(cast):
+    """Thirty members are two pages; a number that is none asks for the first."""
+    organization = cast.sample("organization")
+    MembershipFactory.create_batch(30, organization=organization)
+    path = f"/admin/organizations/organization/{organization.pk}/change/"
+    shown = {}
+    for asked in ("1", "2", "3", "0", "²", "-1", "9" * 40, "x"):
+        response = cast.platform.portal.get(path, {"memberships-page": asked})
+        (inline,) = response.context["inline_admin_formsets"]
+        shown[asked] = [form.original.pk for form in inline if form.original]
+    newest = list(organization.memberships.order_by("-pk").values_list("pk", flat=True))
+    assert (shown["1"], shown["2"]) == (newest[:25], newest[25:])
+    assert all(shown[asked] == newest[:25] for asked in ("0", "²", "9" * 40, "x"))
+
+
+def test_every_inline_has_pages():
+    inlines = [inline for shown in admin.site._registry.values() for inline in shown.inlines]
+    assert inlines
+    assert [inline for inline in inlines if not (issubclass(inline, PolicyInline) and inline.per_page)] == []
+
+
+def test_an_organization_leads_to_all_of_its_members_and_to_inviting_many(cast):
+    organization = cast.sample("organization")
+    text = cast.platform.portal.get(f"/admin/organizations/organization/{organization.pk}/change/").content.decode()
+    listed = f"/admin/organizations/membership/?organization__id__exact={organization.pk}"
+    invite = f"/invitations/new/?type=organization&amp;id={organization.pk}"
+    assert f'href="{listed}"' in text and f'href="{invite}"' in text
+    assert cast.platform.portal.get(listed).status_code == 200
+    assert 'name="bulk-file"' in cast.platform.portal.get(invite.replace("&amp;", "&")).content.decode()
+
+
+def test_a_member_is_looked_for_and_not_picked_from_a_list_of_everybody(cast):
+    text = cast.platform.portal.get("/admin/organizations/membership/add/").content.decode()
+    assert cast.owner.user.name not in text
+    query = "app_label=organizations&model_name=membership&field_name=user"
+    found = cast.platform.portal.get(f"/admin/autocomplete/?{query}&term={cast.owner.user.email}").json()["results"]
+    assert [row["id"] for row in found] == [str(cast.owner.user.pk)]
+
+
+def test_a_filter_by_organization_is_searched_for_and_lists_none(cast):
+    organization, other = cast.sample("organization"), cast.stranger.organization_id
+    other = type(organization).objects.get(pk=other)
+    path = "/admin/projects/project/"
+    text = cast.platform.portal.get(path).content.decode()
+    assert 'data-field-name="organization"' in text
+    assert str(other) not in text.split('id="changelist-filter"')[1]
+    chosen = cast.platform.portal.get(f"{path}?organization__id__exact={other.pk}").content.decode()
+    assert str(other) in chosen.split('id="changelist-filter"')[1], "what is chosen is named"
+    hidden = staff(cast.admin).get(f"{path}?organization__id__exact={other.pk}").content.decode()
+    assert str(other) not in hidden
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [("organizations/membership", "state__exact"), ("apikeys/apikey", "state")]
+)
+def test_a_searched_filter_keeps_what_was_chosen_by_links(model, name, cast):
+    text = cast.platform.portal.get(f"/admin/{model}/?{name}=active&q=a").content.decode()
+    form = text.split('id="filter-form"')[1].split("</form>")[0]
+    assert form.count(f'type="hidden" name="{name}"') == 1
+    assert form.count('name="q"') == 1
+
+
+def test_references_are_searched_for_wherever_there_may_be_any_number(cast):
+    """People are told apart by their address."""
+    for path in (
+        "/admin/projects/project/add/",
+        "/admin/departures/personerasure/add/",
+        "/admin/audit/auditcheck/add/",
+    ):
+        text = cast.platform.portal.get(path).content.decode()
+        assert "admin-autocomplete" in text, path
+        assert cast.owner.user.email not in text, path
+    query = "app_label=organizations&model_name=membership&field_name=user"
+    (row,) = cast.platform.portal.get(f"/admin/autocomplete/?{query}&term={cast.owner.user.email}").json()["results"]
+    assert row["text"] == f"{cast.owner.user.name} · {cast.owner.user.email}"

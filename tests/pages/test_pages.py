@@ -59,7 +59,7 @@ class TestWhoGetsWhat(PermissionMatrix):
     POST  /projects/{project}/settings/             302    403     403     404     302      =      404    404       302        302
     POST  /projects/{project}/trash/                302    403     403     404     302      =      404    404       302        302
     GET   /projects/trash/                          200    =       =       =       =        =      =      =         302        200
-    POST  /projects/{project}/members/add/          302    403     403     404     302      =      404    404       302        302
+    POST  /projects/{project}/members/add/          422    403     403     404     422      =      404    404       302        422
     POST  /projects/{project}/members/{project-member}/role/    302  403  403  404  302     =      404    404       302        302
     POST  /projects/{project}/members/{project-member}/remove/  302  403  403  404  302     =      404    404       302        302
     GET   /resource-groups/                         200    =       =       =       =        =      =      =         302        200

@@ -37,7 +37,7 @@ class TestProjects(PermissionMatrix):
         "POST /projects/{project}/members": new_member,
         "PATCH /projects/{project}/members/{project-member}": {"role": "editor"},
         "POST /admin/projects/project/{project}/change/": {"name": "Renamed", "description": "", **INLINES},
-        "POST /admin/projects/project/{project}/delete/": {"post": "yes"},
+        "POST /admin/projects/project/{project}/delete/": {"post": "yes", "reason": "a test"},
     }
     admin = """
                                                     owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform

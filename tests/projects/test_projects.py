@@ -335,7 +335,7 @@ def test_the_admin_writes_through_the_services_and_shows_their_errors(cast: Cast
     assert (project.name, project.version) == ("By the admin", 2)
     taken = portal.post(path, {"name": other.name, "description": "", **inlines}, follow=True)
     assert "The organization has a project of this name." in taken.content.decode()
-    portal.post(f"/admin/projects/project/{project.pk}/delete/", {"post": "yes"})
+    portal.post(f"/admin/projects/project/{project.pk}/delete/", {"post": "yes", "reason": "a test"})
     project.refresh_from_db()
     assert project.deleted_at is not None, "deleting is moving to the trash"
 

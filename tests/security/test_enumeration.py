@@ -16,15 +16,19 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
+from django.core import mail
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.core.identity import Actor, Role, Via
+from apps.core.outbox.services import deliver_waiting
 from apps.core.testing import Cast
 from apps.invitations.services import sending
 from apps.organizations.services import token_issue
+from tests.factories.accounts import PASSWORD as FACTORYS
 from tests.factories.accounts import UserFactory
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory
@@ -93,9 +97,14 @@ def shown(answer: Any, email: str) -> tuple[Any, ...]:
     text = answer.content.decode().replace(email, "")
     lines = [line for line in text.splitlines() if "csrf" not in line]
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT[\d:.]+Z?", "*", "\n".join(lines))
-    varying = {"X-Request-ID", "Content-Length", *(name for name in answer.headers if name.startswith("RateLimit"))}
+    varying = {
+        "X-Request-ID",
+        "Content-Length",
+        "Expires",
+        *(name for name in answer.headers if name.startswith("RateLimit")),
+    }
     headers = {name: value for name, value in answer.headers.items() if name not in varying}
-    return answer.status_code, re.sub(r"nonce-\S+|Max-Age=\d+", "*", str(headers)), sorted(answer.cookies), text
+    return answer.status_code, re.sub(r"nonce-\S+|Max-Age=\d+", "*", str(headers)), tuple(sorted(answer.cookies)), text
 
 
 def asked_of_database(queries: CaptureQueriesContext) -> list[str]:
@@ -142,6 +151,87 @@ def test_an_invitation_answers_and_works_the_same_for_every_address(
     compare(inviting(kind, cast.sample(kind)), callers, cast.admin.token)
 
 
+SIGN_INS = [name for name in DOORS if name.startswith("sign-in")]
+SIGN_UPS = [name for name in DOORS if name.startswith("sign-up")]
+
+
+def signed_up(door: Door, callers: Iterator[str]) -> list[str]:
+    """Addresses that a stranger has signed up with `PASSWORD`, known ones and a new one, after the workers' turn."""
+    for email in people().values():
+        assert door.post(email, next(callers)).status_code in (202, 302)
+    deliver_waiting()
+    made = User.objects.get(email="nobdy@example.com")
+    assert made.check_password(PASSWORD) and not made.emailaddress_set.filter(verified=True).exists()
+    return list(User.objects.values_list("email", flat=True))
+
+
+@pytest.mark.security(PROOFS, "who has an account, told by signing in with the password of a sign-up just made")
+@pytest.mark.django_db
+@pytest.mark.parametrize("sign_up", SIGN_UPS)
+@pytest.mark.parametrize("sign_in", SIGN_INS)
+def test_a_sign_up_and_a_sign_in_together_tell_nothing(sign_up: str, sign_in: str, callers: Iterator[str]) -> None:
+    emails = signed_up(DOORS[sign_up], callers)
+    assert "nobdy@example.com" in emails and "known@example.com" in emails
+    door = DOORS[sign_in]
+    door.post("first@example.com", next(callers))  # what is cached by the first is not asked again
+    answers, statements = {}, {}
+    for email in [*emails, "not-even-signed-up@example.com"]:
+        with CaptureQueriesContext(connection) as queries:
+            answers[email] = shown(door.post(email, next(callers)), email)
+        statements[email] = asked_of_database(queries)
+    known = "known@example.com"
+    for email, answer in answers.items():
+        assert answer == answers[known], email
+        assert statements[email] == statements[known], email
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sign_in", SIGN_INS)
+def test_the_pause_after_failures_tells_nothing_either(sign_in: str, callers: Iterator[str]) -> None:
+    """The right password of an account that is not verified counts as a failure, and forgets none."""
+    signed_up(DOORS["sign-up over REST"], callers)
+    door = DOORS[sign_in]
+    caller = {email: next(callers) for email in ("known@example.com", "nobdy@example.com")}
+    for number in range(7):
+        # The seconds of a pause run on between the two.
+        answers = {re.sub(r"\d+", "*", str(shown(door.post(email, caller[email]), email))) for email in caller}
+        assert len(answers) == 1, number
+    (last,) = answers
+    assert "Too many failed attempts" in last
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sign_in", SIGN_INS)
+def test_the_mailbox_gets_another_link_for_the_right_password_and_none_for_a_wrong_one(
+    sign_in: str, callers: Iterator[str]
+) -> None:
+    UserFactory(email="mine@example.com", address=False)
+    UserFactory(email="disabled@example.com", address=False, is_active=False)
+    UserFactory(email="verified@example.com", is_active=False)
+    door = DOORS[sign_in]
+
+    def mailed(email: str, password: str) -> list[list[str]]:
+        body = {**door.body(email), "password": password}
+        Door(door.path, lambda email: body).post(email, next(callers))
+        mail.outbox.clear()
+        deliver_waiting()
+        return [message.to for message in mail.outbox]
+
+    assert mailed("mine@example.com", PASSWORD) == []
+    for email in ("disabled@example.com", "verified@example.com", "nobody@example.com"):
+        assert mailed(email, FACTORYS) == []
+    assert mailed("Mine@example.com", FACTORYS) == [["mine@example.com"]]
+    (key,) = re.findall(r"/account/confirm-email/([^/\s]+)/", str(mail.outbox[-1].body))
+    assert mailed("mine@example.com", FACTORYS) == [], "the link of a moment ago is still good"
+    cache.clear()
+    assert mailed("mine@example.com", FACTORYS) == [["mine@example.com"]]
+    body = {"key": key, "password": FACTORYS}
+    verified = Client().post("/api/v1/auth/verify-email", body, content_type="application/json")
+    assert verified.status_code == 204
+    answer = Client().post("/account/login/", {"login": "mine@example.com", "password": FACTORYS})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+
+
 # --- Time
 
 
@@ -172,13 +262,15 @@ def strangers(number: int, dice: random.Random) -> list[str]:
     return [f"{dice.randbytes(8).hex()}@example.com" for _number in range(number)]
 
 
-def registered(number: int, dice: random.Random) -> list[str]:
+def registered(
+    number: int, dice: random.Random, *, password: str = "the password of everybody", verified: bool = True
+) -> list[str]:
     """Addresses of so many people with one and the same password."""
-    encoded = make_password("the password of everybody")
+    encoded = make_password(password)
     users = [User(email=email, password=encoded) for email in strangers(number, dice)]
     User.objects.bulk_create(users)
     EmailAddress.objects.bulk_create(
-        [EmailAddress(user=user, email=user.email, primary=True, verified=True) for user in users]
+        [EmailAddress(user=user, email=user.email, primary=True, verified=verified) for user in users]
     )
     return [user.email for user in users]
 
@@ -191,10 +283,10 @@ def seconds(door: Door, email: str, caller: str, token: str) -> float:
     return took
 
 
-def measured(door: Door, callers: Iterator[str], token: str = "") -> float:
+def measured(door: Door, callers: Iterator[str], token: str = "", known: list[str] | None = None) -> float:
     """The area under the curve, of samples taken in turns whose order within a pair is drawn."""
     dice = random.Random(7)
-    addresses = {True: registered(SAMPLES // 2, dice), False: strangers(SAMPLES // 2, dice)}
+    addresses = {True: known or registered(SAMPLES // 2, dice), False: strangers(SAMPLES // 2, dice)}
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     for email in strangers(20, dice):
@@ -234,6 +326,17 @@ def short_hashing(settings: Any) -> None:
 @pytest.mark.parametrize("name", DOORS)
 def test_time_does_not_tell(name: str, callers: Iterator[str], short_hashing: None, record_property: Any) -> None:
     judge(name, measured(DOORS[name], callers), record_property)
+
+
+@TIMED
+@AT_FULL
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", SIGN_INS)
+def test_the_time_of_a_sign_in_does_not_tell_whether_a_sign_up_made_an_account(
+    name: str, callers: Iterator[str], short_hashing: None, record_property: Any
+) -> None:
+    made = registered(SAMPLES // 2, random.Random(5), password=PASSWORD, verified=False)
+    judge(f"{name}, signed up before", measured(DOORS[name], callers, known=made), record_property)
 
 
 @TIMED

@@ -190,8 +190,10 @@ class Walk:
         body = {"email": self.email, "password": self.password, "company": "Acme"}
         assert self.rest("POST", "/auth/sign-up", body).status_code == 202
         key = self.keep("key of the verification", self.mailbox.link(self.email, r"/confirm-email/([^/\s]+)/"))
-        self.rest("POST", "/auth/verify-email", {"key": key[:-1] + "x"})
-        assert self.rest("POST", "/auth/verify-email", {"key": key}).status_code == 204
+        proof = {"key": key, "password": self.password}
+        self.rest("POST", "/auth/verify-email", {**proof, "key": key[:-1] + "x"})
+        self.rest("POST", "/auth/verify-email", {**proof, "password": self.typed("wrong password at verification")})
+        assert self.rest("POST", "/auth/verify-email", proof).status_code == 204
         self.browser.get(f"/account/confirm-email/{key}/")
 
     def sign_in(self, password: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class TestShares(PermissionMatrix):
     bodies = {
         "POST /shares": new_share,
         "PATCH /shares/{share}": {"level": "manage"},
-        "POST /admin/datasets/datasetusershare/{share}/delete/": {"post": "yes"},
+        "POST /admin/datasets/datasetusershare/{share}/delete/": {"post": "yes", "reason": "a test"},
     }
     portal = """
                                                                      owner editor viewer member manager admin guest stranger anonymous platform
@@ -308,6 +308,7 @@ def test_guardian_reads_the_same_rows(cast: Cast) -> None:
 
 
 def test_every_level_is_a_permission_of_django(db: None) -> None:
+    assert {kind.name for kind in kinds()} >= {"dataset", "training_job"}
     for kind in kinds():
         names = {level.codename(str(kind.model._meta.model_name)) for level in Level}
         found = Permission.objects.filter(content_type__app_label=kind.model._meta.app_label, codename__in=names)

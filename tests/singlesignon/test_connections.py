@@ -16,7 +16,7 @@ from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.testing import Cast, PermissionMatrix
 from apps.singlesignon import services
 from apps.singlesignon.models import Connection
-from apps.singlesignon.selectors import accounts_of
+from apps.singlesignon.selectors import accounts_of, connection_answering
 from tests.factories.organizations import OrganizationFactory
 from tests.factories.singlesignon import CLIENT_ID, CLIENT_SECRET, NOWHERE, ConnectionFactory
 from tests.singlesignon.provider import FakeProvider, Journey, say
@@ -124,6 +124,23 @@ def test_one_names_domains_of_ones_own_verified_addresses_and_the_platform_names
     assert [row.name for row in made.domains.all()] == ["also.example"], "what stands there may stay"
     with pytest.raises(Invalid):
         change(actor=cast.platform.actor, connection=ConnectionFactory(), domains=["also.example"])
+
+
+@pytest.mark.parametrize("name", ["gmail.com", "yahoo.de", "mail.hanmir.com", "GMX.ch"])
+def test_a_domain_where_everybody_gets_an_address_is_refused_to_the_platform_too(name: str, cast: Cast) -> None:
+    made = created(cast)
+    services.connection_change(actor=cast.platform.actor, connection=made, domains=["acme.example"])
+    with pytest.raises(Invalid, match="public mail service"):
+        services.connection_change(actor=cast.platform.actor, connection=made, domains=["acme.example", name])
+    assert [row.name for row in made.domains.all()] == ["acme.example"]
+
+
+def test_a_domain_counts_however_it_is_written(cast: Cast) -> None:
+    made = created(cast, is_enabled=True)
+    services.connection_change(actor=cast.platform.actor, connection=made, domains=["Bücher.example"])
+    assert [row.name for row in made.domains.all()] == ["xn--bcher-kva.example"]
+    assert connection_answering("anna@BÜCHER.example") == made == connection_answering("anna@xn--bcher-kva.example")
+    assert connection_answering("anna@other.example") is None
 
 
 def test_the_issuer_is_taken_as_people_copy_it(cast: Cast) -> None:

@@ -9,25 +9,31 @@ from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from apps.accounts.models import User
+from apps.accounts.models import RefreshToken, User
 from apps.apikeys.models import ApiKey
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
-from apps.core.identity import Role
+from apps.core.errors import Forbidden
+from apps.core.identity import Actor, Role, Vouched
 from apps.core.testing import Cast, PortalClient
+from apps.departures import services as departures
 from apps.organizations import services as organizations
 from apps.organizations.models import Membership, MembershipState
 from apps.singlesignon import services
 from apps.singlesignon.models import Admission, Connection
 from tests.accounts.conftest import App, app_of, clock  # noqa: F401
+from tests.departures.support import purged, scheduled
 from tests.factories.accounts import PASSWORD, UserFactory
+from tests.factories.invitations import invitation_to
 from tests.factories.organizations import MembershipFactory
+from tests.factories.projects import ProjectFactory
 from tests.factories.singlesignon import CLIENT_SECRET
 from tests.security.report import CREDENTIALS
 from tests.singlesignon.provider import FakeProvider, Journey
 
 pytestmark = pytest.mark.security(CREDENTIALS, "single sign-on")
 EMAIL = "kim@acme.example"
+LINK = "a-token-of-forty-three-characters-0123456789"
 
 
 def events(action: str) -> list[AuditEvent]:
@@ -266,6 +272,7 @@ def test_it_opens_the_organization_that_vouches_and_no_other(journey: Journey, c
         "/account/second-factor/webauthn/add/",
         "/account/second-factor/totp/deactivate/",
         "/account/second-factor/recovery-codes/generate/",
+        "/profile/delete/",
     ],
 )
 def test_it_changes_nothing_by_which_the_person_signs_in(journey: Journey, path: str, connection: Connection) -> None:
@@ -277,6 +284,59 @@ def test_it_changes_nothing_by_which_the_person_signs_in(journey: Journey, path:
     ):
         assert (answer.status_code, answer["Location"]) == (302, "/profile/")
     assert EmailAddress.objects.filter(user__email=EMAIL).count() == 1
+
+
+def test_it_ends_no_account(journey: Journey, connection: Connection) -> None:
+    """An organization's provider could otherwise take one of its people out of everything else that they belong to."""
+    admit(connection)
+    journey.sign_in()
+    user = User.objects.get(email=EMAIL)
+    user.set_password(PASSWORD)
+    user.save()
+    journey = Journey(journey.provider)
+    journey.sign_in()
+    body = {"email": EMAIL, "password": PASSWORD}
+    actor = Actor.of(user, vouched=Vouched(connection.organization_id, factor=True))
+    with pytest.raises(Forbidden) as caught:
+        departures.account_delete(actor=actor, user=user, email=EMAIL, heirs={})
+    assert caught.value.code == "signed_in_by_organization"
+    assert journey.client.post("/profile/delete/", body)["Location"] == "/profile/"
+    answer = journey.client.delete("/api/v1/me", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (403, "signed_in_by_organization")
+    assert User.objects.filter(email=EMAIL).exists()
+    password = PortalClient()
+    password.post("/account/login/", {"login": EMAIL, "password": PASSWORD})
+    assert password.post("/profile/delete/", body)["Location"] == "/account/login/"
+    assert not User.objects.filter(email=EMAIL).exists() and not SocialAccount.objects.exists()
+
+
+@pytest.mark.parametrize("door", ["page", "REST"])
+def test_it_joins_no_other_organization_by_an_invitation(journey: Journey, connection: Connection, door: str) -> None:
+    admit(connection)
+    journey.sign_in()
+    inviter = MembershipFactory(role=Role.ADMIN)
+    invited = {"role": "guest", "token": LINK, "email": EMAIL, "invited_by": inviter.user}
+    invitation_to(inviter.organization, "organization", **invited)
+    if door == "page":
+        answer = journey.client.post(f"/invite/{LINK}/accept/", follow=True)
+        assert "another organization than the one that signed you in" in answer.content.decode()
+    else:
+        answer = journey.client.post(f"/api/v1/invitations/{LINK}/accept", {}, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (403, "own_proof_needed")
+    assert not Membership.objects.filter(user__email=EMAIL, organization=inviter.organization).exists()
+    assert not RefreshToken.objects.exists()
+
+
+def test_it_gets_no_tokens_which_would_outlast_it(journey: Journey, connection: Connection, cast: Cast) -> None:
+    """By an invitation to something in the organization that vouches, which is accepted."""
+    admit(connection)
+    journey.sign_in()
+    project = ProjectFactory(organization=connection.organization)
+    invitation_to(project, "project", role="viewer", token=LINK, email=EMAIL, invited_by=cast.admin.user)
+    answer = journey.client.post(f"/api/v1/invitations/{LINK}/accept", {}, content_type="application/json")
+    assert (answer.status_code, answer.json()["tokens"]) == (200, None)
+    assert not RefreshToken.objects.exists()
+    assert project.memberships.filter(user__email=EMAIL).exists()
 
 
 def test_who_has_a_factor_is_asked_for_it_unless_the_provider_has_seen_one(
@@ -346,6 +406,38 @@ def test_where_the_organization_demands_a_factor_the_providers_word_counts_for_i
 
 
 # --- Its end
+
+
+@pytest.mark.parametrize("admission", Admission.values)
+def test_an_organization_that_waits_for_its_deletion_signs_its_members_in_and_takes_nobody_in(
+    admission: str, journey: Journey, cast: Cast, connection: Connection
+) -> None:
+    admit(connection)
+    journey.sign_in()
+    Connection.objects.filter(pk=connection.pk).update(admission=admission)
+    scheduled(cast)
+    member = Journey(journey.provider)
+    member.sign_in()
+    page = member.client.get("/projects/")
+    assert page.status_code == 200 and "This organization is deleted on" in page.content.decode()
+    journey.provider.person |= {"sub": "person-2", "email": "lee@acme.example"}
+    assert refused_for(Journey(journey.provider).sign_in()) == "organization_closing"
+    assert not User.objects.filter(email="lee@acme.example").exists()
+
+
+def test_the_end_of_the_organization_ends_them_and_people_keep_their_accounts(
+    journey: Journey, cast: Cast, connection: Connection
+) -> None:
+    admit(connection)
+    journey.sign_in()
+    assert journey.client.get("/projects/").status_code == 200
+    purged(cast)
+    assert journey.client.get("/projects/")["Location"].startswith("/account/login/")
+    assert not SocialAccount.objects.exists()
+    user = User.objects.get(email=EMAIL)
+    assert user.is_active and not user.memberships.exists()
+    again = Client().post("/account/single-sign-on/", {"who": EMAIL})
+    assert again.status_code == 422, "as where there never was one"
 
 
 @pytest.mark.parametrize("end", ["suspend", "remove", "switch off", "another client", "remove the connection"])

@@ -167,6 +167,25 @@ for (const [code, reason] of [[4401, "signed_out"], [4403, "withdrawn"], [4404, 
   });
 }
 
+test("close code 4429 is said, and tried again once a minute until there is a place", async () => {
+  const world = bench();
+  world.client.start();
+  world.socket().die(4429);
+  await world.settle();
+  assert.equal(world.states.at(-1), "refused:crowded");
+  world.client.wake();
+  await world.pass(55_000);
+  assert.equal(world.sockets.length, 1);
+  await world.pass(10_000);
+  assert.equal(world.sockets.length, 2);
+  world.socket().die(4429);
+  await world.pass(55_000);
+  assert.equal(world.sockets.length, 2);
+  await world.pass(10_000);
+  await world.hello(0);
+  assert.equal(world.client.state, "live");
+});
+
 test("fifteen seconds of silence are stale, a pong is life, thirty seconds cost the connection", async () => {
   const world = bench();
   world.client.start();

@@ -66,7 +66,10 @@ def demand(user: User, organization_id: UUID | None = None) -> None:
 
 
 def passed(*, challenge: str, code: str) -> Proven:
-    """Who the challenge is for, if the code is theirs. Raises `NotAuthenticated`, or `TooManyRequests` after wrong codes."""
+    """Who the challenge is for, if the code is theirs.
+
+    Raises `NotAuthenticated`, or `TooManyRequests` after wrong codes.
+    """
     content = _opened(challenge)
     user = User.objects.active().filter(pk=content["user"], token_generation=content["generation"]).first()
     spent = SPENT + content["nonce"]

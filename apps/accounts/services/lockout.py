@@ -28,7 +28,10 @@ MEMORY_SECONDS = 86400
 
 
 def attempt(email: str, ip: str | None) -> None:
-    """Counts an attempt before it is made, so that many at once are counted too. Raises `TooManyRequests` during a pause."""
+    """Counts an attempt before it is made, so that many at once are counted too.
+
+    Raises `TooManyRequests` during a pause.
+    """
     count, pause = _keys(email, ip)
     until = cache.get(pause)
     if until is not None:

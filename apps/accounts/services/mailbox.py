@@ -50,6 +50,12 @@ class Asked:
 
 def ask(*, topic: str, request: HttpRequest, email: str, **facts: str) -> None:
     """Has the outbox's handler of the topic look into it. Beyond a handful an hour for an address nothing, silently."""
+    if _may_mail(topic, email):
+        write_down(topic=topic, request=request, email=email, **facts)
+
+
+def write_down(*, topic: str, request: HttpRequest, email: str, **facts: str) -> None:
+    """The same without a limit: the handler has its own."""
     origin = urlsplit(settings.PUBLIC_URL) if settings.PUBLIC_URL else None
     asked = {
         "email": email,
@@ -61,8 +67,7 @@ def ask(*, topic: str, request: HttpRequest, email: str, **facts: str) -> None:
         "ip": request.META.get("REMOTE_ADDR"),
         "user_agent": request.META.get("HTTP_USER_AGENT", ""),
     }
-    if _may_mail(topic, email):
-        outbox.put(topic, {"sealed": ciphers.encrypt(json.dumps(asked), topic)})
+    outbox.put(topic, {"sealed": ciphers.encrypt(json.dumps(asked), topic)})
 
 
 @contextmanager

@@ -4,15 +4,19 @@ import zoneinfo
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.accounts import actions
 from apps.accounts.models import User
+from apps.accounts.services.sessions import end_everything
 from apps.core import auditing
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor
 from apps.core.operations import operation
 
@@ -31,7 +35,7 @@ def user_create(
     language: str = "en",
 ) -> User:
     """A person whose address counts as verified. For commands and platform administrators only."""
-    if not (actor.is_system or actor.is_platform_admin):
+    if not actor.is_platform:
         raise Forbidden(_("Only platform administrators create people."))
     email = email.strip().lower()
     if User.objects.filter(email=email).exists():
@@ -42,15 +46,57 @@ def user_create(
         validate_password(password, user)
         user.clean_fields(exclude=["password"])
     except ValidationError as error:
-        fields = error.message_dict if hasattr(error, "error_dict") else {"password": error.messages}
-        raise Invalid(_("The input is not valid."), fields=fields) from error
+        raise invalid_of(error, "password") from error
     user.set_password(password)
-    user.save()
-    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    user_store(user)
     auditing.record(
         actor, actions.USER_CREATED, user, name=Personal(user.name, user.pk), after={"email": Personal(email, user.pk)}
     )
     return user
+
+
+def user_store(user: User) -> None:
+    """Part of operations: a new person whose address is proven."""
+    user.save()
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+
+
+def reader_language() -> str:
+    """The language in which the request at hand is answered: that of the profile it makes."""
+    language = get_language() or settings.LANGUAGE_CODE
+    return language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+
+@operation("accounts.user_deactivate")
+def user_deactivate(*, actor: Actor, user: User) -> User:
+    """Disables an account: it signs in nowhere, and every session, token and key of it ends. Memberships stay."""
+    _require_platform(actor)
+    if user.pk == actor.user_id:
+        raise Conflict(_("You cannot disable your own account."), code="own_account")
+    user = User.objects.select_for_update().get(pk=user.pk)
+    if not user.is_active:
+        raise Conflict(_("This account is disabled already."), code="not_active")
+    changes = user.change(is_active=False)
+    end_everything(user)
+    auditing.record(actor, actions.USER_DEACTIVATED, user, name=Personal(user.name, user.pk), changes=changes)
+    return user
+
+
+@operation("accounts.user_reactivate")
+def user_reactivate(*, actor: Actor, user: User) -> User:
+    """Lets a disabled account sign in again; what had ended stays ended."""
+    _require_platform(actor)
+    user = User.objects.select_for_update().get(pk=user.pk)
+    if user.is_active:
+        raise Conflict(_("This account is not disabled."), code="not_disabled")
+    changes = user.change(is_active=True)
+    auditing.record(actor, actions.USER_REACTIVATED, user, name=Personal(user.name, user.pk), changes=changes)
+    return user
+
+
+def _require_platform(actor: Actor) -> None:
+    if not actor.is_platform:
+        raise Forbidden(_("Only platform administrators disable and enable accounts."))
 
 
 @operation("accounts.profile_update", permission="accounts.change_user", on="user")
@@ -64,7 +110,7 @@ def profile_update(*, actor: Actor, user: User, **fields: Any) -> User:
     try:
         user.clean_fields(exclude=["password", "email"])
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error) from error
     personal = {
         key: tuple(Personal(value, user.pk) if key == "name" else value for value in pair)
         for key, pair in changes.items()

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.apikeys.models import ApiKey, ApiKeySecret, KeyState
-from apps.core.api.serializers import actor_of
+from apps.core.api.serializers import VisibleField
 from apps.core.identity import Role
 from apps.organizations.models import Organization
 from apps.projects.models import Project, ProjectRole
@@ -66,7 +66,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
 
 
 class ApiKeyCreateSerializer(serializers.Serializer[Any]):
-    organization_id = serializers.PrimaryKeyRelatedField(
+    organization_id = VisibleField(
         source="organization",
         queryset=Organization.objects.none(),
         required=False,
@@ -78,7 +78,7 @@ class ApiKeyCreateSerializer(serializers.Serializer[Any]):
         max_length=500,
         help_text="Permissions; `GET /api-keys/scopes` lists those that you may give.",
     )
-    project_ids = serializers.PrimaryKeyRelatedField(
+    project_ids = VisibleField(
         source="projects",
         queryset=Project.objects.none(),
         many=True,
@@ -88,12 +88,6 @@ class ApiKeyCreateSerializer(serializers.Serializer[Any]):
     )
     expires_at = serializers.DateTimeField(help_text="Within a year.")
     calls_per_minute = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False, allow_null=True)
-
-    def get_fields(self) -> dict[str, Any]:
-        fields: dict[str, Any] = super().get_fields()
-        fields["organization_id"].queryset = Organization.objects.visible(actor_of(self))
-        fields["project_ids"].child_relation.queryset = Project.objects.visible(actor_of(self))
-        return fields
 
 
 class NewApiKeySerializer(ApiKeySerializer):

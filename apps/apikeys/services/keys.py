@@ -20,6 +20,7 @@ from apps.apikeys.secret_text import SHOWN, digest_of, is_well_formed, new_secre
 from apps.apikeys.selectors import grant_of
 from apps.core import auditing, policy
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor, KeyGrant, KeyRefused
 from apps.core.operations import ingest, operation
 from apps.organizations.models import Membership, Organization
@@ -55,7 +56,7 @@ def key_create(
     # Keys of one person are made one after the other.
     member = Membership.objects.select_for_update().active().filter(organization=organization, user=actor.user)
     if not member.exists():
-        raise Forbidden(_("Only members of the organization can have keys to it."), code="not_a_member")
+        raise Forbidden(_("Only members of the organization can have API keys for it."), code="not_a_member")
     key = ApiKey(
         organization=organization,
         owner=actor.user,
@@ -103,7 +104,7 @@ def key_rotate(*, actor: Actor, key: ApiKey, overlap_hours: int = 24) -> tuple[A
     """
     key = _locked_live(key)
     if actor.user_id != key.owner_id:
-        raise Forbidden(_("Only its owner can have a new secret of a key."), code="not_the_owner")
+        raise Forbidden(_("Only the owner of a key can have a new secret for it."), code="not_the_owner")
     if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
         message = _("Between 0 and %(most)s hours.") % {"most": LONGEST_OVERLAP_HOURS}
         raise Invalid(message, fields={"overlap_hours": [message]})
@@ -200,7 +201,7 @@ def _projects(key: ApiKey) -> list[Project] | None:
 def _end(moment: datetime) -> datetime:
     now = timezone.now()
     if not now < moment <= now + LONGEST:
-        message = _("In the future, and within %(days)s days.") % {"days": LONGEST.days}
+        message = _("It has to be in the future, within %(days)s days.") % {"days": LONGEST.days}
         raise Invalid(message, fields={"expires_at": [message]})
     return moment
 
@@ -211,7 +212,7 @@ def _given(actor: Actor, organization: Organization, scopes: Iterable[str]) -> f
     owner = actor.bound_to(organization.pk)
     wrong = sorted(name for name in wanted if name not in known or policy.condition(owner, name) == policy.NOBODY)
     if wrong or not wanted:
-        told = [_("You do not hold the permission %(name)s.") % {"name": name} for name in wrong]
+        told = [_("You do not have the permission %(name)s.") % {"name": name} for name in wrong]
         raise Invalid(_("The input is not valid."), fields={"scopes": told or [_("Choose at least one permission.")]})
     completing = completed(wanted) - wanted
     return wanted | {name for name in completing if policy.condition(owner, name) != policy.NOBODY}
@@ -242,7 +243,7 @@ def _check_not_above_own_key(actor: Actor, key: ApiKey, projects: list[Project] 
         raise Forbidden(
             _("A key cannot give more than it has itself."),
             code="above_own_key",
-            hint=_("Permissions, projects and the end are limited to its own."),
+            hint=_("Permissions, projects and expiry are limited to its own."),
             params={"permissions": sorted(more)},
         )
 
@@ -251,7 +252,7 @@ def _check(key: ApiKey) -> None:
     try:
         key.clean_fields(exclude=["organization", "owner", "revoked_by"])
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error) from error
     same = ApiKey.objects.filter(
         owner_id=key.owner_id, organization_id=key.organization_id, name=key.name, revoked_at__isnull=True
     )

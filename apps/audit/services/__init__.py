@@ -7,13 +7,11 @@ from apps.audit.services.exporting import Export, export_begin, export_lines
 from apps.audit.services.heads import head_sign, heads_daily
 from apps.audit.services.sealing import seal, seal_all
 from apps.audit.services.storing import store
-from apps.audit.verification import broken_seals
 
 __all__ = [
     "GENESIS",
     "PLATFORM",
     "Export",
-    "broken_seals",
     "check_request",
     "check_run",
     "checks_daily",

@@ -28,7 +28,7 @@ def check_request(*, actor: Actor, chain: UUID) -> AuditCheck:
     organization = Organization.objects.filter(pk=chain).first()
     if organization is not None:
         policy.require(actor, "audit.follow_organization", organization)
-    elif not (actor.is_platform_admin or actor.is_system):
+    elif not actor.is_platform:
         raise Forbidden(_("Only platform administrators verify this chain.")) if chain == PLATFORM else NotFound()
     since = timezone.now() - GIVEN_UP
     if AuditCheck.objects.filter(chain=chain, finished_at__isnull=True, requested_at__gt=since).exists():

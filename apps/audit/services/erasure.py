@@ -40,5 +40,5 @@ def _destroy(subject: UUID) -> None:
 
 
 def _check(actor: Actor) -> None:
-    if not (actor.is_system or actor.is_platform_admin):
-        raise Forbidden(_("Only platform administrators erase."))
+    if not actor.is_platform:
+        raise Forbidden(_("Only platform administrators can erase what the log holds."))

@@ -19,7 +19,7 @@ from apps.audit.services.heads import head_sign
 from apps.audit.services.sealing import seal_all
 from apps.audit.signing import signed
 from apps.audit.verification import statement_of
-from apps.core import auditing
+from apps.core import auditing, policy
 from apps.core.identity import Actor
 from apps.core.operations import operation
 
@@ -63,8 +63,10 @@ class Export:
 
 def export_begin(*, actor: Actor, scope: Scope, filter: EventFilter, format: Format) -> Export:
     """Notes the export, seals what is to be in it, and signs the chain's head. `export_lines` then makes its content."""
+    policy.require_scope(actor, "audit.view_auditevent")
     rows_of(actor, scope)
-    _note(actor=actor, scope=scope, filter=filter, format=format)
+    # A key was asked for its permissions above; the note is written as its owner.
+    _note(actor=actor.without_scopes(), scope=scope, filter=filter, format=format)
     head = None
     chain = scope.organization_id if scope.kind == "organization" else None
     if chain is not None:

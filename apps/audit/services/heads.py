@@ -9,13 +9,12 @@ from django.utils import timezone
 
 from apps.audit.models import AuditHead, AuditSeal
 from apps.audit.signing import signed
+from apps.audit.verification import HEADS_FOLDER, statement_of, unsigned_statement_of
 from apps.core.operations import ingest
 from apps.core.outbox import handler, put
 from apps.core.storage import storage
 
-KIND = "modelyard.audit.head"
 TOPIC = "audit.head"
-FOLDER = "audit/heads"
 
 
 def heads_daily() -> int:
@@ -33,30 +32,16 @@ def head_sign(*, chain: UUID, always: bool = False) -> AuditHead | None:
     earlier = AuditHead.objects.filter(chain=chain).order_by("-id").first()
     if not always and earlier is not None and earlier.seq >= last.seq:
         return None
-    statement = signed(
-        {
-            "kind": KIND,
-            "version": 1,
-            "chain": str(chain),
-            "seq": last.seq,
-            "hash": last.hash,
-            "time": timezone.now().isoformat(),
-        }
-    )
-    head = AuditHead.objects.create(
-        chain=chain,
-        seq=last.seq,
-        hash=last.hash,
-        time=statement["time"],
-        public_key=statement["public_key"],
-        signature=statement["signature"],
-    )
-    put(TOPIC, statement, group=f"audit.head:{chain}")
-    return AuditHead.objects.get(pk=head.pk)
+    head = AuditHead(chain=chain, seq=last.seq, hash=last.hash, time=timezone.now())
+    statement = signed(unsigned_statement_of(head))
+    head.public_key, head.signature = statement["public_key"], statement["signature"]
+    head.save()
+    put(TOPIC, statement_of(head), group=f"audit.head:{chain}")
+    return head
 
 
 def head_key(statement: dict[str, Any]) -> str:
-    return f"{FOLDER}/{UUID(statement['chain'])}/{int(statement['seq']):015d}.json"
+    return f"{HEADS_FOLDER}/{UUID(statement['chain'])}/{int(statement['seq']):015d}.json"
 
 
 @handler(TOPIC)

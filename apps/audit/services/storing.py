@@ -98,10 +98,6 @@ def _terms(record: AuditRecord, chain: UUID, keys: Keyring) -> list[str]:
     found += [terms.object_term(mention.entity_type, mention.entity_id) for mention in record.about]
     found += map(terms.person_term, sorted(_people(record)))
     blind: set[str | None] = set()
-    for word in terms.words_of(str(plain(value)) for value in _values(record) if _has_words(value)):
+    for word in terms.words_of(str(value) for value in _values(record) if isinstance(value, str)):
         blind |= {keys.blind(chain, beginning) for beginning in terms.beginnings(word)}
     return [*found, *sorted(term for term in blind if term)]
-
-
-def _has_words(value: Any) -> bool:
-    return isinstance(value, str)

@@ -1,5 +1,15 @@
 """Bases of the admin's pages: rows through the policy, writes through operations only."""
 
-from apps.core.admin.base import PolicyAdmin, PolicyInline, ReadOnlyAdmin
+from apps.core.admin.base import PolicyAdmin, PolicyInline, ReadOnlyAdmin, search_select
+from apps.core.admin.reasons import ReasonForm, with_reason
+from apps.core.admin.selections import each_row
 
-__all__ = ["PolicyAdmin", "PolicyInline", "ReadOnlyAdmin"]
+__all__ = [
+    "PolicyAdmin",
+    "PolicyInline",
+    "ReadOnlyAdmin",
+    "ReasonForm",
+    "each_row",
+    "search_select",
+    "with_reason",
+]

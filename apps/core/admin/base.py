@@ -1,18 +1,25 @@
 """Admin classes. Django asks `user.has_perm`, which the policy answers; the rows come from the same rule."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.admin import RelatedFieldListFilter
+from django.contrib.admin import site
 from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.paginator import Page, Paginator
 from django.db import transaction
 from django.db.models import Field, Model, QuerySet
-from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.forms import CharField, HiddenInput, ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.forms import PaginationInlineFormSet
 
-from apps.core import policy
+from apps.core import auditing, policy
+from apps.core.admin.reasons import FIELD as REASON
+from apps.core.admin.reasons import ReasonedForm, ReasonForm, delete_selected_with_reason
 from apps.core.admin.selections import selected_delete
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
@@ -23,20 +30,50 @@ def _visible(model: type[Model], request: PortalRequest) -> QuerySet[Any]:
     return rows.visible(request.actor) if hasattr(rows, "visible") else rows
 
 
-class VisibleRowsFilter(RelatedFieldListFilter):
-    """A filter by a related object that offers only the ones that the person may see."""
+def search_select(model: type[Model], name: str) -> AutocompleteSelect:
+    """The widget of a form's own field that asks for a row, as the admin draws the reference `name` of the model: what
+    is typed is looked for among the rows that the person may see."""
+    return AutocompleteSelect(model._meta.get_field(name), site)
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
-        rows = _visible(field.remote_field.model, cast(PortalRequest, request))
-        return [(row.pk, str(row)) for row in rows]
+
+class VisibleRowsFilter(AutocompleteSelectFilter):
+    """A filter by a related object, which is searched for among the ones that the person may see: there is any number
+    of them. Their admin answers the search (`search_fields`)."""
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        for choice in super().choices(changelist):
+            form: Any = choice["form"]
+            # What the address names is shown too.
+            rows = _visible(form.fields[self.lookup_kwarg].queryset.model, cast(PortalRequest, self.request))
+            form.fields[self.lookup_kwarg].queryset = rows
+            self._keep_others(form, changelist)
+            yield choice
+
+    def _keep_others(self, form: Any, changelist: Any) -> None:
+        """The first of the fields carries what was chosen by links, where Unfold does not: the form would drop it."""
+        own = [spec for spec in changelist.filter_specs if isinstance(spec, VisibleRowsFilter)]
+        if own[0] is not self:
+            return
+        links = [spec for spec in changelist.filter_specs if not hasattr(spec, "lookup_val")]
+        names = {name for spec in links for name in spec.used_parameters}
+        for name in sorted(names & set(self.request.GET)):
+            form.fields[name] = CharField(widget=HiddenInput)
+            form.data[name] = self.request.GET[name]
 
 
 class PolicyAdmin(ModelAdmin):
-    """Editable: `save_operation` and `delete_operation` call the app's services; nothing is saved around them."""
+    """Editable: `save_operation` and `delete_operation` call the app's services; nothing is saved around them.
 
+    Deletion asks for a reason, and so does a change of the fields in `reasoned`.
+    """
+
+    form: Any = ReasonedForm
+    reasoned: tuple[str, ...] = ()
     list_per_page = 50
     show_full_result_count = False
     compressed_fields = True
+    # Filters that are typed into wait for their button; the others stay links.
+    list_filter_submit = True
     warn_unsaved_form = True
 
     def has_view_permission(self, request: PortalRequest, obj: Any = None) -> bool:
@@ -71,10 +108,16 @@ class PolicyAdmin(ModelAdmin):
     def get_fields(self, request: PortalRequest, obj: Any = None) -> Any:
         """An object that is not there yet has nothing to be read."""
         fields = super().get_fields(request, obj)
-        if obj is not None:
-            return fields
         readonly = set(self.get_readonly_fields(request, obj))
-        return [name for name in fields if name not in readonly]
+        if obj is None:
+            return [name for name in fields if name not in readonly and name != REASON]
+        asks = not readonly.issuperset(self.reasoned) and self.has_change_permission(request, obj)
+        return [*(name for name in fields if name != REASON), *([REASON] if asks else [])]
+
+    def get_form(self, request: PortalRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.reasoned = frozenset(self.reasoned if change else ())
+        return form
 
     def get_list_filter(self, request: PortalRequest) -> list[Any]:
         return [self._restricted(found) for found in super().get_list_filter(request)]
@@ -83,6 +126,16 @@ class PolicyAdmin(ModelAdmin):
         if isinstance(found, str) and get_fields_from_path(self.model, found)[-1].is_relation:
             return found, VisibleRowsFilter
         return found
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> Any:
+        """Every reference to rows of ours that an admin searches: there is any number of them."""
+        return [
+            field.name for field in self.opts.fields if field.is_relation and self._is_searched(field.related_model)
+        ]
+
+    def _is_searched(self, model: Any) -> bool:
+        found = self.admin_site._registry.get(model)
+        return found is not None and bool(found.search_fields) and hasattr(model._default_manager.all(), "visible")
 
     def formfield_for_foreignkey(self, db_field: Any, request: PortalRequest, **kwargs: Any) -> Any:
         kwargs.setdefault("queryset", _visible(db_field.remote_field.model, request))
@@ -104,9 +157,25 @@ class PolicyAdmin(ModelAdmin):
         raise NotImplementedError(f"{type(self).__name__} allows deletion but names no operation.")
 
     def save_model(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> None:
-        saved = self.save_operation(request, obj, form, change)
+        with auditing.because(form.cleaned_data.get(REASON, "")):
+            saved = self.save_operation(request, obj, form, change)
         if saved is not None and saved.pk != obj.pk:
             obj.pk = saved.pk
+
+    def delete_view(self, request: PortalRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Comes back to its page until there is a reason."""
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        if form.is_bound and not form.is_valid():
+            request.POST = QueryDict()
+        with auditing.because(form.cleaned_data[REASON] if form.is_valid() else ""):
+            return super().delete_view(request, object_id, {**(extra_context or {}), "reason_form": form})
+
+    def get_actions(self, request: PortalRequest) -> Any:
+        found = super().get_actions(request)
+        if "delete_selected" in found:
+            _plain, name, text = found["delete_selected"]
+            found["delete_selected"] = (delete_selected_with_reason, name, text)
+        return found
 
     def delete_model(self, request: PortalRequest, obj: Any) -> None:
         self.delete_operation(request, obj)
@@ -153,12 +222,26 @@ class ReadOnlyAdmin(PolicyAdmin):
         return False
 
 
+class InlinePage(PaginationInlineFormSet):
+    """One page of the rows. A number that is none asks for the first."""
+
+    def get_page_num(self) -> int:
+        asked = self.request.GET.get(self.get_pagination_key(), "")
+        return max(1, int(asked)) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else 1
+
+    def get_page(self, paginator: Paginator, page: int) -> Page:
+        return paginator.get_page(page)
+
+
 class PolicyInline(TabularInline):
-    """Rows shown under their parent, read-only; the parent's page has the actions.
+    """Rows shown under their parent, read-only, the newest first and page by page; the parent's page has the actions.
 
     Of rows with a rule of their own, those that the person may see; others are seen by whoever sees the parent.
     """
 
+    formset = InlinePage
+    per_page = 25
+    ordering: Any = ("-pk",)
     extra = 0
     can_delete = False
     # The columns say it; Unfold would head every row with the object's words.

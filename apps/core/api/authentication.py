@@ -12,6 +12,7 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 
 from apps.core.identity import Actor, KeyRefused, Via, key_of_secret
+from apps.core.identity.middleware import context_of
 
 #: Before a credential in `Authorization`; each takes an access token or an API key.
 SCHEMES = frozenset({"bearer", "api-key"})
@@ -33,8 +34,10 @@ def access_claims(token: str) -> dict[str, Any]:
             audience=AUDIENCE,
             options={"require": ["exp", "iat", "nbf", "sub", "jti", "typ", "gen", "fam"]},
         )
-        if claims["typ"] != "access" or isinstance(claims["exp"], str):
+        if claims["typ"] != "access" or not isinstance(claims["exp"], int):
             raise jwt.InvalidTokenError("not an access token")
+        if claims["exp"] - claims["iat"] > settings.ACCESS_TOKEN_LIFETIME_SECONDS:
+            raise jwt.InvalidTokenError("lives longer than any that was issued")
         UUID(claims["sub"])
         UUID(claims["fam"])
         # Must be named, but is null for people of no organization; "require" takes null for absent.
@@ -106,12 +109,7 @@ class AccessTokenAuthentication(BaseAuthentication):
         scheme, _space, token = header.partition(" ")
         if scheme.lower() not in SCHEMES:
             return None
-        actor = actor_of_token(
-            token.strip(),
-            request_id=request._request.request_id,
-            ip=request.META.get("REMOTE_ADDR"),
-            user_agent=request.META.get("HTTP_USER_AGENT", ""),
-        )
+        actor = actor_of_token(token.strip(), **context_of(request._request))
         request._request.actor = actor
         return actor.user, token
 

@@ -5,6 +5,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
+from apps.core.api import PREFIX
+
 PROBLEM = {
     "type": "object",
     "description": "An error (RFC 9457).",
@@ -33,6 +35,19 @@ class ModelyardSchema(AutoSchema):
         return [parts[2]] if len(parts) > 2 else ["api"]
 
 
+class BodyOnDelete(ModelyardSchema):
+    """For views whose DELETE takes a body, which is otherwise taken for one without."""
+
+    def _get_request_body(self, direction: str = "request") -> Any:
+        if self.method != "DELETE":
+            return super()._get_request_body(direction)
+        self.method = "POST"
+        try:
+            return super()._get_request_body(direction)
+        finally:
+            self.method = "DELETE"
+
+
 class AccessTokenScheme(OpenApiAuthenticationExtension):
     target_class = "apps.core.api.authentication.AccessTokenAuthentication"
     name = "accessToken"
@@ -56,7 +71,7 @@ class PortalSessionScheme(OpenApiAuthenticationExtension):
 
 def public_paths_only(endpoints: list[Any]) -> list[Any]:
     """The schema describes `/api/v1/`; attempts and the schema itself have their own documents."""
-    return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith(PREFIX)]
 
 
 def add_problem_responses(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

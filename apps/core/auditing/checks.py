@@ -1,4 +1,4 @@
-"""System check: audit codes have the form `thing.verb` and their sentences can be filled in."""
+"""System check: audit codes have the form `thing.verb`."""
 
 import re
 from typing import Any

@@ -69,7 +69,26 @@ class _Scope:
 
 
 _scope: ContextVar[_Scope | None] = ContextVar("audit_scope", default=None)
+_because: ContextVar[str] = ContextVar("audit_because", default="")
 _sink: Callable[[list[AuditRecord]], None] | None = None
+
+
+@contextmanager
+def because(reason: str) -> Iterator[None]:
+    """Every event that is noted inside says why, under `because` of its facts. Where the event is about a person, the
+    reason is erased with them."""
+    token = _because.set(reason)
+    try:
+        yield
+    finally:
+        _because.reset(token)
+
+
+def _said(name: str | Personal | None) -> dict[str, str | Personal]:
+    reason = _because.get()
+    if not reason:
+        return {}
+    return {"because": Personal(reason, name.subject_id) if isinstance(name, Personal) else reason}
 
 
 def register_sink(sink: Callable[[list[AuditRecord]], None]) -> None:
@@ -120,7 +139,7 @@ def record(
             project_id=project_id or getattr(target, "project_id", None),
             before=before,
             after=after,
-            params=dict(params or {}) | ({"api_key": str(actor.key_id)} if actor.key_id else {}),
+            params=dict(params or {}) | ({"api_key": str(actor.key_id)} if actor.key_id else {}) | _said(name),
             about=mentions,
         )
     )

@@ -21,7 +21,7 @@ def conflict_of(error: IntegrityError) -> Conflict | None:
         return None
     message = _messages().get(cause.diag.constraint_name or "")
     return Conflict(
-        message or _("Somebody else was faster with the same."),
+        message or _("Somebody else did the same a moment ago."),
         code="taken_meanwhile",
         hint=_("Load it again and repeat the change."),
     )

@@ -48,11 +48,12 @@ class KeyRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a person stands in one organization: their role, and the organization's own limit of API calls, which is read
-    with it so that no call asks for it anew."""
+    """How a person stands in one organization: their role, and of the organization what every request needs, so that
+    no call asks for it anew: its own limit of API calls, and whether it waits for its deletion."""
 
     role: Role
     calls_per_minute: int | None = None
+    closing: bool = False
 
 
 MembershipSource = Callable[[Any, UUID | None], Mapping[UUID, Standing]]
@@ -60,8 +61,8 @@ _membership_source: MembershipSource | None = None
 
 
 def register_membership_source(source: MembershipSource) -> None:
-    """`source(user_id, proven)` returns the active memberships, organization id → standing; `proven` is an organization
-    whose provider has seen a second factor. `organizations` registers it."""
+    """`source(user_id, proven)` returns the active memberships, organization id → standing; `proven` is an
+    organization whose provider has seen a second factor. `organizations` registers it."""
     global _membership_source
     _membership_source = source
 
@@ -128,6 +129,8 @@ class Actor:
     # Organizations that the person belongs to, closed until they set up a second factor. Asked for only when the chosen
     # organization is none that the person may use: for the words of a refusal, never for a right.
     locked: frozenset[UUID] = frozenset()
+    # Those of the memberships whose organization waits for its deletion: looked at, and changed no more.
+    closing: frozenset[UUID] = frozenset()
     # The refresh tokens beside which the access token at hand was issued.
     family: UUID | None = None
     # Limited to the chosen organization (tokens, keys, single sign-on).
@@ -184,6 +187,7 @@ class Actor:
             ip=ip,
             user_agent=user_agent[:300],
             locked=locked,
+            closing=frozenset(key for key in memberships if standings[key].closing),
             family=family,
             narrowed=narrow,
             vouched=vouched,
@@ -222,6 +226,11 @@ class Actor:
         return self.user is not None and self.user.is_superuser and self.user.is_active and not bound
 
     @property
+    def is_platform(self) -> bool:
+        """The portal itself or a platform administrator: above every organization."""
+        return self.is_system or self.is_platform_admin
+
+    @property
     def user_id(self) -> UUID | None:
         return self.user.pk if self.user else None
 
@@ -245,7 +254,8 @@ class Actor:
         assert self.user is not None
         key = key_of_id(self.key_id) if self.key_id else None
         if self.key_id and key is None:
-            return replace(self, memberships=MappingProxyType({}), scopes=frozenset(), missed=set())
+            nothing: Mapping[UUID, Role] = MappingProxyType({})
+            return replace(self, memberships=nothing, closing=frozenset(), scopes=frozenset(), missed=set())
         return Actor.of(
             self.user,
             organization_id=self.organization_id,
@@ -265,6 +275,7 @@ class Actor:
         return replace(
             self,
             memberships=MappingProxyType(own),
+            closing=self.closing.intersection(own),
             organization_id=organization_id,
             narrowed=True,
             key_id=self.key_id or uuid7(),
@@ -276,6 +287,13 @@ class Actor:
         """The same person, as they would be with this role there: to find out which role they lack."""
         raised = MappingProxyType({**self.memberships, organization_id: role})
         return replace(self, memberships=raised, scopes=None, missed=set())
+
+    def outside_closing(self) -> "Actor":
+        """The same person without the organizations that wait for their deletion."""
+        if not self.closing:
+            return self
+        open_ones = {key: role for key, role in self.memberships.items() if key not in self.closing}
+        return replace(self, memberships=MappingProxyType(open_ones), closing=frozenset())
 
     def unnoted(self) -> "Actor":
         """The same person with the same scopes, asked by the portal for its own words: what a key lacks is no misuse."""

@@ -12,7 +12,7 @@ def refuse_without_factor(actor: Actor, organization_id: UUID | None) -> None:
     """Raises `Forbidden` (`mfa_setup_required`) where the organization is closed to the actor for that reason."""
     if organization_id in actor.locked:
         raise Forbidden(
-            _("This organization demands a second factor, and you have none."),
+            _("This organization requires a second factor, and you have none."),
             code="mfa_setup_required",
             hint=_("Sign in to the portal and set one up."),
         )

@@ -1,7 +1,7 @@
 """Gives every request its actor."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -14,13 +14,18 @@ from apps.core.identity.vouching import Vouched
 CHOSEN_ORGANIZATION = "organization_id"
 
 
-def actor_for(request: HttpRequest) -> Actor:
-    """The actor of a session request; anonymous when nobody is signed in."""
-    context = {
+def context_of(request: HttpRequest) -> dict[str, Any]:
+    """What an actor knows of the request by which they came: its id, their address and program."""
+    return {
         "request_id": getattr(request, "request_id", ""),
         "ip": request.META.get("REMOTE_ADDR"),
         "user_agent": request.META.get("HTTP_USER_AGENT", ""),
     }
+
+
+def actor_for(request: HttpRequest) -> Actor:
+    """The actor of a session request; anonymous when nobody is signed in."""
+    context = context_of(request)
     user = request.user
     if not user.is_authenticated:
         return Actor.anonymous(**context)

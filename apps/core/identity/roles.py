@@ -1,4 +1,4 @@
-"""The five roles that a person can hold in an organization, and the three in a project."""
+"""The five roles that a person can hold in an organization; those in a project are `projects`' own."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _

@@ -30,6 +30,8 @@ class Operation:
     function: Callable[..., Any]
 
 
+#: The name of a permission, or a function that tells it from the object.
+Permission = str | Callable[[Any], str]
 _operations: dict[str, Operation] = {}
 
 
@@ -38,13 +40,17 @@ def all_operations() -> list[Operation]:
 
 
 def operation(
-    name: str, *, permission: str | None = None, on: str | None = None, hides: bool = False
+    name: str, *, permission: Permission | None = None, on: str | None = None, hides: bool = False
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Makes a service function an operation named `<app>.<function>`.
 
-    Without `permission` the function must authorise by itself (sign-up, one's own profile); such operations are
-    listed apart by the tests. Raises `Conflict` for a broken unique constraint, the policy's errors before the function runs, and `Forbidden` after it when the
-    actor may not view the row that it returns any more; `hides` says that this is what the operation is for (trash).
+    `permission` may be a function that names it for the argument `on`, where objects of several kinds have one each;
+    the registry then knows none. Without `permission` the function must authorise by itself (sign-up, one's own
+    profile), and no API key does it. The tests list both kinds apart.
+
+    Raises `Conflict` for a broken unique constraint, the policy's errors before the function runs, and `Forbidden`
+    after it when the actor may not view the row that it returns any more; `hides` says that this is what the operation
+    is for (trash).
     """
     if (permission is None) != (on is None):
         raise ValueError("`permission` and `on` go together.")
@@ -60,7 +66,10 @@ def operation(
                 if outermost and permission is None:
                     _refuse_keys(actor)
                 if permission is not None and on is not None:
-                    policy.require(actor, permission, kwargs[on])  # type: ignore[arg-type]
+                    obj: Any = kwargs[on]
+                    asked = permission(obj) if callable(permission) else permission
+                    policy.require(actor, asked, obj)
+                    policy.require_open(actor, asked, obj)
                 # The key was asked for this operation; what it does by the way is done as its owner.
                 kwargs["actor"] = actor = actor.without_scopes()
                 result = function(*args, **kwargs)
@@ -68,7 +77,7 @@ def operation(
                     policy.require_visible_still(actor, result)
                 return result
 
-        _register(Operation(name, permission, on, True, run))
+        _register(Operation(name, permission if isinstance(permission, str) else None, on, True, run))
         return run
 
     return declare

@@ -9,12 +9,23 @@ role would be enough and who can give it. Creation asks the container: `add_data
 """
 
 from apps.core.policy.querysets import PermittedQuerySet
-from apps.core.policy.refusals import Holder, Lack, lack_of, lack_of_role, register_holder, require
+from apps.core.policy.refusals import (
+    Holder,
+    Lack,
+    lack_of,
+    lack_of_role,
+    organization_closing,
+    register_closing,
+    register_holder,
+    require,
+    require_open,
+)
 from apps.core.policy.rules import (
     NOBODY,
     Rule,
     allows,
     condition,
+    condition_if_open,
     containers,
     lies_in,
     names,
@@ -37,16 +48,20 @@ __all__ = [
     "Rule",
     "allows",
     "condition",
+    "condition_if_open",
     "containers",
     "lack_of",
     "lack_of_role",
     "lies_in",
     "names",
+    "organization_closing",
     "outside_scope",
     "register_candidates",
+    "register_closing",
     "register_holder",
     "register_narrowing",
     "require",
+    "require_open",
     "require_scope",
     "require_visible_still",
     "rule",

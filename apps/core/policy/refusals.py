@@ -12,9 +12,17 @@ from uuid import UUID
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from apps.core.errors import Forbidden, NotAuthenticated, NotFound
+from apps.core.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from apps.core.identity import Actor, Role
-from apps.core.policy.rules import allows, containers, names, require_scope, rule_of, view_of
+from apps.core.policy.rules import (
+    allows,
+    allows_if_open,
+    containers,
+    names,
+    require_scope,
+    rule_of,
+    view_of,
+)
 
 MOST_NAMED = 3
 # Of the people asked whether they can give a role; pages show three.
@@ -80,11 +88,19 @@ class Lack:
 
 
 _holders: dict[str, Holder] = {}
+_closing: Callable[[Model], bool] | None = None
 
 
 def register_holder(holder: Holder) -> None:
     """Says where roles are given; `organizations` and `projects` do."""
     _holders[holder.on] = holder
+
+
+def register_closing(source: Callable[[Model], bool]) -> None:
+    """`source(obj)`: whether the organization that the object is, or whose id it has, waits for its deletion;
+    `organizations` registers it."""
+    global _closing
+    _closing = source
 
 
 def lack_of(actor: Actor, permission: str, obj: Model) -> Lack:
@@ -98,6 +114,9 @@ def lack_of(actor: Actor, permission: str, obj: Model) -> Lack:
         return Lack(permission, needs)
     holder, row = place
     organization_id = getattr(row, "organization_id", None) or row.pk
+    if organization_id in actor.closing and not rule_of(permission).closing:
+        # No role would be enough now, and nobody can give one.
+        return Lack(permission, obstacle=organization_closing().message)
     role = _enough(actor, permission, obj, organization_id)
     if role is None:
         obstacle = holder.obstacle(row)
@@ -121,10 +140,31 @@ def require(actor: Actor, permission: str, obj: Model) -> None:
     is_seen = view in names() and allows(actor, view, obj)
     if is_seen:
         require_scope(actor, permission)
+        if actor.closing and allows_if_open(actor, permission, obj):
+            raise organization_closing()
     if permission == view or not is_seen:
         raise NotFound()
     lack = lack_of(actor, permission, obj)
     raise Forbidden(_("You may see this, but not do this with it."), hint=lack.text, params=lack.facts)
+
+
+def require_open(actor: Actor, permission: str, obj: Model) -> None:
+    """Raises `Conflict` for a platform administrator, whom no rule is asked for, where the object's organization waits
+    for its deletion and the permission does not hold then."""
+    if not actor.is_platform_admin or rule_of(permission).closing or _closing is None:
+        return
+    place = _place_of(obj)
+    if _closing(place[1] if place else obj):
+        raise organization_closing()
+
+
+def organization_closing() -> Conflict:
+    """The refusal of a change in an organization that waits for its deletion."""
+    return Conflict(
+        _("The organization waits for its deletion: nothing in it changes any more."),
+        code="organization_closing",
+        hint=_("One of its administrators can cancel the deletion."),
+    )
 
 
 def lack_of_role(actor: Actor, permission: str, row: Model, role: Role) -> Lack:

@@ -24,6 +24,8 @@ class Rule:
 
     Where people delete (`Trashable`) a permission is about rows that are not in the trash; `trashed` says that this one
     is about those in it.
+
+    `closing`: whether it still holds in an organization that waits for its deletion, as looking does.
     """
 
     permission: str
@@ -31,6 +33,7 @@ class Rule:
     condition: Condition
     needs: Any
     trashed: bool = False
+    closing: bool = False
 
     @property
     def model(self) -> type[Model]:
@@ -48,16 +51,20 @@ _candidates: Callable[[Model], Iterable[Any]] | None = None
 _narrowing: Callable[[Actor, Rule], Q] | None = None
 
 
-def rule(permission: str, *, on: str, needs: Any = "", trashed: bool = False) -> Callable[[Condition], Condition]:
+def rule(
+    permission: str, *, on: str, needs: Any = "", trashed: bool = False, closing: bool | None = None
+) -> Callable[[Condition], Condition]:
     """Declares the rule of a permission, once. The function may use own columns, `Exists` and `__in` only.
 
-    It says who; whether rows in the trash are meant is said by `trashed`.
+    It says who; whether rows in the trash are meant is said by `trashed`, whether an organization may wait for its
+    deletion by `closing` (without it: for looking, `view_…`, alone).
     """
 
     def declare(condition: Condition) -> Condition:
         if permission in _rules:
             raise ValueError(f"The permission {permission} has a rule already.")
-        _rules[permission] = Rule(permission, on, condition, needs, trashed)
+        looks = permission.partition(".")[2].startswith("view_")
+        _rules[permission] = Rule(permission, on, condition, needs, trashed, looks if closing is None else closing)
         return condition
 
     return declare
@@ -89,7 +96,14 @@ def rule_of(permission: str) -> Rule:
 
 
 def condition(actor: Actor, permission: str) -> Q:
-    """The `Q` of the rows on which the actor holds the permission.
+    """The `Q` of the rows on which the actor holds the permission now: in organizations that wait for their deletion
+    only what says so (`closing`)."""
+    return condition_if_open(actor if rule_of(permission).closing else actor.outside_closing(), permission)
+
+
+def condition_if_open(actor: Actor, permission: str) -> Q:
+    """The `Q` of the rows on which the actor holds the permission, or would if their organization were open. What
+    rules are composed of: whether it is open is asked once, of the permission at hand.
 
     Platform administrators hold every permission on the rows that it is about, unless they lie in the trash with what
     holds them (`lies_in`); the portal itself on all. An API key narrows its owner: to its permissions here, to its
@@ -114,6 +128,11 @@ def condition(actor: Actor, permission: str) -> Q:
 def allows(actor: Actor, permission: str, obj: Model) -> bool:
     """Whether the actor holds the permission on this row, asked of the database."""
     return _rows(permission, obj).filter(condition(actor, permission)).exists()
+
+
+def allows_if_open(actor: Actor, permission: str, obj: Model) -> bool:
+    """The same, for an organization that waits for its deletion as if it did not."""
+    return _rows(permission, obj).filter(condition_if_open(actor, permission)).exists()
 
 
 def require_scope(actor: Actor, permission: str) -> None:
@@ -144,9 +163,9 @@ def require_visible_still(actor: Actor, obj: Model) -> None:
     view = view_of(obj)
     if view in _rules and not allows(actor.without_scopes(), view, obj):
         raise Forbidden(
-            _("After this change you could not see it any more."),
+            _("You would no longer see this after the change."),
             code="would_be_hidden",
-            hint=_("Ask somebody who may see it then to make the change."),
+            hint=_("Ask somebody who would still see it to make the change."),
         )
 
 
@@ -172,7 +191,7 @@ def who(permission: str, obj: Model) -> list[Any]:
 
 def through(path: str, actor: Actor, permission: str) -> Q:
     """Composes a parent's rule into a child's: rows whose `path` leads to a row with this permission."""
-    parents = rule_of(permission).model._default_manager.filter(condition(actor, permission))
+    parents = rule_of(permission).model._default_manager.filter(condition_if_open(actor, permission))
     return Q(**{f"{path}__in": parents})
 
 

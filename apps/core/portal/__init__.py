@@ -1,5 +1,16 @@
-"""What every portal page shares: sign-in required, one page of rows, domain errors shown in a form or as a message."""
+"""What every portal page shares: sign-in required, one page of rows, domain errors shown in a form or as a message;
+choices among any number of rows."""
 
+from apps.core.portal.choices import PersonChoiceField, RowChoiceField
 from apps.core.portal.views import error_messages, form_errors, page_of, search_of, signed_in, with_notice
 
-__all__ = ["error_messages", "form_errors", "page_of", "search_of", "signed_in", "with_notice"]
+__all__ = [
+    "PersonChoiceField",
+    "RowChoiceField",
+    "error_messages",
+    "form_errors",
+    "page_of",
+    "search_of",
+    "signed_in",
+    "with_notice",
+]

@@ -17,9 +17,11 @@ from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.images import THUMBNAIL_SIZES
+from apps.datasets.selectors.versions import image_at
 
 ITEM = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The image.")
 VERSION = OpenApiParameter("v", str, description="Beginning of the sha256; then the answer may be kept for ever.")
+REVISION = OpenApiParameter("revision", int, description="As it was in this revision; without it, as it is now.")
 NOTHING_NEW = {304: None}
 
 
@@ -36,6 +38,10 @@ class ImageQuery(serializers.Serializer[Any]):
     search = serializers.CharField(
         required=False, allow_blank=True, max_length=200, default="", help_text="Part of the path."
     )
+
+
+class RevisionQuery(serializers.Serializer[Any]):
+    revision = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
 
 class ThumbnailQuery(serializers.Serializer[Any]):
@@ -74,13 +80,13 @@ class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
     def filter_queryset(self, queryset: Any) -> Any:
         return queryset
 
-    @extend_schema(parameters=[DATASET, ITEM], responses=DatasetImageDetailSerializer)
+    @extend_schema(parameters=[DATASET, ITEM, REVISION], responses=DatasetImageDetailSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One image, with its labels."""
         return Response(DatasetImageDetailSerializer(self._image()).data)
 
     @extend_schema(
-        parameters=[DATASET, ITEM, VERSION],
+        parameters=[DATASET, ITEM, REVISION, VERSION],
         responses={**{(200, kind): OpenApiTypes.BINARY for kind in MEDIA_TYPES.values()}, **NOTHING_NEW},
     )
     @action(detail=True, methods=["get"])
@@ -98,7 +104,7 @@ class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
         )
 
     @extend_schema(
-        parameters=[DATASET, ITEM, VERSION, ThumbnailQuery],
+        parameters=[DATASET, ITEM, REVISION, VERSION, ThumbnailQuery],
         responses={(200, "image/webp"): OpenApiTypes.BINARY, **NOTHING_NEW},
     )
     @action(detail=True, methods=["get"])
@@ -124,4 +130,10 @@ class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
         return visible_dataset(self.request, self.kwargs["dataset_id"])
 
     def _image(self) -> Entry:
-        return selectors.image_of(self._dataset(), self.kwargs["pk"])
+        dataset = self._dataset()
+        form = RevisionQuery(data=self.request.query_params)
+        form.is_valid(raise_exception=True)
+        revision_no = form.validated_data.get("revision")
+        if revision_no is None:
+            return selectors.image_of(dataset, self.kwargs["pk"])
+        return image_at(dataset, self.kwargs["pk"], revision_no)

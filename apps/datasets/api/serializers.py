@@ -3,7 +3,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.api.serializers import actor_of
+from apps.core.api.serializers import VisibleField
 from apps.datasets.defects import Defect, describe
 from apps.datasets.models import (
     TAG,
@@ -23,7 +23,7 @@ from apps.projects.models import Project
 
 
 class DatasetSerializer(serializers.ModelSerializer[Dataset]):
-    project_id = serializers.PrimaryKeyRelatedField(source="project", queryset=Project.objects.none())
+    project_id = VisibleField(source="project", queryset=Project.objects.none())
     organization_id = serializers.UUIDField(read_only=True)
     task = serializers.ChoiceField(choices=Task.choices, required=False)
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
@@ -65,7 +65,6 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
-        fields["project_id"].queryset = Project.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["project_id"].read_only = True
         return fields
@@ -330,11 +329,20 @@ class DatasetImageDetailSerializer(DatasetImageSerializer):
 
 
 class SplitSetSerializer(serializers.Serializer[Any]):
-    """`auto`: seed and ratios. `manual`: items, paths by split. `uploaded`: as the uploads named them."""
+    """`auto`: seed and ratios. `stratified`: the same, with the classes spread evenly. `grouped`: the same, with groups
+    kept together. `manual`: items, paths by split. `uploaded`: as the uploads named them."""
 
     method = serializers.ChoiceField(choices=SplitMethod.choices)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
     ratios = serializers.DictField(child=serializers.FloatField(), required=False)
+    pattern = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="For `grouped`: a regular expression; what it finds in a path, or cuts out of it, names the group. "
+        "Without one the folder does.",
+    )
     items = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
 
 
@@ -343,6 +351,7 @@ class SplitPlanSerializer(serializers.Serializer[Any]):
     method = serializers.ChoiceField(choices=SplitMethod.choices)
     seed = serializers.IntegerField()
     ratios = serializers.DictField(child=serializers.FloatField())
+    pattern = serializers.CharField(allow_blank=True)
     digest = serializers.CharField()
 
 

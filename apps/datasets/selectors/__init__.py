@@ -13,11 +13,22 @@ from apps.datasets.selectors.images import (
 )
 from apps.datasets.selectors.snapshots import manifest_lines, snapshot_entries, snapshot_has_blob
 from apps.datasets.selectors.splits import SplitView, split_in_force, splits_of
-from apps.datasets.selectors.usage import Use, datasets_for_choice, register_usage, stored_bytes, usage_of
+from apps.datasets.selectors.usage import (
+    UsageQuery,
+    Use,
+    datasets_for_choice,
+    most_used,
+    register_usage,
+    stored_bytes,
+    usage_of,
+    use_counts,
+    uses_by_day,
+)
 
 __all__ = [
     "ImageFilter",
     "SplitView",
+    "UsageQuery",
     "Use",
     "class_counts",
     "classes_of",
@@ -26,6 +37,7 @@ __all__ = [
     "image_of",
     "images_of",
     "manifest_lines",
+    "most_used",
     "open_blob",
     "preview_of",
     "register_usage",
@@ -36,4 +48,6 @@ __all__ = [
     "stored_bytes",
     "thumbnail_of",
     "usage_of",
+    "use_counts",
+    "uses_by_day",
 ]

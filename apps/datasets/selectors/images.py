@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, F, Func, OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext as _
 
-from apps.core.errors import Invalid, NotFound
+from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.defects import BadInput, describe
@@ -79,7 +80,15 @@ def preview_of(upload: Upload, path: str) -> tuple[str, bytes]:
 
 
 def open_blob(blob: Blob) -> Iterator[bytes]:
-    """The bytes as they were uploaded. Raises `NotFound` when the store has lost them."""
+    """The bytes as they were uploaded. Raises `Conflict` for a file in quarantine, `NotFound` when the store has lost
+    it and no check has found out yet."""
+    if blob.damage:
+        raise Conflict(
+            _("The file is damaged or missing in the store."),
+            code="file_damaged",
+            hint=_("Upload the same content again; it takes the place of the damaged one."),
+            params={"damage": blob.damage},
+        )
     try:
         return storage().open(blob_key(blob.organization_id, blob.sha256))
     except ObjectNotFound as error:
@@ -126,7 +135,7 @@ def thumbnail_of(blob: Blob, size: int) -> bytes:
     except ObjectNotFound:
         pass
     source: Any = storage().local_path(blob_key(blob.organization_id, blob.sha256))
-    if source is None:
+    if source is None or blob.damage or not source.is_file():
         source = b"".join(open_blob(blob))
     made = _small(source, size)
     storage().put(key, io.BytesIO(made))

@@ -28,7 +28,17 @@ from django.db.models.functions import Coalesce, Concat
 from django.db.models.lookups import LessThan
 
 from apps.datasets.formats.model import canonical_json
-from apps.datasets.models import Dataset, Entry, Snapshot, Split, SplitLevel, SplitMethod, SplitPlan, SplitRow
+from apps.datasets.models import (
+    Dataset,
+    Entry,
+    Snapshot,
+    Split,
+    SplitGroup,
+    SplitLevel,
+    SplitMethod,
+    SplitPlan,
+    SplitRow,
+)
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -61,9 +71,13 @@ class _Share(Func):
     output_field = BigIntegerField()
 
 
-def plan_digest(method: str, seed: int = 0, ratios: Mapping[str, float] | None = None, rows: str = "") -> str:
-    """Digest of a plan's content; `rows` is the digest of those of a manual plan."""
+def plan_digest(
+    method: str, seed: int = 0, ratios: Mapping[str, float] | None = None, rows: str = "", pattern: str | None = None
+) -> str:
+    """Digest of a plan's content; `rows` is the digest of those of a plan that has rows."""
     content = {"method": method, "seed": seed, "ratios": dict(ratios or {}), "rows": rows}
+    if pattern is not None:
+        content["pattern"] = pattern
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
@@ -100,11 +114,30 @@ def split_expression(plan: SplitPlan) -> Expression | F:
     """The split of an `Entry`, "" for none, as an expression."""
     if plan.method == SplitMethod.UPLOADED:
         return F("split")
-    if plan.method == SplitMethod.MANUAL:
-        rows = SplitRow.objects.filter(plan_id=plan.pk, item_id=OuterRef("item_id"))
-        return Coalesce(Subquery(rows.values("split")[:1]), Value(""), output_field=CharField())
+    if plan.method == SplitMethod.GROUPED:
+        key = group_expression(plan.pattern, F("item__path"))
+        groups = SplitGroup.objects.filter(plan_id=plan.pk, key=group_expression(plan.pattern, OuterRef("item__path")))
+        return Coalesce(Subquery(groups.values("split")[:1]), _rule(plan, key), output_field=CharField())
+    if plan.method == SplitMethod.AUTO:
+        return _rule(plan, F("item__path"))
+    rows = SplitRow.objects.filter(plan_id=plan.pk, item_id=OuterRef("item_id"))
+    later = Value("") if plan.method == SplitMethod.MANUAL else _rule(plan, F("item__path"))
+    return Coalesce(Subquery(rows.values("split")[:1]), later, output_field=CharField())
+
+
+def group_expression(pattern: str, path: Any) -> Func:
+    """What names the group of a path: its folder, or what a pattern (`apps.datasets.splitting.patterns`) finds in it;
+    a path in which it finds nothing is a group by itself."""
+    if not pattern:
+        return Func(path, Value("/?[^/]*$"), Value(""), function="regexp_replace", output_field=CharField())
+    found = Func(path, Value(pattern), template="substring(%(expressions)s)", arg_joiner=" FROM ")
+    return Coalesce(found, path, output_field=CharField())
+
+
+def _rule(plan: SplitPlan, name: Any) -> Case:
+    """hash(seed, name) against the ratios."""
     train, val = _bounds(plan.ratios)
-    share = _Share(Concat(Value(f"{plan.seed}:"), F("item__path"), output_field=CharField()))
+    share = _Share(Concat(Value(f"{plan.seed}:"), name, output_field=CharField()))
     return Case(
         When(LessThan(share, train), then=Value(Split.TRAIN.value)),
         When(LessThan(share, val), then=Value(Split.VAL.value)),

@@ -1,11 +1,15 @@
 """What a dataset is used for. The apps above, which this one does not know, say so through a register."""
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
 
 from apps.core.identity import Actor
 from apps.core.policy import PermittedQuerySet
@@ -14,29 +18,84 @@ from apps.datasets.models import Blob, Dataset
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One thing that used a dataset; `href` is its page."""
+    """One thing that used a dataset; `href` is its page. `snapshot_id` is None while it has not fixed its data."""
 
+    id: UUID
     name: str
     kind: str
     state: str
     color: str
     time: datetime.datetime
     href: str
+    snapshot_id: UUID | None = None
 
 
-UsageSource = Callable[[Actor, Dataset, int], Iterable[Use]]
-_sources: list[UsageSource] = []
+@dataclass(frozen=True, slots=True)
+class UsageQuery:
+    """Which uses are asked for: the newest `limit` before a moment, of some snapshots or (None) of the dataset."""
+
+    limit: int = 20
+    snapshots: Collection[UUID] | None = None
+    before: datetime.datetime | None = None
 
 
-def register_usage(source: UsageSource) -> None:
-    """`source(actor, dataset, limit)` names the newest uses that the actor may see."""
-    _sources.append(source)
+UsageSource = Callable[[Actor, Dataset, UsageQuery], Iterable[Use]]
+#: Rows of every use that the actor may see, with `dataset_id`, `snapshot_id` and `used_at`.
+UsageRows = Callable[[Actor], QuerySet[Any]]
+_sources: list[tuple[UsageSource, UsageRows]] = []
 
 
-def usage_of(actor: Actor, dataset: Dataset, limit: int = 20) -> list[Use]:
-    """The newest uses of the dataset, newest first."""
-    found = [use for source in _sources for use in source(actor, dataset, limit)]
-    return sorted(found, key=lambda use: use.time, reverse=True)[:limit]
+def register_usage(source: UsageSource, rows: UsageRows) -> None:
+    """`source(actor, dataset, query)` names the newest uses that the actor may see, newest first; `rows(actor)` is what
+    they are counted by."""
+    _sources.append((source, rows))
+
+
+def usage_of(actor: Actor, dataset: Dataset, query: UsageQuery | None = None) -> list[Use]:
+    """The uses that the query asks for, newest first."""
+    query = query or UsageQuery()
+    found = [use for source, _rows in _sources for use in source(actor, dataset, query)]
+    return sorted(found, key=lambda use: use.time, reverse=True)[: query.limit]
+
+
+def uses_by_day(
+    actor: Actor, dataset: Dataset, *, days: int = 30, snapshots: Collection[UUID] | None = None
+) -> dict[datetime.date, int]:
+    """How often the dataset, or some of its snapshots, was used on each of the last days; days without a use too."""
+    today = timezone.localdate()
+    found = {today - datetime.timedelta(days=ago): 0 for ago in range(days - 1, -1, -1)}
+    for _source, rows_of in _sources:
+        rows = rows_of(actor).filter(dataset=dataset)
+        if snapshots is not None:
+            rows = rows.filter(snapshot_id__in=snapshots)
+        rows = rows.annotate(day=TruncDate("used_at")).filter(day__gte=min(found))
+        for day, count in rows.order_by().values_list("day").annotate(Count("pk")):
+            found[day] = found.get(day, 0) + count
+    return found
+
+
+def use_counts(actor: Actor, datasets: Collection[UUID]) -> dict[UUID, int]:
+    """How often each of the datasets was used, as far as the actor may see it."""
+    counts: Counter[UUID] = Counter()
+    for _source, rows_of in _sources:
+        rows = rows_of(actor).filter(dataset__in=datasets)
+        counts.update(dict(rows.order_by().values_list("dataset_id").annotate(Count("pk"))))
+    return dict(counts)
+
+
+def most_used(actor: Actor, *, days: int = 30, limit: int = 20) -> list[tuple[Dataset, int]]:
+    """The datasets of the chosen organization that were used most in the last days, most used first."""
+    since = timezone.now() - datetime.timedelta(days=days)
+    visible = Dataset.objects.visible(actor)
+    if actor.organization_id is not None:
+        visible = visible.filter(organization=actor.organization_id)
+    counts: Counter[UUID] = Counter()
+    for _source, rows_of in _sources:
+        rows = rows_of(actor).filter(dataset__in=visible.order_by().values("pk"), used_at__gte=since)
+        counts.update(dict(rows.order_by().values_list("dataset_id").annotate(Count("pk"))))
+    top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
+    datasets = visible.select_related("project").in_bulk([pk for pk, _count in top])
+    return [(datasets[pk], count) for pk, count in top]
 
 
 def datasets_for_choice(actor: Actor) -> PermittedQuerySet[Dataset]:

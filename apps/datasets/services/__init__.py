@@ -1,22 +1,28 @@
 """Writes on datasets. Each authorises (the decorator), locks and checks, changes, and audits, in this order."""
 
 from apps.datasets.services.datasets import dataset_change, dataset_create, dataset_restore, dataset_trash
+from apps.datasets.services.downloads import dataset_download
+from apps.datasets.services.integrity import integrity_check
 from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
 from apps.datasets.services.refusals import as_domain_error
 from apps.datasets.services.snapshots import snapshot_create, snapshot_delete, snapshot_for_training
-from apps.datasets.services.splits import split_remove, split_set
+from apps.datasets.services.splits import checked_split, split_remove, split_set
 from apps.datasets.services.sweeping import sweep
 from apps.datasets.services.uploads import received_files, upload_cancel, upload_create, upload_receive
+from apps.datasets.services.versions import version_restore
 
 __all__ = [
     "analyse_archive",
     "as_domain_error",
+    "checked_split",
     "dataset_change",
     "dataset_create",
+    "dataset_download",
     "dataset_publish",
     "dataset_restore",
     "dataset_trash",
+    "integrity_check",
     "received_files",
     "snapshot_create",
     "snapshot_delete",
@@ -31,4 +37,5 @@ __all__ = [
     "upload_read",
     "upload_receive",
     "upload_store",
+    "version_restore",
 ]

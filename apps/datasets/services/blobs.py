@@ -6,6 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from django.utils import timezone
+
+from apps.core.operations import ingest
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.models import Blob
@@ -20,11 +23,13 @@ def store_files(organization_id: UUID, files: Mapping[str, Path], noted: Path) -
     """Stores the files (digest → where it lies) that the organization does not have yet.
 
     Digests that were not in the store before are appended to the file `noted`, ahead of the writing, so that a
-    publication that fails can be swept.
+    publication that fails can be swept. What is in quarantine is written anew, and is whole again.
     """
-    known = _known(organization_id, list(files))
+    known, damaged = _known(organization_id, list(files))
     absent = [
-        sha256 for sha256 in files if sha256 not in known and storage().size(blob_key(organization_id, sha256)) is None
+        sha256
+        for sha256 in files
+        if sha256 in damaged or (sha256 not in known and storage().size(blob_key(organization_id, sha256)) is None)
     ]
     with noted.open("a", encoding="ascii") as target:
         target.writelines(f"{sha256}\n" for sha256 in absent)
@@ -43,14 +48,26 @@ def store_files(organization_id: UUID, files: Mapping[str, Path], noted: Path) -
             pass
     if local and not singly:
         os.sync()
+    if damaged:
+        _note_whole(organization_id=organization_id, digests=damaged)
 
 
-def _known(organization_id: UUID, digests: Sequence[str]) -> set[str]:
+def _known(organization_id: UUID, digests: Sequence[str]) -> tuple[set[str], set[str]]:
+    """Those of the digests that the organization has, and those of them that are in quarantine."""
     known: set[str] = set()
+    damaged: set[str] = set()
     for start in range(0, len(digests), BATCH):
         rows = Blob.objects.filter(organization_id=organization_id, sha256__in=digests[start : start + BATCH])
-        known.update(rows.values_list("sha256", flat=True))
-    return known
+        for sha256, damage in rows.values_list("sha256", "damage"):
+            (damaged if damage else known).add(sha256)
+    return known, damaged
+
+
+@ingest("datasets.blobs_note_whole")
+def _note_whole(*, organization_id: UUID, digests: set[str]) -> None:
+    """Takes files out of quarantine whose content was stored anew."""
+    rows = Blob.objects.filter(organization_id=organization_id, sha256__in=digests)
+    rows.update(damage="", is_sound=None, checked_at=timezone.now())
 
 
 def _link(source: Path, key: str, *, sync: bool) -> None:

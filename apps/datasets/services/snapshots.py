@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max, ProtectedError, Q, Sum
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps.core import auditing, policy
 from apps.core.errors import Conflict, Invalid
@@ -15,9 +16,10 @@ from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.formats.model import canonical_json
-from apps.datasets.models import BucketHash, Dataset, Entry, Item, Revision, Snapshot, Split, SplitLevel
+from apps.datasets.models import Blob, BucketHash, Dataset, Entry, Item, Revision, Snapshot, Split, SplitLevel
 from apps.datasets.selectors.snapshots import snapshot_entries
 from apps.datasets.selectors.splits import SplitView, split_in_force, split_view
+from apps.datasets.selectors.versions import is_reserved
 from apps.datasets.services.splits import plan_of, stored
 
 HASH_VERSION = 1
@@ -75,6 +77,9 @@ def snapshot_for_training(
 @operation("datasets.snapshot_create", permission="datasets.change_dataset", on="dataset")
 def snapshot_create(*, actor: Actor, dataset: Dataset, tag: str = "", note: str = "") -> Snapshot:
     """A snapshot by hand, named v1, v2, … unless a tag is given. The same content is not fixed twice."""
+    if is_reserved(tag):
+        message = _("This tag means a revision; choose another.")
+        raise Invalid(message, code="tag_reserved", fields={"tag": [message]})
     prepared = _prepare(dataset, None)
     if (existing := prepared.existing) is not None:
         raise Conflict(
@@ -156,8 +161,24 @@ def _check_trainable(view: SplitView) -> None:
 
 
 def _check_sound(dataset: Dataset) -> None:
-    """Labelled pictures that a worker could not decode keep a training from starting: it would fail on them later."""
-    rows = Entry.objects.head(dataset.pk).images().filter(annotation__isnull=False, blob__is_sound=False)
+    """Labelled pictures that are in quarantine, or that a worker could not decode, keep a training from starting: it
+    would fail on them later."""
+    labelled = Entry.objects.head(dataset.pk).images().filter(annotation__isnull=False)
+    damaged = Blob.objects.filter(organization=dataset.organization_id).exclude(damage="")
+    paths = labelled.filter(blob__in=damaged).order_by("item_id").values_list("item__path", flat=True)
+    if first := paths.first():
+        raise Conflict(
+            ngettext(
+                "The file of %(count)d picture is damaged or missing: %(path)s.",
+                "The files of %(count)d pictures are damaged or missing, the first is %(path)s.",
+                count := paths.count(),
+            )
+            % {"count": count, "path": first},
+            code="file_damaged",
+            hint=_("Upload the same pictures again; the page Files lists them."),
+            params={"path": first, "count": count},
+        )
+    rows = labelled.filter(blob__is_sound=False)
     first = rows.order_by("item_id").values_list("item__path", flat=True).first()
     if first is not None:
         raise Conflict(

@@ -14,8 +14,10 @@ from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.models import Dataset, Entry, Split, SplitLevel, SplitMethod, SplitPlan, SplitRow
 from apps.datasets.selectors.splits import DEFAULT_RATIOS, automatic_plan, plan_digest, uploaded_plan
+from apps.datasets.services.splitting import COMPUTED, MOST_ROWS, computed_split, require_pattern
 
-MOST_ROWS = 250_000
+#: A split by hand names images, which a job does not.
+OF_JOBS = (SplitMethod.UPLOADED, SplitMethod.AUTO, SplitMethod.STRATIFIED, SplitMethod.GROUPED)
 
 
 @operation("datasets.split_set", permission="datasets.change_dataset", on="dataset")
@@ -26,13 +28,15 @@ def split_set(
     method: str,
     seed: int = 0,
     ratios: Mapping[str, float] | None = None,
+    pattern: str = "",
     items: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
-    """Gives the dataset a split of its own: `auto` with seed and ratios, `manual` with paths by split, or `uploaded`
-    for the splits that the uploads named."""
+    """Gives the dataset a split of its own: `auto` with seed and ratios, `stratified` the same with the classes evenly
+    in every split, `grouped` with folders, or what `pattern` finds in the paths, kept together, `manual` with paths by
+    split, or `uploaded` for the splits that the uploads named."""
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
-    plan = plan_of(dataset, SplitLevel.DATASET, method=method, seed=seed, ratios=ratios, items=items)
-    plan.created_by = plan.created_by or actor.user
+    wanted: dict[str, Any] = {"method": method, "seed": seed, "ratios": ratios, "pattern": pattern, "items": items}
+    plan = plan_of(dataset, SplitLevel.DATASET, person=actor.user, **wanted)
     before = dataset.split_plan
     dataset.change(split_plan=stored(plan))
     if plan.method == SplitMethod.MANUAL:
@@ -64,9 +68,48 @@ def plan_of(
     method: str,
     seed: int = 0,
     ratios: Mapping[str, float] | None = None,
+    pattern: str = "",
     items: Mapping[str, Sequence[str]] | None = None,
+    person: Any = None,
 ) -> SplitPlan:
-    """An unsaved plan from what a person or program gave. Raises `Invalid` for ratios that are none."""
+    """A plan from what a person or program gave: unsaved, unless it is computed over the images, for then its rows are
+    stored. Raises `Invalid` for ratios or patterns that are none."""
+    plan = _plan_of(dataset, level, method, seed, ratios, pattern.strip(), items, person)
+    plan.created_by = plan.created_by or person
+    return plan
+
+
+def checked_split(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A job's own split as it is kept until the job starts: what `split_set` takes but `items`; {} for none. Raises
+    `Invalid`."""
+    if not wanted or wanted.get("method") == "":
+        return {}
+    method = str(wanted.get("method"))
+    if method not in OF_JOBS:
+        message = _("There is no such method.")
+        raise Invalid(message, code="split_method", fields={"split": [message]})
+    if method == SplitMethod.UPLOADED:
+        return {"method": method}
+    pattern = str(wanted.get("pattern") or "").strip() if method == SplitMethod.GROUPED else ""
+    if pattern:
+        require_pattern(pattern)
+    ratios = _checked(wanted.get("ratios") or DEFAULT_RATIOS)
+    return {"method": method, "seed": wanted.get("seed") or 0, "ratios": ratios, "pattern": pattern}
+
+
+def _plan_of(
+    dataset: Dataset,
+    level: SplitLevel,
+    method: str,
+    seed: int,
+    ratios: Mapping[str, float] | None,
+    pattern: str,
+    items: Mapping[str, Sequence[str]] | None,
+    person: Any,
+) -> SplitPlan:
+    if method in COMPUTED:
+        computed = computed_split(dataset, method, seed, _checked(ratios or DEFAULT_RATIOS), pattern)
+        return computed.store(dataset, level, person)
     if method == SplitMethod.UPLOADED:
         return uploaded_plan(dataset, level)
     if method == SplitMethod.AUTO:
@@ -135,4 +178,4 @@ def _bad_items(message: str, path: str) -> Invalid:
 def _facts(plan: SplitPlan | None) -> dict[str, Any]:
     if plan is None:
         return {"method": ""}
-    return {"method": str(plan.method), "seed": plan.seed, "ratios": plan.ratios}
+    return {"method": str(plan.method), "seed": plan.seed, "ratios": plan.ratios, "pattern": plan.pattern}

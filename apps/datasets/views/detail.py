@@ -10,22 +10,20 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
+from apps.core.portal import form_errors, search_of, signed_in
 from apps.core.portal.views import KeysetPage
 from apps.datasets import selectors, services
-from apps.datasets.forms import DatasetForm, SnapshotForm, SplitForm
-from apps.datasets.models import Entry, Snapshot, Split
+from apps.datasets.forms import DatasetForm, SplitForm
+from apps.datasets.models import Entry, Split
 from apps.datasets.selectors.images import content_address
 from apps.datasets.selectors.splits import split_view
-from apps.datasets.views.frame import framed, tile, visible
+from apps.datasets.views.frame import class_table, framed, tile, visible
 from apps.shares.panels import share_panel
 
 IMAGES = 48
 #: Objects that the page of one image lists, and numbers of its outlines that it draws.
 OBJECTS = 500
 IMAGE_VALUES = 100_000
-#: What of a class the drawing script needs.
-DRAWN = ("id", "name", "color", "skeleton")
 LABELLED = {"yes": True, "no": False}
 
 
@@ -43,7 +41,7 @@ def images(request: PortalRequest, pk: str) -> HttpResponse:
         page=page,
         tiles=[tile(entry) for entry in page.rows],
         classes=classes,
-        class_table=_class_table(classes),
+        class_table=class_table(classes),
         splits=Split.choices,
         filtered=any(request.GET.get(name) for name in ("q", "class", "split", "labelled")),
     )
@@ -65,7 +63,7 @@ def image(request: PortalRequest, pk: str, item: int) -> HttpResponse:
         entry=entry,
         shown=tile(entry, 512, IMAGE_VALUES),
         content=content_address(dataset.pk, item, entry.blob.sha256),
-        class_table=_class_table(classes),
+        class_table=class_table(classes),
         objects=[_object_row(found, names) for found in objects[:OBJECTS]],
         hidden=max(0, len(objects) - OBJECTS),
     )
@@ -99,40 +97,6 @@ def split_remove(request: PortalRequest, pk: str) -> HttpResponse:
     services.split_remove(actor=request.actor, dataset=visible(request, pk))
     messages.success(request, _("The default split is in force."))
     return redirect("datasets:classes", pk=pk)
-
-
-@signed_in
-@require_http_methods(["GET", "POST"])
-def snapshots(request: PortalRequest, pk: str) -> HttpResponse:
-    dataset = visible(request, pk)
-    form = SnapshotForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        with form_errors(form):
-            services.snapshot_create(actor=request.actor, dataset=dataset, **form.cleaned_data)
-            messages.success(request, _("The snapshot was made."))
-            return redirect("datasets:snapshots", pk=pk)
-    rows = Snapshot.objects.visible(request.actor).filter(dataset=dataset)
-    page = page_of(request, rows.select_related("revision", "split_plan", "created_by"))
-    context = framed(request, dataset, "snapshots", page=page, form=form)
-    return render(request, "datasets/snapshots.html", context, status=422 if form.errors else 200)
-
-
-@signed_in
-@require_POST
-def snapshot_delete(request: PortalRequest, pk: str, snapshot_pk: str) -> HttpResponse:
-    snapshot = Snapshot.objects.get_visible(request.actor, pk=snapshot_pk, dataset_id=pk)
-    with error_messages(request):
-        services.snapshot_delete(actor=request.actor, snapshot=snapshot)
-        messages.success(request, _("The snapshot was deleted."))
-    return redirect("datasets:snapshots", pk=pk)
-
-
-@signed_in
-@require_GET
-def usage(request: PortalRequest, pk: str) -> HttpResponse:
-    dataset = visible(request, pk)
-    context = framed(request, dataset, "usage", uses=selectors.usage_of(request.actor, dataset))
-    return render(request, "datasets/usage.html", context)
 
 
 @signed_in
@@ -195,10 +159,6 @@ def _image_page(request: PortalRequest, rows: QuerySet[Entry]) -> KeysetPage:
     return KeysetPage(found[:IMAGES], below, f"-{found[0].item_id}" if limit is not None and found else None)
 
 
-def _class_table(classes: list[dict[str, Any]]) -> str:
-    return json.dumps([{name: found[name] for name in DRAWN if name in found} for found in classes])
-
-
 def _object_row(found: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
     """An object as the page of its image lists it: its class, what kind it is, the box around it, and its notes."""
     kinds = {
@@ -230,5 +190,12 @@ def _classes_context(request: PortalRequest, dataset: Any) -> dict[str, Any]:
         chart=json.dumps([{"name": row["name"], "value": row["images"]} for row in found]),
         plan=view.plan,
         split_rows=[{"label": label, **view.counts[name]} for name, label in labels],
-        split_form=SplitForm(initial={"method": view.plan.method, "seed": view.plan.seed, **(view.plan.ratios or {})}),
+        split_form=SplitForm(
+            initial={
+                "method": view.plan.method,
+                "seed": view.plan.seed,
+                "pattern": view.plan.pattern,
+                **(view.plan.ratios or {}),
+            }
+        ),
     )

@@ -12,6 +12,9 @@ from apps.datasets.formats.showing import shown_objects
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.images import thumbnail_address
 
+#: What of a class the drawing script needs.
+DRAWN = ("id", "name", "color", "skeleton")
+
 
 def visible(request: PortalRequest, pk: Any) -> Dataset:
     rows = Dataset.objects.select_related("project", "organization", "created_by", "split_plan")
@@ -24,7 +27,8 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
     tabs = [
         ("images", _("Images"), "datasets:detail", "photo", dataset.image_count, True),
         ("classes", _("Classes and split"), "datasets:classes", "chart-bar", None, True),
-        ("snapshots", _("Snapshots"), "datasets:snapshots", "camera", None, True),
+        ("versions", _("Versions"), "datasets:versions", "git-branch", None, True),
+        ("files", _("Files"), "datasets:files", "file-zip", None, True),
         ("uploads", _("Uploads"), "datasets:uploads", "upload", None, may_change),
         ("usage", _("Usage"), "datasets:usage", "chart-dots", None, True),
         ("sharing", _("Sharing"), "datasets:sharing", "users", None, True),
@@ -47,6 +51,11 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
         ],
         **context,
     }
+
+
+def class_table(classes: list[dict[str, Any]]) -> str:
+    """The classes as scripts read them: numbers, names, and how they are drawn."""
+    return json.dumps([{name: found[name] for name in DRAWN if name in found} for found in classes])
 
 
 def tile(entry: Entry, size: int = 256, values: int = 500) -> dict[str, Any]:

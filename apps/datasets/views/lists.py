@@ -27,10 +27,11 @@ def dataset_list(request: PortalRequest) -> HttpResponse:
     rows = Dataset.objects.visible(request.actor).filter(organization=request.actor.organization_id)
     page = page_of(request, rows.search(search).select_related("project"))
     covers = selectors.covers_of(page.rows)
+    uses = selectors.use_counts(request.actor, [dataset.pk for dataset in page.rows])
     trash = Dataset.objects.permitted(request.actor, "datasets.restore_dataset")
     context = {
         "page": page,
-        "rows": [(dataset, covers.get(dataset.pk)) for dataset in page.rows],
+        "rows": [(dataset, covers.get(dataset.pk), uses.get(dataset.pk, 0)) for dataset in page.rows],
         "search": search,
         "may_add": _may_add(request),
         "has_trash": trash.filter(organization=request.actor.organization_id).exists(),

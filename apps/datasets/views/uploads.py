@@ -18,7 +18,7 @@ from apps.datasets.analysis import NO_SPLIT
 from apps.datasets.defects import REASONS, Defect, describe
 from apps.datasets.forms import PublishForm
 from apps.datasets.models import Split, Task, Upload, UploadState
-from apps.datasets.views.frame import framed, visible
+from apps.datasets.views.frame import class_table, framed, visible
 
 DEFECTS = 200
 FORMAT_NAMES = {
@@ -118,12 +118,6 @@ def _report(upload: Upload) -> dict[str, Any]:
     analysis = upload.known_analysis
     labels = {**dict(Split.choices), NO_SPLIT: _("No split")}
     defects = [(found, *describe(Defect(**found))) for found in analysis["defects"][:DEFECTS]]
-    table = json.dumps(
-        [
-            {name: found[name] for name in ("id", "name", "color", "skeleton") if name in found}
-            for found in analysis["classes"]
-        ]
-    )
     preview = f"/api/v1/datasets/{upload.dataset_id}/uploads/{upload.pk}/preview"
     return {
         "analysis": analysis,
@@ -139,7 +133,7 @@ def _report(upload: Upload) -> dict[str, Any]:
             {**found, "severity": found["severity"], "sentence": sentence, "hint": hint}
             for found, sentence, hint in defects
         ],
-        "class_table": table,
+        "class_table": class_table(analysis["classes"]),
         "tiles": [
             {
                 **found,

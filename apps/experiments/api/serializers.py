@@ -2,15 +2,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.serializers import actor_of
+from apps.core.api.serializers import VisibleField
 from apps.experiments.models import Experiment, Run
 from apps.projects.models import Project
 
 
 class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
-    project_id = serializers.PrimaryKeyRelatedField(
-        source="project", queryset=Project.objects.none(), help_text="Fixed once created."
-    )
+    project_id = VisibleField(source="project", queryset=Project.objects.none(), help_text="Fixed once created.")
     run_count = serializers.IntegerField(read_only=True)
     finished_run_count = serializers.IntegerField(read_only=True)
 
@@ -46,7 +44,6 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
-        fields["project_id"].queryset = Project.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["project_id"].read_only = True
         return fields

@@ -25,6 +25,7 @@ from apps.experiments.services import experiments, runs
 
 EXPERIMENT_TAG = "modelyard.experiment_id"
 RUN_TAG = "modelyard.run_id"
+ERASE = "experiments.erase"
 
 
 @handler(experiments.TOPIC)
@@ -43,6 +44,25 @@ def mirror_experiment(payload: dict[str, Any]) -> None:
             twin = mlflow().experiment_by_tag(EXPERIMENT_TAG, str(experiment.pk))
             if twin is not None and not twin.is_deleted:
                 mlflow().experiment_delete(twin.id)
+
+
+@handler(ERASE)
+def mirror_erasure(payload: dict[str, Any]) -> None:
+    """Takes name, description and organization off the twin of an experiment that is gone, and puts it into MLflow's trash.
+
+    Idempotent: what is in the trash already gets its name taken too.
+    """
+    client = mlflow()
+    twin = client.experiment_by_tag(EXPERIMENT_TAG, payload["id"])
+    if twin is None:
+        return
+    if twin.is_deleted:
+        # MLflow renames nothing in its trash.
+        client.experiment_restore(twin.id)
+    client.experiment_rename(twin.id, f"erased · {payload['id']}")
+    for tag in ("mlflow.note.content", "modelyard.project_id", "modelyard.organization_id"):
+        client.experiment_set_tag(twin.id, tag, "")
+    client.experiment_delete(twin.id)
 
 
 @handler(runs.START)

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from apps.accounts.models import User
 from apps.core.api.requests import ApiRequest
 from apps.core.identity import Actor, Via
+from apps.core.identity.middleware import context_of
 from apps.invitations import selectors, services
 from apps.invitations.api import serializers
 from apps.invitations.models import Invitation, InvitationState
@@ -153,9 +154,12 @@ class InvitationAcceptView(LinkView):
             user = request.actor.user
         invitation = selectors.invitation_of(token)
         tokens = None
-        if user is not None and request.actor.via in (Via.SESSION, Via.TOKEN):
-            actor = Actor.of(user, organization_id=invitation.organization_id, request_id=request.request_id)
-            tokens = token_issue(actor=actor, organization_id=invitation.organization_id)
+        # A provider's word is good for a session that ends with it, never for tokens that stay.
+        vouched = request.actor.vouched is not None
+        if user is not None and request.actor.via in (Via.SESSION, Via.TOKEN) and not vouched:
+            organization_id = invitation.organization_id
+            actor = Actor.of(user, organization_id=organization_id, via=Via.TOKEN, **context_of(request._request))
+            tokens = token_issue(actor=actor, organization_id=organization_id)
         body = {**{name: getattr(invitation, name) for name in selectors.ANSWERED}, "tokens": tokens}
         return Response(serializers.InvitationAnsweredSerializer(body).data)
 

@@ -7,14 +7,15 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.accounts import actions as account_actions
 from apps.accounts.models import User
+from apps.accounts.services.people import reader_language, user_store
 from apps.core import auditing, policy
 from apps.core.auditing import Personal
-from apps.core.errors import Conflict, DomainError, Forbidden, Invalid, NotAuthenticated, NotFound
+from apps.core.errors import Conflict, DomainError, Forbidden, NotAuthenticated, NotFound
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
 from apps.invitations import actions
@@ -35,6 +36,7 @@ def invitation_accept(*, actor: Actor, token: str) -> Invitation:
     if actor.user is None:
         raise NotAuthenticated(_("Sign in first."))
     invitation = _locked(token)
+    _check_proof(actor, invitation)
     # Two invitations of one person are accepted one after the other.
     user = User.objects.select_for_update().get(pk=actor.user.pk)
     _check_address(user, invitation)
@@ -73,13 +75,12 @@ def invitation_sign_up(*, actor: Actor, token: str, password: str, name: str = "
             code="account_exists",
             hint=_("Sign in with it and open the link again."),
         )
-    user = User(email=invitation.email, language="ko" if (get_language() or "").startswith("ko") else "en")
+    user = User(email=invitation.email, language=reader_language())
     if name.strip():
         user.name = name.strip()
     _check_account(user, password)
     user.set_password(password)
-    user.save()
-    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    user_store(user)
     auditing.record(actor, account_actions.SIGNED_UP, user, name=Personal(user.name, user.pk))
     acting = Actor.of(user, request_id=actor.request_id, via=actor.via, ip=actor.ip, user_agent=actor.user_agent)
     invitation_accept(actor=acting, token=token)
@@ -98,6 +99,16 @@ def _locked(token: str) -> Invitation:
             hint=_("Ask the person who invited you for a new one."),
         )
     return invitation
+
+
+def _check_proof(actor: Actor, invitation: Invitation) -> None:
+    """What an organization's provider says of a person opens that organization, and joins no other."""
+    if actor.vouched is not None and actor.vouched.organization_id != invitation.organization_id:
+        raise Forbidden(
+            _("This invitation is to another organization than the one that signed you in."),
+            code="own_proof_needed",
+            hint=_("Sign out, sign in with your password, and open the link again."),
+        )
 
 
 def _check_address(user: User, invitation: Invitation) -> None:
@@ -154,12 +165,9 @@ def _unless_in(join: Any, actor: Actor, target: Any, user: User, role: str) -> N
 def _check_account(user: User, password: str) -> None:
     try:
         validate_password(password, user)
-    except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields={"password": error.messages}) from error
-    try:
         user.clean_fields(exclude=["password", "email"])
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error, "password") from error
 
 
 def _note(actor: Actor, action: str, invitation: Invitation, **facts: Any) -> None:

@@ -10,7 +10,7 @@ from django.core.validators import validate_email
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from apps.core import auditing, policy
+from apps.core import auditing
 from apps.core.errors import DomainError, Invalid, TooLarge
 from apps.core.identity import Actor
 from apps.core.operations import operation
@@ -34,7 +34,7 @@ class LineOutcome:
     hint: str = ""
 
 
-@operation("invitations.invitations_create")
+@operation("invitations.invitations_create", permission=lambda target: target_of(target).permission, on="target")
 def invitations_create(
     *, actor: Actor, target: Model, text: str, role: str, message: str = "", days: int | None = None
 ) -> list[LineOutcome]:
@@ -43,7 +43,6 @@ def invitations_create(
     A first line that names the columns is passed over. At most 500 lines and 256 KiB.
     """
     kind = target_of(target)
-    policy.require(actor, kind.permission, target)
     require_inviter(actor, kind.organization_id_of(target))
     kind.require_role(role)
     shared = {"target": target, "message": message, "days": days}
@@ -98,7 +97,7 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
     if rows and rows[0][1][0].strip().lower() in {"email", "e-mail"}:
         rows = rows[1:]
     if not rows:
-        message = _("The file names no address.")
+        message = _("The file contains no address.")
         raise Invalid(message, code="csv_empty", fields={"csv": [message]})
     if len(rows) > MAX_LINES:
         raise TooLarge(_("The file has more than %(limit)s lines.") % {"limit": MAX_LINES})

@@ -1,18 +1,18 @@
 """The invitation's mail. Delivered from the outbox; the link's token is made here and is stored as a digest only."""
 
 import secrets
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
 
 from apps.accounts.models import User
 from apps.core import outbox
 from apps.core.operations import ingest
+from apps.core.portal.addresses import portal_url
+from apps.core.portal.mails import mail_of
 from apps.invitations.models import Invitation
 from apps.invitations.selectors import described, digest
 from apps.invitations.services.sending import MAIL_TOPIC
@@ -60,21 +60,5 @@ def _language(invitation: Invitation) -> str:
 def _mail(invitation: Invitation, token: str) -> EmailMultiAlternatives:
     shown = described([invitation])[0]
     path = reverse("invitations:invite", args=[token])
-    context = {"invitation": invitation, "shown": shown, "url": f"{_portal_url()}{path}"}
-    folder = "invitations/email/invitation"
-    subject = " ".join(render_to_string(f"{folder}_subject.txt", context).split())
-    mail = EmailMultiAlternatives(
-        f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{subject}",
-        render_to_string(f"{folder}_message.txt", context),
-        to=[invitation.email],
-    )
-    mail.attach_alternative(render_to_string(f"{folder}_message.html", context), "text/html")
-    return mail
-
-
-def _portal_url() -> str:
-    """The address that people use: `PUBLIC_URL`, else the one that the portal wrote down when it started."""
-    if settings.PUBLIC_URL:
-        return str(settings.PUBLIC_URL).rstrip("/")
-    file = Path(str(settings.JOBS["portal_file"]))
-    return file.read_text().strip().rstrip("/") if file.exists() else "http://localhost:8000"
+    context = {"invitation": invitation, "shown": shown, "url": f"{portal_url()}{path}"}
+    return mail_of("invitations/email/invitation", context, to=invitation.email)

@@ -7,24 +7,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
-from apps.core import policy
-from apps.core.errors import Conflict, Forbidden
+from apps.core.errors import Conflict
 from apps.core.identity import Actor, Role
 from apps.invitations.targets import Target
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.organizations.services import membership_add, membership_approve
-from apps.organizations.services.memberships import grantable
+from apps.organizations.services.memberships import require_grantable
 
 
 def _check(actor: Actor, organization: Organization, role: str) -> None:
-    if not (actor.is_system or Role(role) in grantable(actor, organization.pk)):
-        lack = policy.lack_of_role(actor, "organizations.add_membership", organization, Role.ADMIN)
-        raise Forbidden(
-            _("You cannot invite people as %(role)s.") % {"role": Role(role).label},
-            code="role_above_own",
-            hint=lack.text,
-            params=lack.facts,
-        )
+    require_grantable(actor, organization, Role(role), _("You cannot invite people as %(role)s."))
 
 
 def organization_enter(actor: Actor, organization: Organization, user: User, role: str) -> Membership:

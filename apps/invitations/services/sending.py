@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.core import auditing, outbox, policy
+from apps.core import auditing, outbox
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, TooManyRequests
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
 from apps.invitations import actions
@@ -43,7 +44,7 @@ class Outcome:
         return "invited" if self.invitation else "joined"
 
 
-@operation("invitations.invitation_create")
+@operation("invitations.invitation_create", permission=lambda target: target_of(target).permission, on="target")
 def invitation_create(
     *, actor: Actor, target: Model, email: str, role: str, message: str = "", days: int | None = None
 ) -> Outcome:
@@ -53,7 +54,9 @@ def invitation_create(
     policy's errors, `Forbidden` for a role that the actor may not give, `Conflict` for an address that is in or waits.
     """
     kind = target_of(target)
-    _authorise(actor, kind, target, role)
+    require_inviter(actor, kind.organization_id_of(target))
+    kind.require_role(role)
+    kind.check(actor, target, role)
     email = email.strip().lower()
     organization_id = kind.organization_id_of(target)
     member = _member(organization_id, email)
@@ -141,20 +144,13 @@ def invitations_expire(*, actor: Actor, organization: Organization) -> int:
 
 def require_inviter(actor: Actor, organization_id: Any) -> None:
     """Guests bring nobody in; asked before anything about the address is looked up."""
-    if actor.is_system or actor.is_platform_admin or organization_id in actor.organizations(Role.ENGINEER_I):
+    if actor.is_platform or organization_id in actor.organizations(Role.ENGINEER_I):
         return
     raise Forbidden(
         _("Guests cannot invite people."),
         code="guest_cannot_invite",
         hint=_("Needed: %(role)s.") % {"role": Role.ENGINEER_I.label},
     )
-
-
-def _authorise(actor: Actor, kind: Target, target: Model, role: str) -> None:
-    policy.require(actor, kind.permission, target)
-    require_inviter(actor, kind.organization_id_of(target))
-    kind.require_role(role)
-    kind.check(actor, target, role)
 
 
 def _member(organization_id: Any, email: str) -> User | None:
@@ -191,7 +187,7 @@ def _save(invitation: Invitation) -> None:
     try:
         invitation.clean_fields(exclude={field.name for field in Invitation._meta.fields} - {"email", "message"})
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error) from error
     same = Invitation.objects.pending().filter(target_id=invitation.target_id, target_type=invitation.target_type)
     if same.filter(email=invitation.email).exists():
         raise Conflict(

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from apps.core.errors import Conflict, DomainError, NotAuthenticated, NotFound
@@ -44,6 +45,13 @@ LOCK_JOB_UNSYNCED = (
     "SELECT job.*, set_config('synchronous_commit', 'off', true) FROM jobs_job job WHERE id = %s FOR UPDATE"
 )
 READ_ATTEMPT = "SELECT * FROM jobs_attempt WHERE id = %s"
+# What every batch of events changes of both rows.
+WRITE_CURSORS = """
+WITH renewed AS (
+    UPDATE jobs_attempt SET lease_until = %s, trainer_acked = %s, launcher_acked = %s WHERE id = %s
+)
+UPDATE jobs_job SET event_seq = %s WHERE id = %s
+"""
 
 
 class Stale(Conflict):
@@ -167,10 +175,24 @@ def attempt_heartbeat(*, attempt: Attempt) -> dict[str, Any]:
     return {"lease_until": attempt.lease_until.timestamp(), "commands": commands(job)}
 
 
-def renew(job: Job, attempt: Attempt, **fields: Any) -> None:
-    """The lease holds for another while; an unreachable job is back. `fields` of the attempt are saved with it."""
+def renew(job: Job, attempt: Attempt, *, came: bool = False) -> None:
+    """The lease holds for another while; an unreachable job is back. `came`: with events, whose cursors are saved too."""
     attempt.lease_until = _lease()
-    Attempt.objects.filter(pk=attempt.pk).update(lease_until=attempt.lease_until, **fields)
+    if came:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                WRITE_CURSORS,
+                [
+                    attempt.lease_until,
+                    attempt.trainer_acked,
+                    attempt.launcher_acked,
+                    attempt.pk,
+                    job.event_seq,
+                    job.pk,
+                ],
+            )
+    else:
+        Attempt.objects.filter(pk=attempt.pk).update(lease_until=attempt.lease_until)
     _answered(job, attempt)
 
 

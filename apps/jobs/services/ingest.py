@@ -95,7 +95,7 @@ def events_append(*, attempt: Attempt, stream: str, lines: list[Any]) -> Acknowl
         began = stream == "trainer" and any(event.type == "started" for event in events)
         if began and job.state == JobState.STARTING:
             set_state(job, JobState.RUNNING)
-    renew(job, attempt, **{STREAMS[stream]: acked})
+    renew(job, attempt, came=bool(fresh))
     return Acknowledged(acked, attempt.lease_until.timestamp(), commands(job))
 
 
@@ -249,8 +249,8 @@ def _insert(job: Job, attempt: Attempt, stream: str, pairs: list[tuple[JobEvent,
 
 
 def _apply(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
-    """What events mean for the job itself: state, progress, outcome, artifacts."""
-    fields = {"event_seq"}
+    """What events mean for the job itself: progress, outcome, artifacts. The cursors are written with the lease."""
+    fields: set[str] = set()
     for event in events:
         if event.type == "progress":
             fields |= _progress(job, event)
@@ -259,7 +259,8 @@ def _apply(job: Job, attempt: Attempt, events: list[JobEvent]) -> None:
         elif event.type in {"result", "failure"} and event.stream == "trainer":
             attempt.outcome = {**attempt.outcome, event.type: event.data}
             Attempt.objects.filter(pk=attempt.pk).update(outcome=attempt.outcome)
-    job.save(update_fields=[*fields])
+    if fields:
+        job.save(update_fields=[*fields])
 
 
 def _progress(job: Job, event: JobEvent) -> set[str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from apps.accounts.models import Theme, User
@@ -32,8 +33,27 @@ class PasswordChangeSerializer(serializers.Serializer[Any]):
     password = serializers.CharField(max_length=200, write_only=True, trim_whitespace=False)
 
 
-class KeySerializer(serializers.Serializer[Any]):
-    key = serializers.CharField(max_length=300)
+class VerificationSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField(max_length=300, help_text="The end of the mailed link.")
+    password = serializers.CharField(
+        max_length=200,
+        required=False,
+        write_only=True,
+        trim_whitespace=False,
+        help_text="As given at sign-up; or `new_password`.",
+    )
+    new_password = serializers.CharField(
+        max_length=200,
+        required=False,
+        write_only=True,
+        trim_whitespace=False,
+        help_text="Who did not sign up themselves chooses their own: the one given at sign-up opens nothing any more.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("password" in attrs) == ("new_password" in attrs):
+            raise serializers.ValidationError({"password": _("Give the password, or a new one.")})
+        return attrs
 
 
 class TokenRequestSerializer(serializers.Serializer[Any]):

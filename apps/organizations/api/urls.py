@@ -19,7 +19,6 @@ urlpatterns = [
     path("auth/password/reset", views.PasswordResetView.as_view(), name="auth-password-reset"),
     path("auth/password/change", views.PasswordChangeView.as_view(), name="auth-password-change"),
     path("ws-tickets", views.TicketView.as_view(), name="ws-tickets"),
-    path("me", views.MeView.as_view(), name="me"),
     *router.urls,
     path("organizations/<uuid:organization_id>/", include(members.urls)),
 ]

@@ -21,13 +21,15 @@ from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
 from apps.core.errors import Invalid, NotFound
 from apps.core.identity import Actor, Role, Via
+from apps.core.identity.middleware import context_of
 from apps.core.realtime import tickets
 from apps.organizations import services
 from apps.organizations.api import serializers
 from apps.organizations.models import Membership, Organization
 from apps.organizations.services import passwords, quotas
+from apps.organizations.services.addresses import verify_email
 from apps.organizations.services.sign_in import password_user
-from apps.organizations.services.sign_up import sign_up, verify_email
+from apps.organizations.services.sign_up import sign_up
 
 ACCEPTED = OpenApiResponse(description="Accepted; what follows comes by mail.")
 DONE = OpenApiResponse(description="Done.")
@@ -53,12 +55,12 @@ class SignUpView(AnonymousView):
 
 
 class VerifyEmailView(AnonymousView):
-    @extend_schema(request=serializers.KeySerializer, responses={204: DONE}, operation_id="auth_verify_email")
+    @extend_schema(request=serializers.VerificationSerializer, responses={204: DONE}, operation_id="auth_verify_email")
     def post(self, request: ApiRequest) -> Response:
-        """Verify the address that a mailed key belongs to."""
-        form = serializers.KeySerializer(data=request.data)
+        """Verify the address that a mailed key belongs to, with the password given at sign-up, or a new one."""
+        form = serializers.VerificationSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        verify_email(request=request._request, key=form.validated_data["key"])
+        verify_email(request=request._request, **form.validated_data)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -99,14 +101,7 @@ class TokenCodeView(AnonymousView):
 
 def _issued(request: ApiRequest, user: User, organization_id: UUID | None) -> Response:
     """Tokens for a person who has just proven who they are."""
-    actor = Actor.of(
-        user,
-        organization_id=organization_id,
-        via=Via.TOKEN,
-        request_id=request.request_id,
-        ip=request.META.get("REMOTE_ADDR"),
-        user_agent=request.META.get("HTTP_USER_AGENT", ""),
-    )
+    actor = Actor.of(user, organization_id=organization_id, via=Via.TOKEN, **context_of(request._request))
     pair = services.token_issue(actor=actor, organization_id=organization_id)
     return Response(serializers.TokenPairSerializer(pair).data)
 
@@ -121,12 +116,7 @@ class TokenRefreshView(AnonymousView):
         """Exchange a refresh token, once, for a new pair."""
         form = serializers.RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        pair = services.token_refresh(
-            refresh=form.validated_data["refresh"],
-            request_id=request.request_id,
-            ip=request.META.get("REMOTE_ADDR"),
-            user_agent=request.META.get("HTTP_USER_AGENT", ""),
-        )
+        pair = services.token_refresh(refresh=form.validated_data["refresh"], **context_of(request._request))
         return Response(serializers.TokenPairSerializer(pair).data)
 
 

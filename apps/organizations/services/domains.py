@@ -18,9 +18,8 @@ def domains_taken(actor: Actor, organization: Organization, given: Iterable[str]
     One that it does not have yet needs a proof: an administrator of the organization with a verified address in it, or
     a platform administrator who says so. Public mail domains are nobody's. Raises `Invalid`, naming each that is wrong.
     """
-    trusted = actor.is_system or actor.is_platform_admin
     known = set(organization.join_domains)
-    proven = known | (set() if trusted else _proven(organization))
+    proven = known | (set() if actor.is_platform else _proven(organization))
     found: set[str] = set()
     errors: list[str] = []
     for text in given:
@@ -29,7 +28,7 @@ def domains_taken(actor: Actor, organization: Organization, given: Iterable[str]
             errors.append(_("%(text)s is not a domain.") % {"text": text.strip()[:100] or "–"})
         elif is_public(domain):
             errors.append(_("Everybody can have an address at %(domain)s.") % {"domain": domain})
-        elif not trusted and domain not in proven:
+        elif not actor.is_platform and domain not in proven:
             errors.append(_("No administrator here has a verified address at %(domain)s.") % {"domain": domain})
         found.add(domain)
     if errors:

@@ -23,7 +23,7 @@ from apps.organizations.services.handing_over import hand_over
 @operation("organizations.organization_create")
 def organization_create(*, actor: Actor, company: str, division: str = "", admin: User) -> Organization:
     """A new organization with its first administrator. For the platform's own use."""
-    if not (actor.is_system or actor.is_platform_admin):
+    if not actor.is_platform:
         raise Forbidden(_("Only platform administrators create organizations."))
     if Organization.objects.named(company, division).exists():
         raise Conflict(_("This organization exists already."), code="organization_exists")
@@ -45,7 +45,7 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
 
     A company and division that nobody has yet becomes an organization with this person as its administrator. In an
     existing one the person is a member at once where its domains let them in and a seat is left, and waits without any
-    right elsewhere. Returns None where joining is by invitation only.
+    right elsewhere. Returns None where joining is by invitation only, and where the organization waits for its deletion.
     """
     # Others may add memberships of the person meanwhile; the organization is locked after the person.
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -64,7 +64,7 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
             actor, actions.ORGANIZATION_CREATED, organization, organization_id=organization.pk, after={"admin": name}
         )
         return membership
-    if found.join_policy == JoinPolicy.INVITATION:
+    if found.join_policy == JoinPolicy.INVITATION or found.closure:
         auditing.record(actor, actions.MEMBERSHIP_REQUESTED, None, organization_id=found.pk, name=name)
         return None
     domain = domain_by_which(found, user)
@@ -116,7 +116,7 @@ def organization_change(
 @operation("organizations.membership_add", permission="organizations.add_membership", on="organization")
 def membership_add(*, actor: Actor, organization: Organization, user: User, role: Role) -> Membership:
     """Adds a person at once, with a role that the actor may grant."""
-    _check_grant(actor, organization, role)
+    require_grantable(actor, organization, role)
     quotas.require_seat(organization.pk)
     membership, created = Membership.objects.get_or_create(
         organization=organization, user=user, defaults={"role": role, "state": MembershipState.ACTIVE}
@@ -135,7 +135,7 @@ def membership_approve(*, actor: Actor, membership: Membership, role: Role = Rol
     membership = _locked(membership)
     if membership.state != MembershipState.PENDING:
         raise Conflict(_("This membership is not waiting for approval."), code="not_pending")
-    _check_grant(actor, membership.organization, role)
+    require_grantable(actor, membership.organization, role)
     quotas.require_seat(membership.organization_id)
     changes = membership.change(state=MembershipState.ACTIVE, role=role)
     auditing.record(actor, actions.MEMBERSHIP_APPROVED, membership, name=_person(membership), changes=changes)
@@ -149,8 +149,8 @@ def membership_change_role(
     """Gives another role; the last administrator keeps theirs."""
     membership = _locked(membership)
     membership.expect(expected)
-    _check_grant(actor, membership.organization, Role(membership.role))
-    _check_grant(actor, membership.organization, role)
+    require_grantable(actor, membership.organization, Role(membership.role))
+    require_grantable(actor, membership.organization, role)
     if role != Role.ADMIN:
         _check_not_last_admin(membership)
     changes = membership.change(role=role)
@@ -164,7 +164,7 @@ def membership_suspend(*, actor: Actor, membership: Membership) -> Membership:
     membership = _locked(membership)
     if membership.state != MembershipState.ACTIVE:
         raise Conflict(_("This membership is not active."), code="not_active")
-    _check_grant(actor, membership.organization, Role(membership.role))
+    require_grantable(actor, membership.organization, Role(membership.role))
     _check_not_last_admin(membership)
     changes = membership.change(state=MembershipState.SUSPENDED)
     sessions.end_vouched(membership.organization_id, membership.user)
@@ -178,7 +178,7 @@ def membership_reinstate(*, actor: Actor, membership: Membership) -> Membership:
     membership = _locked(membership)
     if membership.state != MembershipState.SUSPENDED:
         raise Conflict(_("This membership is not suspended."), code="not_suspended")
-    _check_grant(actor, membership.organization, Role(membership.role))
+    require_grantable(actor, membership.organization, Role(membership.role))
     quotas.require_seat(membership.organization_id)
     changes = membership.change(state=MembershipState.ACTIVE)
     auditing.record(actor, actions.MEMBERSHIP_REINSTATED, membership, name=_person(membership), changes=changes)
@@ -194,7 +194,7 @@ def membership_remove(*, actor: Actor, membership: Membership, heir: User | None
     """
     membership = _locked(membership)
     if membership.user_id != actor.user_id:
-        _check_grant(actor, membership.organization, Role(membership.role))
+        require_grantable(actor, membership.organization, Role(membership.role))
     _check_not_last_admin(membership)
     if heir is not None and not _is_heir(membership, heir):
         message = _("Choose an active member of the organization.")
@@ -246,21 +246,19 @@ def _new_organization(company: str, division: str) -> Organization:
     return organization
 
 
-def _check_grant(actor: Actor, organization: Organization, role: Role) -> None:
-    """Administrators grant every role, managers the ones below their own."""
+def require_grantable(actor: Actor, organization: Organization, role: Role, refusal: str = "") -> None:
+    """Raises `Forbidden` (`role_above_own`) for a role that the actor may not grant; `refusal` is its message, in which
+    `%(role)s` is the role."""
     if actor.is_system or role in grantable(actor, organization.pk):
         return
     lack = policy.lack_of_role(actor, "organizations.add_membership", organization, Role.ADMIN)
-    raise Forbidden(
-        _("You cannot grant or change the role %(role)s.") % {"role": role.label},
-        code="role_above_own",
-        hint=lack.text,
-        params=lack.facts,
-    )
+    message = (refusal or _("You cannot grant or change the role %(role)s.")) % {"role": role.label}
+    raise Forbidden(message, code="role_above_own", hint=lack.text, params=lack.facts)
 
 
 def grantable(actor: Actor, organization_id: UUID) -> list[Role]:
-    """The roles that the actor may grant in the organization, the highest first."""
+    """The roles that the actor may grant in the organization, the highest first: administrators every one, managers
+    those below their own."""
     own = actor.memberships.get(organization_id, Role.GUEST)
     every = sorted(Role, key=lambda role: role.rank, reverse=True)
     if actor.is_platform_admin or own == Role.ADMIN:

@@ -1,5 +1,7 @@
-"""Passwords forgotten, reset and changed by programs; the portal's pages are allauth's. Both use allauth's forms, and end
-what the old password had opened by the same signals (`receivers.password_changed`)."""
+"""Passwords forgotten, reset and changed by programs; the portal's pages are allauth's.
+
+Both use allauth's forms, and end what the old password had opened by the same signals (`receivers.password_changed`).
+"""
 
 from allauth.account import signals
 from allauth.account.adapter import get_adapter
@@ -36,11 +38,15 @@ def reset(*, request: HttpRequest, key: str, password: str) -> None:
     uid, _dash, rest = key.partition("-")
     token = UserTokenForm({"uidb36": uid, "key": rest})
     if not token.is_valid():
-        raise Invalid(_("The link is not valid any more."), code="key_invalid", hint=_("Have a new one mailed."))
-    user: User = token.reset_user
-    form = ResetPasswordKeyForm({"password1": password}, user=user, temp_key=rest)
+        raise Invalid(_("The link is not valid any more."), code="key_invalid", hint=_("Ask for a new link."))
+    set_by_link(request=request, user=token.reset_user, password=password)
+
+
+def set_by_link(*, request: HttpRequest, user: User, password: str, field: str = "password") -> None:
+    """Sets the password of a person who opened a mailed link; every session and token ends. Raises `Invalid`."""
+    form = ResetPasswordKeyForm({"password1": password}, user=user)
     form.fields.pop("password2", None)
-    _refuse_errors(form, {"password1": "password"})
+    _refuse_errors(form, {"password1": field})
     form.save()
     finalize_password_reset(request, user)
 

@@ -17,6 +17,7 @@ from apps.core import auditing
 from apps.core.errors import Conflict, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
+from apps.core.policy import organization_closing
 from apps.organizations import actions
 from apps.organizations.models import Membership, Organization
 
@@ -114,8 +115,13 @@ def calls_per_minute(own: int | None) -> int:
 
 
 def require_seat(organization_id: UUID) -> None:
-    """Raises `Conflict` when no seat is left. The lock makes those who ask at once count one after the other."""
+    """Raises `Conflict` when no seat is left, or the organization waits for its deletion.
+
+    The lock makes those who ask at once count one after the other.
+    """
     organization = Organization.objects.select_for_update().get(pk=organization_id)
+    if organization.closure:
+        raise organization_closing()
     limit = organization.max_users
     if limit is not None and not has_seat(organization):
         raise exceeded("max_users", limit, _("The organization has no seat left (%(limit)s).") % {"limit": limit})

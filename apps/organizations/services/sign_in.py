@@ -11,7 +11,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import jwt
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db import transaction
@@ -21,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import actions
 from apps.accounts.models import RefreshToken, User
-from apps.accounts.services import lockout, sessions
+from apps.accounts.services import lockout, sessions, verification
 from apps.core import auditing
 from apps.core.api.authentication import ALGORITHM, AUDIENCE, ISSUER
 from apps.core.auditing import Personal
@@ -46,11 +45,8 @@ def password_user(request: HttpRequest, *, email: str, password: str) -> User:
     ip = request.META.get("REMOTE_ADDR")
     lockout.attempt(email, ip)
     user = authenticate(request, email=email.strip().lower(), password=password)
-    verified = user is not None and EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
-    if user is None or not verified:
-        raise NotAuthenticated(
-            _("Address or password is wrong, or the address is not verified."), code="sign_in_failed"
-        )
+    if user is None:
+        raise NotAuthenticated(verification.REFUSED, code="sign_in_failed", hint=verification.REFUSED_HINT)
     lockout.forget(email, ip)
     return user
 
@@ -135,7 +131,7 @@ def token_revoke(*, actor: Actor, refresh: str) -> None:
 def tokens_end(*, actor: Actor, user: User, keep_session: str | None = None) -> None:
     """Ends every token and, but for `keep_session`, every session of a person, as a changed password does. For
     themselves and platform administrators."""
-    if not (actor.user_id == user.pk or actor.is_system or actor.is_platform_admin):
+    if not (actor.user_id == user.pk or actor.is_platform):
         raise Forbidden(_("You may not end other people's tokens."))
     sessions.end_everything(user, keep_session=keep_session)
     auditing.record(

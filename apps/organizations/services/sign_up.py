@@ -21,24 +21,27 @@ from apps.core.operations import operation
 TOPIC = "organizations.sign_up"
 
 
-def sign_up(*, request: HttpRequest, email: str, password: str, company: str, division: str = "") -> None:
+def sign_up(*, request: HttpRequest, email: str, password: str, company: str, division: str = "") -> str:
     """Has an unverified account made and the link mailed. A known address gets a mail instead, and the same answer.
 
-    The profile's language is the one that the request is answered in.
+    The profile's language is the one that the request is answered in. Returns the password, encoded: a browser keeps a
+    mark of it (`addresses.mark`).
     """
     email = email.strip().lower()
     try:
         validate_password(password, User(email=email))
     except ValidationError as error:
         raise Invalid(_("The input is not valid."), fields={"password": error.messages}) from error
+    encoded = make_password(password)
     mailbox.ask(
         topic=TOPIC,
         request=request,
         email=email,
-        password=make_password(password),
+        password=encoded,
         company=company.strip(),
         division=division.strip(),
     )
+    return encoded
 
 
 @outbox.handler(TOPIC)
@@ -49,13 +52,6 @@ def deliver(payload: dict[str, str]) -> None:
             get_adapter(asked.request).send_account_already_exists_mail(asked.email)
         else:
             get_emailconfirmation_model().create(address).send(asked.request, signup=True)
-
-
-def verify_email(*, request: HttpRequest, key: str) -> None:
-    """Marks the address of a mailed key as verified. Raises `Invalid` for an unknown, used or expired key."""
-    confirmation = get_emailconfirmation_model().from_key(key)
-    if confirmation is None or confirmation.confirm(request) is None:
-        raise Invalid(_("The link is not valid any more."), code="key_invalid", hint=_("Sign in to get a new one."))
 
 
 def _account(asked: mailbox.Asked) -> EmailAddress | None:

@@ -3,13 +3,13 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.models import User
-from apps.core.api.serializers import actor_of
+from apps.core.api.serializers import VisibleField
 from apps.organizations.models import Organization
 from apps.projects.models import Project, ProjectMembership, ProjectRole
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
-    organization_id = serializers.PrimaryKeyRelatedField(
+    organization_id = VisibleField(
         source="organization",
         queryset=Organization.objects.none(),
         required=False,
@@ -36,23 +36,17 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
-        fields["organization_id"].queryset = Organization.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["organization_id"].read_only = True
         return fields
 
 
 class ProjectTransferSerializer(serializers.Serializer[Any]):
-    user_id = serializers.PrimaryKeyRelatedField(source="user", queryset=User.objects.none())
-
-    def get_fields(self) -> dict[str, Any]:
-        fields: dict[str, Any] = super().get_fields()
-        fields["user_id"].queryset = User.objects.visible(actor_of(self))
-        return fields
+    user_id = VisibleField(source="user", queryset=User.objects.none())
 
 
 class ProjectMembershipSerializer(serializers.ModelSerializer[ProjectMembership]):
-    user_id = serializers.PrimaryKeyRelatedField(source="user", queryset=User.objects.none())
+    user_id = VisibleField(source="user", queryset=User.objects.none())
     user_name = serializers.CharField(source="user.name", read_only=True)
     role = serializers.ChoiceField(choices=ProjectRole.choices)
 
@@ -64,7 +58,6 @@ class ProjectMembershipSerializer(serializers.ModelSerializer[ProjectMembership]
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
-        fields["user_id"].queryset = User.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["user_id"].read_only = True
         return fields

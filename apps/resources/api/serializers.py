@@ -2,13 +2,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.serializers import actor_of
+from apps.core.api.serializers import VisibleField
 from apps.organizations.models import Organization
 from apps.resources.models import Node, NodeState, ResourceGroup
 
 
 class ResourceGroupSerializer(serializers.ModelSerializer[ResourceGroup]):
-    organization_id = serializers.PrimaryKeyRelatedField(
+    organization_id = VisibleField(
         source="organization",
         queryset=Organization.objects.none(),
         required=False,
@@ -25,7 +25,6 @@ class ResourceGroupSerializer(serializers.ModelSerializer[ResourceGroup]):
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
-        fields["organization_id"].queryset = Organization.objects.visible(actor_of(self))
         if self.instance is not None:
             fields["organization_id"].read_only = True
         return fields

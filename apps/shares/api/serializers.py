@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.models import User
-from apps.core.api.serializers import actor_of
+from apps.core.api.serializers import VisibleField
 from apps.projects.models import Project
 from apps.shares.models import Level
 from apps.shares.selectors import Access, ShownShare
@@ -21,15 +21,9 @@ class ShareObjectSerializer(serializers.Serializer[Any]):
 class ShareCreateSerializer(ShareObjectSerializer):
     """A person or a project, one of the two."""
 
-    user_id = serializers.PrimaryKeyRelatedField(source="user", queryset=User.objects.none(), required=False)
-    project_id = serializers.PrimaryKeyRelatedField(source="project", queryset=Project.objects.none(), required=False)
+    user_id = VisibleField(source="user", queryset=User.objects.none(), required=False)
+    project_id = VisibleField(source="project", queryset=Project.objects.none(), required=False)
     level = serializers.ChoiceField(choices=Level.choices)
-
-    def get_fields(self) -> dict[str, Any]:
-        fields: dict[str, Any] = super().get_fields()
-        fields["user_id"].queryset = User.objects.visible(actor_of(self))
-        fields["project_id"].queryset = Project.objects.visible(actor_of(self))
-        return fields
 
 
 class ShareChangeSerializer(serializers.Serializer[Any]):

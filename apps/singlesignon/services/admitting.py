@@ -10,19 +10,19 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.utils.translation import get_language
 
 from apps.accounts import actions as account_actions
 from apps.accounts.models import User
 from apps.accounts.services import sessions
+from apps.accounts.services.people import reader_language, user_store
 from apps.core import auditing
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
+from apps.organizations.domains import domain_of
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.organizations.services import membership_add
 from apps.singlesignon import actions
@@ -57,10 +57,12 @@ def account_of(*, actor: Actor, connection: Connection, identity: Identity) -> S
 def _person_admit(*, actor: Actor, connection: Connection, identity: Identity) -> SocialAccount:
     """The first sign-in, or the first one after the person was taken out of the organization: then they wait for
     approval, whatever the connection says of new people."""
-    Organization.objects.select_for_update().get(pk=connection.organization_id)
+    organization = Organization.objects.select_for_update().get(pk=connection.organization_id)
     connection = Connection.objects.select_related("organization").get(pk=connection.pk)
     if not connection.is_enabled:
         raise Refused("switched_off")
+    if organization.closure:
+        raise Refused("organization_closing")
     account = accounts_of(connection).filter(uid=identity.subject).select_related("user").first()
     was_here = account is not None
     if account is None:
@@ -108,7 +110,7 @@ def _person_of(connection: Connection, identity: Identity) -> User:
         raise Refused("address_missing") from error
     if not identity.is_verified:
         raise Refused("address_unverified")
-    if not connection.domains.filter(name=email.rpartition("@")[2]).exists():
+    if not connection.domains.filter(name=domain_of(email)).exists():
         raise Refused("domain_foreign")
     owner = User.objects.select_for_update().filter(email=email).first()
     if owner is None:
@@ -123,11 +125,9 @@ def _person_of(connection: Connection, identity: Identity) -> User:
 
 
 def _new_person(email: str) -> User:
-    language = get_language() or settings.LANGUAGE_CODE
-    user = User(email=email, language=language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE)
+    user = User(email=email, language=reader_language())
     user.set_unusable_password()
-    user.save()
-    EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
+    user_store(user)
     return user
 
 

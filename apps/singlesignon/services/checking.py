@@ -34,7 +34,7 @@ class Check:
 
 
 def connection_test(*, actor: Actor, connection: Connection, return_address: str) -> Check:
-    """Asks the provider for its doors and keys, and shows it the client's secret with a code that it cannot know."""
+    """Asks the provider for its endpoints and keys, and shows it the client's secret with a code that it cannot know."""
     policy.require(actor, CHANGE, connection)
     check = _tried(connection, return_address)
     _note_test(actor=actor, connection=connection, code=check.code)

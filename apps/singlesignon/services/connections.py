@@ -10,9 +10,11 @@ from django.utils.translation import gettext as _
 from apps.accounts.services import sessions
 from apps.core import auditing
 from apps.core.errors import Conflict, Invalid, refuse_unknown
+from apps.core.errors.inputs import invalid_of
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.core.outbound import OutboundError, origin_of
+from apps.organizations.domains import domain_of, is_public, normal
 from apps.organizations.models import Organization
 from apps.singlesignon import actions
 from apps.singlesignon.models import DOMAIN, Connection, Domain
@@ -22,41 +24,6 @@ from apps.singlesignon.selectors import accounts_of
 FIELDS = ("short_name", "issuer", "client_id", "role", "admission", "is_enabled")
 MOST_DOMAINS = 50
 LONGEST_SECRET = 2000
-#: Mail services that everybody can have an address of: such a domain is no organization's.
-PUBLIC_MAIL = frozenset(
-    [
-        "aol.com",
-        "daum.net",
-        "fastmail.com",
-        "gmail.com",
-        "gmx.de",
-        "gmx.net",
-        "googlemail.com",
-        "hanmail.net",
-        "hotmail.com",
-        "icloud.com",
-        "kakao.com",
-        "live.com",
-        "mail.com",
-        "mail.ru",
-        "me.com",
-        "msn.com",
-        "nate.com",
-        "naver.com",
-        "outlook.com",
-        "proton.me",
-        "protonmail.com",
-        "qq.com",
-        "web.de",
-        "yahoo.co.jp",
-        "yahoo.co.kr",
-        "yahoo.com",
-        "yandex.com",
-        "yandex.ru",
-        "126.com",
-        "163.com",
-    ]
-)
 
 
 @operation("singlesignon.connection_create", permission="singlesignon.add_connection", on="organization")
@@ -153,7 +120,7 @@ def _check(connection: Connection) -> None:
     try:
         origin_of(connection.issuer)
     except OutboundError as error:
-        message = _("Give an address that begins with https:// and is not in a private network.")
+        message = _("Enter an address that begins with https:// and is not in a private network.")
         hint = _("Those who run the portal can allow it (OUTBOUND_PRIVATE_ORIGINS).")
         raise Invalid(message, code="issuer_refused", hint=hint, fields={"issuer": [message]}) from error
     same = Connection.objects.filter(short_name=connection.short_name).exclude(pk=connection.pk)
@@ -163,13 +130,13 @@ def _check(connection: Connection) -> None:
     try:
         connection.full_clean(exclude=["organization"], validate_constraints=False)
     except ValidationError as error:
-        raise Invalid(_("The input is not valid."), fields=error.message_dict) from error
+        raise invalid_of(error) from error
 
 
 def _checked_secret(secret: str) -> str:
     secret = secret.strip()
     if not secret or len(secret) > LONGEST_SECRET or not secret.isprintable():
-        message = _("Give the client secret, as the provider shows it.")
+        message = _("Enter the client secret as the provider shows it.")
         raise Invalid(message, code="secret_invalid", fields={"client_secret": [message]})
     return secret
 
@@ -177,20 +144,20 @@ def _checked_secret(secret: str) -> str:
 def _checked_domains(actor: Actor, connection: Connection, domains: Iterable[str]) -> list[str]:
     """The names, each once, sorted. A new one has to be of an address that the actor has verified: it decides whose
     people come to this provider. Platform administrators may name any."""
-    names = sorted({name.strip().lower().removeprefix("@") for name in domains if name.strip()})
+    names = sorted({normal(name) or name.strip().lower() for name in domains if name.strip()})
     if len(names) > MOST_DOMAINS:
         raise _refused_domain(_("At most %(count)s domains.") % {"count": MOST_DOMAINS})
     known = set(connection.domains.values_list("name", flat=True)) if not connection._state.adding else set()
     own = EmailAddress.objects.filter(user_id=actor.user_id, verified=True).values_list("email", flat=True)
-    proven = {email.rpartition("@")[2].lower() for email in own}
+    proven = {domain_of(email) for email in own}
     for name in names:
         try:
             DOMAIN(name)
         except ValidationError as error:
             raise _refused_domain(f"{name}: {error.message}") from error
-        if name in PUBLIC_MAIL:
+        if is_public(name):
             raise _refused_domain(_("%(name)s belongs to a public mail service.") % {"name": name})
-        if name not in known | proven and not actor.is_platform_admin and not actor.is_system:
+        if name not in known | proven and not actor.is_platform:
             text = _("You have no verified address at %(name)s. Those who run the portal can enter it.")
             raise _refused_domain(text % {"name": name})
         if Domain.objects.filter(name=name).exclude(connection_id=connection.pk).exists():

@@ -1,8 +1,9 @@
+from functools import cached_property
 from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.serializers import actor_of
+from apps.core.api.serializers import VisibleField
 from apps.datasets.models import Dataset
 from apps.jobs.api.serializers import JobSummarySerializer
 from apps.jobs.selectors import summary
@@ -11,27 +12,40 @@ from apps.resources.models import ResourceGroup
 from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
 
 
+class OwnSplitSerializer(serializers.Serializer[Any]):
+    """As the split of a dataset is set, without paths."""
+
+    method = serializers.CharField(max_length=10, help_text="auto, stratified, grouped or uploaded.")
+    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
+    ratios = serializers.DictField(child=serializers.FloatField(), required=False)
+    pattern = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance or None
+
+
 class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
     """A training and, under `job`, how it stands."""
 
     id = serializers.UUIDField(source="pk", read_only=True)
-    project_id = serializers.PrimaryKeyRelatedField(source="job.project", queryset=Project.objects.none())
+    project_id = VisibleField(source="job.project", queryset=Project.objects.none())
     name = serializers.CharField(source="job.name", max_length=120)
     config = serializers.DictField(required=False, help_text="Settings; see the trainer's config-schema.")
     trainer = serializers.CharField(max_length=63)
     task = serializers.CharField(max_length=40, required=False, allow_blank=True)
     model = serializers.CharField(max_length=120, required=False, allow_blank=True)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
-    dataset_id = serializers.PrimaryKeyRelatedField(
-        source="dataset", queryset=Dataset.objects.none(), required=False, allow_null=True
-    )
-    start_from_id = serializers.PrimaryKeyRelatedField(
+    dataset_id = VisibleField(source="dataset", queryset=Dataset.objects.none(), required=False, allow_null=True)
+    start_from_id = VisibleField(
         source="start_from", queryset=Checkpoint.objects.none(), required=False, allow_null=True
+    )
+    split = OwnSplitSerializer(
+        required=False, allow_null=True, help_text="Before the split of the dataset; null: the dataset's counts."
     )
     snapshot_id = serializers.UUIDField(read_only=True, allow_null=True)
     run_id = serializers.UUIDField(read_only=True, allow_null=True)
     retry_of_id = serializers.UUIDField(source="job.retry_of_id", read_only=True, allow_null=True)
-    resource_group_id = serializers.PrimaryKeyRelatedField(
+    resource_group_id = VisibleField(
         source="job.resource_group", queryset=ResourceGroup.objects.none(), required=False
     )
     priority = serializers.IntegerField(source="job.priority", min_value=-10, max_value=10, required=False)
@@ -56,6 +70,7 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
             "seed",
             "dataset_id",
             "start_from_id",
+            "split",
             "snapshot_id",
             "run_id",
             "retry_of_id",
@@ -72,18 +87,19 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
-        actor = actor_of(self)
-        fields["project_id"].queryset = Project.objects.visible(actor)
-        fields["dataset_id"].queryset = Dataset.objects.visible(actor)
-        fields["start_from_id"].queryset = Checkpoint.objects.visible(actor)
-        fields["resource_group_id"].queryset = ResourceGroup.objects.visible(actor)
         if self.instance is not None:
             fields["project_id"].read_only = fields["trainer"].read_only = True
         return fields
 
     def get_job(self, training: TrainingJob) -> JobSummarySerializer:
         may_change = training.pk in self.context.get("changeable", ())
-        return JobSummarySerializer(summary(training.job, may_change=may_change)).data  # type: ignore[return-value]
+        found = summary(training.job, may_change=may_change)
+        return self._summaries.to_representation(found)  # type: ignore[return-value]
+
+    @cached_property
+    def _summaries(self) -> JobSummarySerializer:
+        """One for all rows of a list: its fields are made once."""
+        return JobSummarySerializer()
 
     def flat(self) -> dict[str, Any]:
         """The validated input as the services take it."""

@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "apps.core",
     "apps.accounts",
     "apps.organizations",
+    "apps.departures",
     "apps.singlesignon",
     "apps.invitations",
     "apps.projects",
@@ -127,6 +128,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "apps.core.identity.context_processors.portal",
                 "modelyard.profile.organizations",
+                "apps.departures.context_processors.closing",
             ],
         },
     }
@@ -361,6 +363,8 @@ SPECTACULAR_SETTINGS = {
         "NodeStateEnum": "apps.resources.models.NodeState",
         "InvitationStateEnum": "apps.invitations.models.InvitationState",
         "MembershipStateEnum": "apps.organizations.models.MembershipState",
+        "OrganizationExportStateEnum": "apps.departures.models.ExportState",
+        "OrganizationDeletionStateEnum": "apps.departures.models.DeletionState",
         "UploadStateEnum": "apps.datasets.models.UploadState",
         "ShareLevelEnum": "apps.shares.models.Level",
         "CheckpointKindEnum": "apps.training.models.CheckpointKind",
@@ -374,8 +378,13 @@ SPECTACULAR_SETTINGS = {
 }
 ACCESS_TOKEN_LIFETIME_SECONDS = env.integer("ACCESS_TOKEN_LIFETIME_SECONDS", 900, minimum=60)
 INVITATION_LIFETIME_DAYS = env.integer("INVITATION_LIFETIME_DAYS", 7, minimum=1)
+# What leaves: how long an organization waits for its deletion, and how long a written export is kept.
+ORGANIZATION_DELETION_GRACE_DAYS = env.integer("ORGANIZATION_DELETION_GRACE_DAYS", 14, minimum=1)
+ORGANIZATION_EXPORT_DAYS = env.integer("ORGANIZATION_EXPORT_DAYS", 7, minimum=1)
 REFRESH_TOKEN_LIFETIME_SECONDS = env.integer("REFRESH_TOKEN_LIFETIME_SECONDS", 14 * 86400, minimum=300)
 WS_TICKET_LIFETIME_SECONDS = 30
+# Open at once, for each person and for each API key.
+SOCKETS_PER_PERSON = env.integer("SOCKETS_PER_PERSON", 50, minimum=1)
 
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 

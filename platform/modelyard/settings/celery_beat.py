@@ -20,7 +20,28 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300, "queue": "io"},
     },
+    "departures-exports": {
+        "task": "departures.exports_waiting",
+        "schedule": 60.0,
+        "options": {"expires": 60, "queue": "io"},
+    },
+    "departures-exports-sweep": {
+        "task": "departures.exports_sweep",
+        "schedule": 3600.0,
+        "options": {"expires": 3600, "queue": "io"},
+    },
+    "departures-halt": {
+        "task": "departures.halt_closing",
+        "schedule": 30.0,
+        "options": {"expires": 30, "queue": "io"},
+    },
+    "departures-purge": {"task": "departures.purge", "schedule": 60.0, "options": {"expires": 60, "queue": "io"}},
     "metrics-roll-up": {"task": "metrics.roll_up", "schedule": 15.0, "options": {"expires": 15, "queue": "io"}},
+    "datasets-check-due": {
+        "task": "datasets.check_due",
+        "schedule": 300.0,
+        "options": {"expires": 300, "queue": "io"},
+    },
     "datasets-sweep": {"task": "datasets.sweep", "schedule": 60.0, "options": {"expires": 60, "queue": "io"}},
     "audit-seal": {"task": "audit.seal", "schedule": 10.0, "options": {"expires": 10}},
     "audit-heads": {"task": "audit.heads", "schedule": DAY, "options": {"expires": DAY, "queue": "io"}},

@@ -62,7 +62,7 @@ class People:
         body = {"email": email, "password": PASSWORD, "company": company, "division": ""}
         http.post("/auth/sign-up", json=body).raise_for_status()
         key = self.portal.mailbox.take(email).link("/account/confirm-email/").rstrip("/").rsplit("/", 1)[1]
-        http.post("/auth/verify-email", json={"key": key}).raise_for_status()
+        http.post("/auth/verify-email", json={"key": key, "password": PASSWORD}).raise_for_status()
         person = Person(email, name or NAMES[language][0], language)
         self.api(person).patch("/me", json={"name": person.name}).raise_for_status()
         return person

@@ -30,6 +30,7 @@ def test_limits_are_set_in_the_admin_shown_to_members_and_kept(
     platform.page.fill("input[name=max_users]", "2")
     platform.page.fill("input[name=max_storage_gb]", "5")
     platform.page.fill("input[name=max_gpu_hours_per_month]", "100")
+    platform.page.fill("input[name=reason]", "Agreed with them")
     platform.page.click("button[name=_save], input[name=_save]")
     platform.page.wait_for_url("**/admin/organizations/organization/")
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("datasets", "0003_shares"),
+        ("datasets", "0006_computed_splits"),
     ]
 
     operations = [

@@ -36,8 +36,8 @@ class Answer:
     body: bytes
 
 
-@ingest("apikeys.repeat_begin")
-def repeat_begin(*, actor: Actor, name: str, fingerprint: str) -> tuple[int, Answer | None]:
+@ingest("apikeys.idempotent_request_begin")
+def idempotent_request_begin(*, actor: Actor, name: str, fingerprint: str) -> tuple[int, Answer | None]:
     """The row of the request, and the answer that was given to it before, None when it is to run now.
 
     Raises `Conflict` while another of this name runs, `Unprocessable` when the name stands for another request.
@@ -71,21 +71,21 @@ def repeat_begin(*, actor: Actor, name: str, fingerprint: str) -> tuple[int, Ans
     return row.pk, _answer(row)
 
 
-@ingest("apikeys.repeat_finish")
-def repeat_finish(*, row_id: int, answer: Answer) -> None:
+@ingest("apikeys.idempotent_request_finish")
+def idempotent_request_finish(*, row_id: int, answer: Answer) -> None:
     """Keeps the answer for those who repeat the request."""
     content = encrypt(answer.body, str(row_id))
     IdempotentRequest.objects.filter(pk=row_id).update(status=answer.status, headers=answer.headers, body=content)
 
 
-@ingest("apikeys.repeat_forget")
-def repeat_forget(*, row_id: int) -> None:
+@ingest("apikeys.idempotent_request_forget")
+def idempotent_request_forget(*, row_id: int) -> None:
     """The request came to nothing that counts (refused for now, or crashed): the next one of its name runs."""
     IdempotentRequest.objects.filter(pk=row_id).delete()
 
 
-@ingest("apikeys.repeats_sweep")
-def repeats_sweep() -> int:
+@ingest("apikeys.idempotent_requests_sweep")
+def idempotent_requests_sweep() -> int:
     """Forgets answers of yesterday."""
     return IdempotentRequest.objects.filter(started_at__lt=timezone.now() - KEPT).delete()[0]
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.apikeys.middleware import IdempotencyMiddleware
 from apps.apikeys.models import ApiKey, IdempotentRequest
-from apps.apikeys.services import repeats
+from apps.apikeys.services import idempotency
 from apps.core.identity import Role
 from apps.core.testing import Cast, RestClient
 from apps.projects import services as project_services
@@ -120,12 +120,12 @@ def test_after_a_conflict_the_request_may_run_again(cast: Cast) -> None:
 
 
 def test_a_request_that_died_with_its_process_is_given_up_in_time(cast: Cast) -> None:
-    _row, answer = repeats.repeat_begin(actor=cast.owner.actor, name="dead", fingerprint="f")
+    _row, answer = idempotency.idempotent_request_begin(actor=cast.owner.actor, name="dead", fingerprint="f")
     assert answer is None
-    with pytest.raises(repeats.Conflict):
-        repeats.repeat_begin(actor=cast.owner.actor, name="dead", fingerprint="f")
-    IdempotentRequest.objects.update(started_at=timezone.now() - repeats.GIVEN_UP - timedelta(seconds=1))
-    assert repeats.repeat_begin(actor=cast.owner.actor, name="dead", fingerprint="f")[1] is None
+    with pytest.raises(idempotency.Conflict):
+        idempotency.idempotent_request_begin(actor=cast.owner.actor, name="dead", fingerprint="f")
+    IdempotentRequest.objects.update(started_at=timezone.now() - idempotency.GIVEN_UP - timedelta(seconds=1))
+    assert idempotency.idempotent_request_begin(actor=cast.owner.actor, name="dead", fingerprint="f")[1] is None
 
 
 def test_after_a_day_a_key_is_free_again(cast: Cast) -> None:
@@ -134,7 +134,7 @@ def test_after_a_day_a_key_is_free_again(cast: Cast) -> None:
     answer = posted(cast.owner.rest, "one", {"name": "Another"})
     assert answer.status_code == 201 and "Idempotency-Replayed" not in answer
     IdempotentRequest.objects.update(started_at=timezone.now() - timedelta(hours=24, seconds=1))
-    assert repeats.repeats_sweep() == 1
+    assert idempotency.idempotent_requests_sweep() == 1
     assert IdempotentRequest.objects.count() == 0
 
 

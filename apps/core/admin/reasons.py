@@ -1,0 +1,115 @@
+"""Why: administrators are asked before they delete, and before they take something from somebody.
+
+The reason is required and stands in every audit event of the act (`auditing.because`), so in each object's history.
+"""
+
+from functools import partial, wraps
+from typing import Any
+
+from django import forms
+from django.contrib.admin import helpers
+from django.contrib.admin.actions import delete_selected
+from django.http import HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from apps.core import auditing
+from apps.core.entities import PLAIN
+from apps.core.identity import Actor
+from apps.core.identity.requests import PortalRequest
+
+FIELD = "reason"
+LONGEST = 300
+# Of the rows that an action is for, so many are named.
+NAMED = 20
+
+
+def _field(*, required: bool) -> forms.CharField:
+    return forms.CharField(
+        label=_("Reason"),
+        max_length=LONGEST,
+        required=required,
+        validators=[PLAIN],
+        help_text=_("Stays in the audit log, and in the history of what it is about."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+        error_messages={"required": _("Enter a reason.")},
+    )
+
+
+class ReasonForm(forms.Form):
+    """What an action asks before it is done; others ask for more besides, and look at who acts on which rows for that."""
+
+    reason = _field(required=True)
+
+    def __init__(self, data: Any = None, *, actor: Actor | None = None, rows: Any = ()) -> None:
+        super().__init__(data)
+        self.actor, self.rows = actor, rows
+
+
+class ReasonedForm(forms.ModelForm):
+    """A form of the admin in which some fields are not changed without a reason."""
+
+    reason = _field(required=False)
+    reasoned: frozenset[str] = frozenset()
+
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        if FIELD in self.changed_data:
+            # No field of the object: what is saved are the others.
+            self.changed_data.remove(FIELD)
+        wanting = self.reasoned.intersection(self.changed_data)
+        if wanting and FIELD not in self.errors and not self.cleaned_data.get(FIELD):
+            self.add_error(FIELD, _("Enter a reason."))
+        return cleaned
+
+
+def with_reason(action: Any = None, *, form_class: type[ReasonForm] = ReasonForm) -> Any:
+    """Makes an action of the admin ask for its reason on a page of its own. Goes below `@admin.action`.
+
+    What another `form_class` asks for besides is given to the action by name.
+    """
+    if action is None:
+        return partial(with_reason, form_class=form_class)
+
+    @wraps(action)
+    def ask(admin: Any, request: PortalRequest, rows: Any) -> Any:
+        form = form_class(request.POST if FIELD in request.POST else None, actor=request.actor, rows=rows)
+        if form.is_valid():
+            given = {name: value for name, value in form.cleaned_data.items() if name != FIELD}
+            with auditing.because(form.cleaned_data[FIELD]):
+                return action(admin, request, rows, **given)
+        code = request.POST["action"]
+        count = rows.count()
+        context = {
+            **admin.admin_site.each_context(request),
+            "title": admin.get_actions(request)[code][2],
+            "opts": admin.opts,
+            "reason_form": form,
+            "action": code,
+            "rows": list(rows[:NAMED]),
+            "count": count,
+            "more": max(0, count - NAMED),
+            "chosen": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
+            "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
+            "select_across": request.POST.get("select_across", "0"),
+            "media": admin.media,
+        }
+        return TemplateResponse(request, "admin/action_with_reason.html", context)
+
+    return ask
+
+
+def delete_selected_with_reason(admin: Any, request: PortalRequest, rows: Any) -> HttpResponse | None:
+    """Django's action for all lists, which comes back to its page until there is a reason."""
+    form = ReasonForm(request.POST if "post" in request.POST else None)
+    if form.is_valid():
+        with auditing.because(form.cleaned_data[FIELD]):
+            return delete_selected(admin, request, rows)
+    if form.is_bound:
+        asked = request.POST.copy()
+        del asked["post"]
+        request.POST = asked  # type: ignore[assignment]
+    answer: Any = delete_selected(admin, request, rows)
+    answer.context_data["reason_form"] = form
+    return answer

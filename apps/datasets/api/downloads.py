@@ -1,0 +1,161 @@
+"""Whole versions and single files, byte for byte as they came in."""
+
+from dataclasses import replace
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.permissions import AllowAny
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.core.api.requests import ApiRequest
+from apps.core.api.streaming import StreamedResponse
+from apps.core.errors import NotAuthenticated
+from apps.core.identity import Actor, refuse_without_factor
+from apps.datasets.api.views import DATASET, visible_dataset
+from apps.datasets.models import Dataset
+from apps.datasets.selectors.contents import file_at, manifest_of, totals_of
+from apps.datasets.selectors.versions import Version, version_named
+from apps.datasets.services import downloads
+
+VERSION_HELP = "A tag, r and the number of a revision, or head."
+MANIFEST = OpenApiParameter(
+    "manifest", OpenApiTypes.STR, description="Present: digests and paths as `sha256sum --check` reads them."
+)
+ZIP, TEXT, OCTETS = "application/zip", "text/plain", "application/octet-stream"
+
+
+class DownloadQuery(serializers.Serializer[Any]):
+    version = serializers.CharField(max_length=60, required=False, default="head", help_text=VERSION_HELP)
+    path = serializers.CharField(
+        max_length=1024, required=False, default="", trim_whitespace=False, help_text="A single file."
+    )
+    partial = serializers.BooleanField(  # type: ignore[assignment]  # a name of the base class, which needs none
+        required=False, default=False, help_text="Without the files in quarantine."
+    )
+    link = serializers.CharField(
+        max_length=2000, required=False, default="", help_text="Of an address that POST gave."
+    )
+
+
+class DownloadLinkRequestSerializer(serializers.Serializer[Any]):
+    version = serializers.CharField(max_length=60, default="head", help_text=VERSION_HELP)
+    path = serializers.CharField(max_length=1024, default="", allow_blank=True, trim_whitespace=False)
+    partial = serializers.BooleanField(  # type: ignore[assignment]  # a name of the base class, which needs none
+        default=False, help_text="Without the files in quarantine."
+    )
+
+
+class DownloadLinkSerializer(serializers.Serializer[Any]):
+    url = serializers.URLField(help_text="Opens this one object until it expires; needs no sign-in.")
+    manifest_url = serializers.URLField()
+    expires_at = serializers.DateTimeField()
+    file_name = serializers.CharField()
+    revision = serializers.IntegerField()
+    files = serializers.IntegerField()
+    damaged = serializers.IntegerField(help_text="Files in quarantine; with any, only what is partial is sent.")
+    bytes = serializers.IntegerField(help_text="Of the files.")
+    size = serializers.IntegerField(help_text="Of what is sent.")
+
+
+class DownloadView(APIView):
+    request: ApiRequest
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="datasets_download_retrieve",
+        parameters=[DATASET, DownloadQuery, MANIFEST],
+        responses={(200, kind): OpenApiTypes.BINARY for kind in (ZIP, TEXT, OCTETS)},
+    )
+    def get(self, request: ApiRequest, dataset_id: Any) -> HttpResponseBase:
+        """A version as a ZIP, a single file of it, or its manifest. By a link of POST, or signed in."""
+        form = DownloadQuery(data=request.query_params)
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        if given["link"]:
+            ip = request.actor.ip
+            actor, wanted = downloads.link_open(token=given["link"], dataset_id=dataset_id, ip=ip)
+        else:
+            actor = _signed_in(request.actor)
+            wanted = downloads.Wanted(given["version"], given["path"], _manifest(request), given["partial"])
+        dataset = Dataset.objects.select_related("split_plan").get_visible(actor, pk=dataset_id)
+        return _answer(request, actor, version_named(dataset, wanted.version), wanted)
+
+    @extend_schema(
+        operation_id="datasets_download_create",
+        parameters=[DATASET],
+        request=DownloadLinkRequestSerializer,
+        responses={201: DownloadLinkSerializer},
+    )
+    def post(self, request: ApiRequest, dataset_id: Any) -> Response:
+        """A link to a version, or to a single file of it, that opens this one object for five minutes."""
+        actor = _signed_in(request.actor)
+        dataset = visible_dataset(request, dataset_id)
+        form = DownloadLinkRequestSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        wanted = downloads.Wanted(**form.validated_data)
+        whole, manifest = (
+            downloads.link_sign(actor=actor, dataset=dataset, wanted=replace(wanted, manifest=manifest))
+            for manifest in (False, True)
+        )
+        answer = {
+            "url": request.build_absolute_uri(whole.address),
+            "manifest_url": request.build_absolute_uri(manifest.address),
+            "expires_at": whole.expires_at,
+            **_measured(version_named(dataset, wanted.version), wanted.path),
+        }
+        return Response(DownloadLinkSerializer(answer).data, status=status.HTTP_201_CREATED)
+
+
+def _measured(version: Version, path: str) -> dict[str, Any]:
+    """What a download is called and how much it is."""
+    if path:
+        file = file_at(version, path)
+        sizes = {"files": 1, "damaged": int(bool(file.damage)), "bytes": file.size, "size": file.size}
+        return {"file_name": path.rpartition("/")[2], "revision": version.no, **sizes}
+    totals = totals_of(version)
+    sizes = {"files": totals.files, "damaged": totals.damaged, "bytes": totals.bytes, "size": totals.layout.length}
+    return {"file_name": downloads.file_name(version, "zip"), "revision": version.no, **sizes}
+
+
+def _signed_in(actor: Actor) -> Actor:
+    if not actor.is_authenticated:
+        raise NotAuthenticated(_("Sign in first."))
+    refuse_without_factor(actor, actor.organization_id)
+    return actor
+
+
+def _manifest(request: ApiRequest) -> bool:
+    """`?manifest`, with any value or none."""
+    return "manifest" in request.query_params
+
+
+def _answer(request: ApiRequest, actor: Actor, version: Version, wanted: downloads.Wanted) -> HttpResponseBase:
+    if wanted.manifest:
+        return _file(manifest_of(version), TEXT, downloads.file_name(version, "sha256"))
+    if request.method != "GET":
+        return _file((), OCTETS if wanted.path else ZIP, downloads.file_name(version, "zip"))
+    totals = downloads.dataset_download(
+        actor=actor, dataset=version.dataset, version=version, path=wanted.path, partial=wanted.partial
+    )
+    if wanted.path:
+        chunks, name = downloads.file_chunks(version, wanted.path), wanted.path.rpartition("/")[2]
+        return _file(chunks, OCTETS, name, totals.bytes)
+    name = downloads.file_name(version, "zip")
+    return _file(downloads.archive_chunks(version, totals), ZIP, name, totals.layout.length)
+
+
+def _file(chunks: Any, media_type: str, name: str, size: int | None = None) -> HttpResponseBase:
+    response = StreamedResponse(chunks, content_type=media_type)
+    if size is not None:
+        response["Content-Length"] = str(size)
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response["Cache-Control"] = "private, no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response

@@ -1,0 +1,126 @@
+"""What datasets put into an organization's export, and how they go with it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.datasets.folders import UploadFolder
+from apps.datasets.models import (
+    AnnotationDocument,
+    Blob,
+    BucketHash,
+    Dataset,
+    Entry,
+    Item,
+    Revision,
+    Snapshot,
+    SplitPlan,
+    SplitRow,
+    Upload,
+)
+from apps.departures.contributions import Contribution, Removal, listed
+
+
+def _datasets(organization_id: UUID) -> QuerySet[Dataset]:
+    return Dataset.objects.filter(organization_id=organization_id)
+
+
+def _snapshots(organization_id: UUID) -> QuerySet[Snapshot]:
+    return Snapshot.objects.filter(dataset__organization_id=organization_id)
+
+
+def _split_rows(organization_id: UUID) -> QuerySet[SplitRow]:
+    return SplitRow.objects.filter(plan__dataset__organization_id=organization_id)
+
+
+def _entries(organization_id: UUID) -> QuerySet[Entry]:
+    return Entry.objects.filter(dataset__organization_id=organization_id)
+
+
+def _hashes(organization_id: UUID) -> QuerySet[BucketHash]:
+    return BucketHash.objects.filter(dataset__organization_id=organization_id)
+
+
+def _items(organization_id: UUID) -> QuerySet[Item]:
+    return Item.objects.filter(dataset__organization_id=organization_id)
+
+
+def _uploads(organization_id: UUID) -> QuerySet[Upload]:
+    return Upload.objects.filter(dataset__organization_id=organization_id)
+
+
+def _revisions(organization_id: UUID) -> QuerySet[Revision]:
+    return Revision.objects.filter(dataset__organization_id=organization_id)
+
+
+def _plans(organization_id: UUID) -> QuerySet[SplitPlan]:
+    return SplitPlan.objects.filter(dataset__organization_id=organization_id)
+
+
+def _documents(organization_id: UUID) -> QuerySet[AnnotationDocument]:
+    return AnnotationDocument.objects.filter(organization_id=organization_id)
+
+
+def _blobs(organization_id: UUID) -> QuerySet[Blob]:
+    return Blob.objects.filter(organization_id=organization_id)
+
+
+DATASETS = listed(
+    "datasets",
+    _datasets,
+    {
+        "id": ("pk", "Id of the dataset."),
+        "project_id": ("project_id", "Id of its project."),
+        "name": ("name", "Name."),
+        "description": ("description", "Description."),
+        "task": ("task", "What its labels are for."),
+        "visibility": ("visibility", "Who sees it: private, project or organization."),
+        "revision": ("revision_no", "Number of its newest revision; 0: nothing was published."),
+        "images": ("image_count", "Images of the newest revision."),
+        "labelled": ("labelled_count", "Labelled ones among them."),
+        "boxes": ("box_count", "Boxes in them."),
+        "files": ("file_count", "Files of the newest revision."),
+        "bytes": ("byte_count", "Bytes in them."),
+        "created_by": ("created_by_id", "Id of the person who made it; null: gone."),
+        "created_at": ("created_at", "When it was made."),
+        "deleted_at": ("deleted_at", "Since when it is in the trash; null: it is not."),
+    },
+)
+SNAPSHOTS = listed(
+    "snapshots",
+    _snapshots,
+    {
+        "id": ("pk", "Id of the snapshot."),
+        "dataset_id": ("dataset_id", "Id of its dataset."),
+        "revision": ("revision__no", "Number of the revision that it holds."),
+        "tag": ("tag", "Tag."),
+        "note": ("note", "Note."),
+        "root_hash": ("root_hash", "Digest of all that the revision holds."),
+        "split_method": ("split_plan__method", "How its images were divided: uploaded, auto or manual."),
+        "split_digest": ("split_digest", "Digest of the division."),
+        "counts": ("counts", "Labelled images by split; images, boxes and bytes."),
+        "created_by": ("created_by_id", "Id of the person who made it; null: gone."),
+        "created_at": ("created_at", "When it was made."),
+    },
+)
+
+
+def _without_folders(rows: QuerySet[Any]) -> None:
+    for pk in rows.values_list("pk", flat=True):
+        UploadFolder(pk).remove()
+
+
+def _derived_folder(organization_id: UUID) -> str:
+    return f"derived/{organization_id}/"
+
+
+CONTRIBUTION = Contribution(
+    parts=(DATASETS, SNAPSHOTS),
+    removals=(
+        Removal(_uploads, ahead=_without_folders),
+        *map(Removal, (_snapshots, _split_rows, _entries, _hashes, _items, _revisions, _plans)),
+        *map(Removal, (_datasets, _documents, _blobs)),
+    ),
+    folders=(_derived_folder,),
+)

@@ -1,0 +1,154 @@
+"""Files on their way out: links that open one object for five minutes, and the note of every download.
+
+A link is signed, names one version of one dataset (all of it, its manifest, or a single file), and stands for the person
+who asked for it: what they may see is asked again when it is used.
+"""
+
+import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.core import signing
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.accounts.models import User
+from apps.core import auditing, policy
+from apps.core.errors import Conflict, NotAuthenticated
+from apps.core.identity import Actor, Vouched
+from apps.core.operations import operation
+from apps.datasets import actions
+from apps.datasets.models import Dataset
+from apps.datasets.selectors.contents import Damaged, File, Totals, archive_of, checked_file, file_at, totals_of
+from apps.datasets.selectors.versions import Version, version_named
+from apps.datasets.services.integrity import blob_note_damage
+
+LINK_SECONDS = 300
+SALT = "datasets.download"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be fetched: a version by its name; of it a single file, or the manifest. `partial`: without the files
+    in quarantine, rather than not at all."""
+
+    version: str
+    path: str = ""
+    manifest: bool = False
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A signed address within the portal, and until when it is good."""
+
+    address: str
+    expires_at: datetime.datetime
+
+
+def link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
+    """A link to what is wanted. Raises `Invalid` for an unknown version, `NotFound` for an unknown file."""
+    policy.require(actor, "datasets.view_dataset", dataset)
+    if actor.user is None:
+        raise NotAuthenticated(_("Sign in first."))
+    version = version_named(dataset, wanted.version)
+    if wanted.path:
+        file_at(version, wanted.path)
+    content = {
+        "dataset": str(dataset.pk),
+        # By number: a tag may be given to another revision while the link lives.
+        "revision": version.no,
+        "path": wanted.path,
+        "manifest": wanted.manifest,
+        "partial": wanted.partial,
+        "user": str(actor.user.pk),
+        "generation": actor.user.token_generation,
+        "vouched": actor.vouched.as_dict() if actor.vouched else None,
+    }
+    expires_at = timezone.now() + datetime.timedelta(seconds=LINK_SECONDS)
+    token = signing.dumps(content, salt=SALT, compress=True)
+    return Link(f"/api/v1/datasets/{dataset.pk}/download?link={token}", expires_at)
+
+
+def link_open(*, token: str, dataset_id: UUID, ip: str | None = None) -> tuple[Actor, Wanted]:
+    """Who asked for the link, as they are now, and what it opens. Raises `NotAuthenticated` for any other dataset, for a
+    link that is too old or changed, and when the person has gone or has signed out everywhere."""
+    try:
+        content: dict[str, Any] = signing.loads(token, salt=SALT, max_age=LINK_SECONDS)
+    except signing.BadSignature as error:
+        raise _stale() from error
+    user = User.objects.active().filter(pk=content["user"], token_generation=content["generation"]).first()
+    if user is None or content["dataset"] != str(dataset_id):
+        raise _stale()
+    actor = Actor.of(user, ip=ip, vouched=Vouched.of(content["vouched"]))
+    return actor, Wanted(f"r{content['revision']}", content["path"], content["manifest"], content["partial"])
+
+
+@operation("datasets.dataset_download", permission="datasets.view_dataset", on="dataset")
+def dataset_download(
+    *, actor: Actor, dataset: Dataset, version: Version, path: str = "", partial: bool = False
+) -> Totals:
+    """Notes that a version, or a single file of it, leaves the portal. Returns how much that is.
+
+    Raises `Conflict` for files in quarantine, unless what is `partial` is wanted.
+    """
+    totals = _single(file_at(version, path)) if path else totals_of(version)
+    if totals.damaged and (path or not partial):
+        raise damaged_error(totals.damaged)
+    params = {"version": version.name, "revision": version.no, "path": path, "files": totals.files}
+    auditing.record(actor, actions.DOWNLOADED, dataset, params={**params, "bytes": totals.bytes})
+    return totals
+
+
+def archive_chunks(version: Version, totals: Totals) -> Iterator[bytes]:
+    """The version as a ZIP. A file that is found damaged on the way ends the answer before its time, and goes into
+    quarantine: who fetches gets an error rather than other bytes."""
+    try:
+        yield from archive_of(version, totals)
+    except Damaged as found:
+        blob_note_damage(organization_id=version.dataset.organization_id, sha256=found.sha256)
+        raise
+
+
+def file_chunks(version: Version, path: str) -> Iterable[bytes]:
+    """The bytes of a single file. Raises `Conflict` when they are not what came in."""
+    try:
+        return checked_file(version, file_at(version, path))
+    except Damaged as found:
+        blob_note_damage(organization_id=version.dataset.organization_id, sha256=found.sha256)
+        raise damaged_error(1) from found
+
+
+def _single(file: File) -> Totals:
+    whole = not file.damage
+    return Totals(int(whole), len(file.path.encode()), file.size, damaged=int(not whole))
+
+
+def damaged_error(count: int) -> Conflict:
+    """What is said of files in quarantine."""
+    return Conflict(
+        ngettext(
+            "%(count)d file is damaged or missing in the store.",
+            "%(count)d files are damaged or missing in the store.",
+            count,
+        )
+        % {"count": count},
+        code="file_damaged",
+        hint=_("Upload the same content again, or fetch the rest with partial=true."),
+        params={"count": count},
+    )
+
+
+def file_name(version: Version, ending: str) -> str:
+    """What a download is called."""
+    return f"{slugify(version.dataset.name, allow_unicode=True) or 'dataset'}-{version.name}.{ending}"
+
+
+def _stale() -> NotAuthenticated:
+    return NotAuthenticated(
+        _("The link is not valid any more."), code="link_invalid", hint=_("Ask for a new one where you found it.")
+    )

@@ -1,0 +1,55 @@
+"""What projects put into an organization's export, and how they go with it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+
+from apps.departures.contributions import Contribution, Removal, listed
+from apps.projects.models import Project, ProjectMembership
+
+
+def _projects(organization_id: UUID) -> QuerySet[Project]:
+    return Project.objects.filter(organization_id=organization_id)
+
+
+def _members(organization_id: UUID) -> QuerySet[ProjectMembership]:
+    return ProjectMembership.objects.filter(project__organization_id=organization_id)
+
+
+PROJECTS = listed(
+    "projects",
+    _projects,
+    {
+        "id": ("pk", "Id of the project."),
+        "name": ("name", "Name."),
+        "description": ("description", "Description."),
+        "created_by": ("created_by_id", "Id of the person who made it; null: gone."),
+        "created_at": ("created_at", "When it was made."),
+        "archived_at": ("archived_at", "Since when it is in the archive; null: it is not."),
+        "deleted_at": ("deleted_at", "Since when it is in the trash; null: it is not."),
+    },
+)
+MEMBERS = listed(
+    "project-members",
+    _members,
+    {
+        "project_id": ("project_id", "Id of the project."),
+        "user_id": ("user_id", "Id of the person."),
+        "role": ("role", "owner, editor or viewer."),
+        "since": ("created_at", "When they joined."),
+    },
+)
+
+
+def _with_groups(rows: QuerySet[Any]) -> None:
+    """A project holds its group by a key that protects it: the projects go first."""
+    groups = list(rows.values_list("group_id", flat=True))
+    rows.delete()
+    Group.objects.filter(pk__in=groups).delete()
+
+
+CONTRIBUTION = Contribution(
+    parts=(PROJECTS, MEMBERS), removals=(Removal(_members), Removal(_projects, within=_with_groups))
+)
