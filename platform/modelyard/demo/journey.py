@@ -65,7 +65,7 @@ class Journey:
         while time.monotonic() < deadline:
             for path in set(self.mail_folder.glob("*")) - known:
                 if found := _key(path.read_bytes()):
-                    self.client.post("/auth/verify-email", {"key": found})
+                    self.client.post("/auth/verify-email", {"key": found, "password": self.password})
                     return
             time.sleep(0.2)
         raise ApiError("the verification mail did not arrive")
