@@ -121,10 +121,10 @@ def key_rotate(request: PortalRequest, pk: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose what happens to the secret in use."))
         return redirect(key)
+    answer: HttpResponse = redirect(key)
     with error_messages(request):
-        key, secret = services.key_rotate(actor=request.actor, key=key, **form.cleaned_data)
-        return _shown_once(request, key, secret)
-    return redirect(key)
+        answer = _shown_once(request, *services.key_rotate(actor=request.actor, key=key, **form.cleaned_data))
+    return answer
 
 
 @signed_in

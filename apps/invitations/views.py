@@ -161,10 +161,10 @@ def _invite_page(request: PortalRequest, token: str, form: SignUpForm, status: i
 def accept(request: PortalRequest, token: str) -> HttpResponse:
     if request.actor.user is None:
         return redirect(f"{reverse('account_login')}?next={reverse('invitations:invite', args=[token])}")
+    answer: HttpResponse = redirect("invitations:invite", token=token)
     with error_messages(request):
-        invitation = services.invitation_accept(actor=request.actor, token=token)
-        return _welcome(request, invitation)
-    return redirect("invitations:invite", token=token)
+        answer = _welcome(request, services.invitation_accept(actor=request.actor, token=token))
+    return answer
 
 
 @never_cache

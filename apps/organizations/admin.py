@@ -46,7 +46,8 @@ class RemovalForm(ReasonForm):
             del self.fields["heir"]
 
     def clean_heir(self) -> User:
-        members = Membership.objects.active().filter(organization_id__in=[row.organization_id for row in self.rows])
+        members = Membership.objects.visible(self.actor).active()
+        members = members.filter(organization_id__in=[row.organization_id for row in self.rows])
         found = members.filter(user__email=self.cleaned_data["heir"].lower()).select_related("user").first()
         if found is None:
             raise forms.ValidationError(_("Choose an active member of the organization."))

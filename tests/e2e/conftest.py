@@ -16,7 +16,7 @@ import httpx
 import pytest
 from modelyard.demo import Journey
 from modelyard.demo.journey import EMAIL
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.e2e.mailbox import Mailbox
 
@@ -42,9 +42,12 @@ class LivePortal:
         subprocess.run([sys.executable, str(ROOT / "manage.py"), *words], env=environment, check=True, timeout=120)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live_portal() -> Iterator[LivePortal]:
-    """`manage.py up` in a home and with a mail server of its own, and one person who has signed up over REST."""
+    """`manage.py up` in a home and with a mail server of its own, and one person who has signed up over REST.
+
+    It ends with the last journey: what runs afterwards has the machine to itself.
+    """
     folder = Path(tempfile.mkdtemp(prefix="modelyard-e2e-", dir="/tmp"))
     folder.chmod(0o711)
     home = folder / "home"
@@ -159,6 +162,8 @@ def browser() -> Iterator[Browser]:
     # The browser library runs a loop in this thread; Django would refuse to be used beside it.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    # As long as a click waits: an assertion on a page that is still on its way is not a failure yet.
+    expect.set_options(timeout=60_000)
     with sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=chromium,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from apps.datasets.samples import make_samples, sample_archive
 from tests.e2e.conftest import Visitor
@@ -43,8 +43,8 @@ def test_from_an_upload_to_a_prediction(visit: Any, tmp_path: Path, language: st
     visitor: Visitor = visit(language=language, theme=theme, width=width)
     page = visitor.page
     visitor.sign_in()
-    assert page.locator("html").get_attribute("lang") == language
-    assert page.locator("html").get_attribute("data-bs-theme") == theme
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
 
     name = f"Shapes {language}"
     _project(visitor, name)
@@ -66,7 +66,7 @@ def test_from_an_upload_to_a_prediction(visit: Any, tmp_path: Path, language: st
     page.click("[data-action=resume]")
     page.wait_for_selector("[data-badge][data-state=running]")
     assert at_least(page, kept + 1) > kept
-    assert page.locator("[data-attempt]").inner_text() == "2"
+    expect(page.locator("[data-attempt]")).to_have_text("2")
     page.click("[data-action=stop]")
     page.wait_for_selector("#confirm.show [data-confirm-yes]")
     page.click("[data-confirm-yes]")
@@ -107,7 +107,7 @@ def _training(visitor: Visitor, name: str) -> None:
     page.select_option("select[name=project]", label=name)
     page.select_option("select[name=dataset]", label=name)
     page.click("[data-preset=quick]")
-    assert page.locator("select[name=model]").input_value() == "yolov8-tiny"
+    expect(page.locator("select[name=model]")).to_have_value("yolov8-tiny")
     page.fill("input[name='config.epochs']", "400")
     page.click("button[name=start]")
     page.wait_for_url("**/training/*-*/")
@@ -122,5 +122,5 @@ def _quick_test(page: Page) -> None:
     )
     page.wait_for_selector("[data-quick-view]:not([hidden]) [data-quick-name]", timeout=120_000)
     until(page, "() => Boolean(document.querySelector('[data-quick-time]')?.textContent.trim())")
-    assert page.locator("[data-quick-name]").inner_text() == "photo.jpg"
+    expect(page.locator("[data-quick-name]")).to_have_text("photo.jpg")
     assert page.locator("[data-quick-error]").is_hidden()

@@ -16,7 +16,6 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.core import auditing
 from apps.core.entities import PLAIN
-from apps.core.identity import Actor
 from apps.core.identity.requests import PortalRequest
 
 FIELD = "reason"
@@ -42,7 +41,7 @@ class ReasonForm(forms.Form):
 
     reason = _field(required=True)
 
-    def __init__(self, data: Any = None, *, actor: Actor | None = None, rows: Any = ()) -> None:
+    def __init__(self, data: Any = None, *, actor: Any = None, rows: Any = ()) -> None:
         super().__init__(data)
         self.actor, self.rows = actor, rows
 

@@ -169,7 +169,7 @@ def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def people(live_portal: LivePortal) -> People:
     return People(live_portal)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.governance.conftest import People, Window
 
@@ -53,12 +54,12 @@ def test_a_key_is_made_used_rotated_and_revoked(people: People, window: Callable
     engineer.agree()
     engineer.told("The API key was revoked. It opens nothing any more.")
     assert people.key(third).get("/me").status_code == 401
-    assert page.locator("main form[action$='/revoke/']").count() == 0
+    expect(page.locator("main form[action$='/revoke/']")).to_have_count(0)
 
     # An administrator sees the key of others, and when the calls have been written down, what it called.
     admin = window(company.admin)
     admin.go("/api-keys/?state=revoked")
-    assert admin.row("nightly import").count() == 1
+    expect(admin.row("nightly import")).to_have_count(1)
     admin.go("/api-keys/endpoints/")
     key = admin.page.locator(f"main tr:has(a[href='{address}'])")
     until(admin, lambda: key.count() == 1)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.governance.conftest import People, Window, table_of
 
@@ -27,14 +28,14 @@ def test_the_log_is_read_filtered_exported_and_verified(
     admin.go(f"/projects/{project}/history/")
     history = admin.page.locator("[data-history] tbody tr")
     history.first.wait_for()
-    assert history.count() == 2
+    expect(history).to_have_count(2)
     history.first.locator("summary").click()
-    assert "2026" in history.first.locator("ins").inner_text()
+    expect(history.first.locator("ins")).to_contain_text("2026")
 
     engineer.go("/audit/")
-    assert engineer.row("Theirs").count() > 0
-    assert name not in engineer.page.locator("main").inner_text()
-    assert engineer.page.locator("a[href='/audit/organization/']").count() == 0
+    expect(engineer.row("Theirs").first).to_be_attached()
+    expect(engineer.page.locator("main")).not_to_contain_text(name)
+    expect(engineer.page.locator("a[href='/audit/organization/']")).to_have_count(0)
     engineer.go("/audit/organization/", status=403)
 
     admin.go("/audit/")
@@ -45,8 +46,8 @@ def test_the_log_is_read_filtered_exported_and_verified(
     admin.submit("main form.filters")
     page.wait_for_url("**action=project.created**")
     rows = page.locator("main table tbody > tr")
-    assert rows.count() == 1
-    assert name in rows.inner_text()
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text(name)
     page.click("main .page-actions button")
     table = table_of(admin.downloaded("a[href*='as=csv']"))
     assert [row["action"] for row in table] == ["project.created"]
@@ -58,7 +59,7 @@ def test_the_log_is_read_filtered_exported_and_verified(
     admin.submit("main form.filters")
     page.wait_for_url("**person=**")
     assert page.locator("main table").inner_text().count("Theirs") > 0
-    assert name not in page.locator("main table").inner_text()
+    expect(page.locator("main table")).not_to_contain_text(name)
 
     admin.go("/audit/organization/")
     page.click("main .page-actions button")

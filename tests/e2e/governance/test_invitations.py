@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import PASSWORD
 from tests.e2e.governance.conftest import NAMES, People, Window
@@ -35,7 +36,7 @@ def test_who_is_new_signs_up_by_the_link_and_is_in_the_organization(
     company, email = people.company(language), people.address("invited")
     admin, guest = window(company.admin), window()
     invite(admin, email, "engineer_i", message=MESSAGE[language])
-    assert admin.row(email).locator("[data-state=pending]").count() == 1
+    expect(admin.row(email).locator("[data-state=pending]")).to_have_count(1)
 
     mail = guest.portal.mailbox.take(email)
     assert mail.subject == f"[Modelyard] {guest.say('You are invited to %(organization)s', organization=company.name)}"
@@ -44,7 +45,7 @@ def test_who_is_new_signs_up_by_the_link_and_is_in_the_organization(
         assert line in mail.html
     guest.go(mail.link("/invite/"))
     guest.reads("You are invited to %(name)s", name=company.name)
-    assert MESSAGE[language] in guest.page.locator("main dl").inner_text()
+    expect(guest.page.locator("main dl")).to_contain_text(MESSAGE[language], use_inner_text=True)
     guest.page.fill("#id_name", NAMES[language][2])
     guest.page.fill("#id_password", "short")
     guest.submit("main form[action$='/sign-up/']")
@@ -54,10 +55,10 @@ def test_who_is_new_signs_up_by_the_link_and_is_in_the_organization(
     guest.submit("main form[action$='/sign-up/']")
     guest.told("Welcome to %(name)s.", name=company.name)
     guest.go("/organization/members/")
-    assert guest.say("Engineer I") in guest.row(email).inner_text()
+    expect(guest.row(email)).to_contain_text(guest.say("Engineer I"))
 
     admin.page.reload()
-    assert admin.row(email).locator("[data-state=accepted]").count() == 1
+    expect(admin.row(email).locator("[data-state=accepted]")).to_have_count(1)
 
 
 def test_who_has_an_account_elsewhere_signs_in_and_joins_the_project_alone(
@@ -83,8 +84,8 @@ def test_who_has_an_account_elsewhere_signs_in_and_joins_the_project_alone(
     visitor.page.wait_for_url(f"**/projects/{project['id']}/")
     visitor.told("Welcome to %(name)s.", name=project["name"])
     visitor.go("/projects/")
-    assert visitor.row(project["name"]).count() == 1
-    assert visitor.row(other["name"]).count() == 0
+    expect(visitor.row(project["name"])).to_have_count(1)
+    expect(visitor.row(other["name"])).to_have_count(0)
     visitor.go(f"/projects/{other['id']}/", status=404)
 
     # Two organizations: the bar at the top goes back and forth.
@@ -93,7 +94,7 @@ def test_who_has_an_account_elsewhere_signs_in_and_joins_the_project_alone(
     visitor.page.locator(".topbar-organization-menu [name=organization]", has_text=OTHER[language]).click()
     visitor.page.wait_for_selector(f".topbar-organization:has-text('{OTHER[language]}')")
     visitor.go("/projects/")
-    assert visitor.row(project["name"]).count() == 0
+    expect(visitor.row(project["name"])).to_have_count(0)
 
 
 def test_a_dataset_brings_a_guest_who_sees_nothing_else(
@@ -118,10 +119,10 @@ def test_a_dataset_brings_a_guest_who_sees_nothing_else(
     guest.submit("main form[action$='/sign-up/']")
     guest.page.wait_for_url(f"**/datasets/{dataset}/")
     guest.go("/datasets/")
-    assert guest.row("Coils 2026").count() == 1
-    assert guest.row("Prices").count() == 0
+    expect(guest.row("Coils 2026")).to_have_count(1)
+    expect(guest.row("Prices")).to_have_count(0)
     guest.go("/projects/")
-    assert guest.row("Coil surface").count() == 0
+    expect(guest.row("Coil surface")).to_have_count(0)
 
 
 def test_sent_again_the_old_link_is_dead_and_withdrawn_the_new_one_is(
@@ -153,7 +154,7 @@ def test_sent_again_the_old_link_is_dead_and_withdrawn_the_new_one_is(
     admin.told("The invitation was withdrawn.")
     visitor.page.reload()
     visitor.reads("This invitation has ended")
-    assert visitor.page.locator("main form").count() == 0
+    expect(visitor.page.locator("main form")).to_have_count(0)
 
 
 def test_declining_takes_one_question_and_no_account(
@@ -167,7 +168,7 @@ def test_declining_takes_one_question_and_no_account(
     visitor.agree()
     visitor.reads("This invitation has ended")
     admin.page.reload()
-    assert admin.row(email).locator("[data-state=declined]").count() == 1
+    expect(admin.row(email).locator("[data-state=declined]")).to_have_count(1)
 
 
 def test_who_is_signed_in_under_another_address_is_told_and_comes_back(
@@ -183,7 +184,7 @@ def test_who_is_signed_in_under_another_address_is_told_and_comes_back(
     visitor.reads("You are signed in as %(email)s, and this invitation is for another address.", email=other.email)
     visitor.submit("main form[action$='/logout/']")
     visitor.page.wait_for_url(link)
-    assert visitor.page.locator("main form[action$='/sign-up/']").count() == 1
+    expect(visitor.page.locator("main form[action$='/sign-up/']")).to_have_count(1)
 
 
 def test_a_file_invites_many_and_tells_what_became_of_each_line(
@@ -202,7 +203,7 @@ def test_a_file_invites_many_and_tells_what_became_of_each_line(
     assert states == ["joined", "invited", "refused", "refused"]
     visitor = window()
     visitor.go(link_in(visitor, email))
-    assert visitor.say("Editor") in visitor.page.locator("main dl").inner_text()
+    expect(visitor.page.locator("main dl")).to_contain_text(visitor.say("Editor"))
     admin.go(f"/projects/{project}/members/")
-    assert admin.row(company.engineer.email).locator("select").input_value() == "viewer"
-    assert admin.row(email).locator("form[action$='/resend/']").count() == 1
+    expect(admin.row(company.engineer.email).locator("select")).to_have_value("viewer")
+    expect(admin.row(email).locator("form[action$='/resend/']")).to_have_count(1)

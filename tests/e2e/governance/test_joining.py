@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import PASSWORD
 from tests.e2e.governance.conftest import People, Window
@@ -49,9 +50,9 @@ def test_a_company_signs_up_and_lets_its_people_in(
 
     sign_up(admin, first)
     verify(admin, first)
-    assert " · ".join(COMPANY[language]) in admin.page.locator(".topbar-organization").inner_text()
+    expect(admin.page.locator(".topbar-organization")).to_contain_text(" · ".join(COMPANY[language]))
     admin.go("/organization/members/")
-    assert admin.say("Administrator") in admin.row(first).inner_text()
+    expect(admin.row(first)).to_contain_text(admin.say("Administrator"))
 
     sign_up(newcomer, second)
     verify(newcomer, second)
@@ -68,11 +69,11 @@ def test_a_company_signs_up_and_lets_its_people_in(
     waiting.locator("select[name=role]").select_option("engineer_ii")
     waiting.locator("form[action$='/approve/'] button").click()
     admin.told("%(name)s is a member now.", name=name)
-    assert admin.row(second).locator("[data-badge]").inner_text() == admin.say("Active")
+    expect(admin.row(second).locator("[data-badge]")).to_have_text(admin.say("Active"))
 
     newcomer.go("/organization/members/")
-    assert newcomer.row(second).locator("select").count() == 0
-    assert newcomer.row(first).locator("form").count() == 0
+    expect(newcomer.row(second).locator("select")).to_have_count(0)
+    expect(newcomer.row(first).locator("form")).to_have_count(0)
 
     admin.row(second).locator("select[name=role]").select_option("manager")
     admin.row(second).locator("form[action$='/role/'] button").click()
@@ -80,12 +81,12 @@ def test_a_company_signs_up_and_lets_its_people_in(
 
     # A manager grants what is below: an administrator's role stays what it is.
     newcomer.page.reload()
-    assert newcomer.say("Manager") in newcomer.row(second).inner_text()
+    expect(newcomer.row(second)).to_contain_text(newcomer.say("Manager"))
     newcomer.go("/invitations/new/")
     offered = newcomer.page.locator("#id_role option").evaluate_all("options => options.map((one) => one.value)")
     assert offered == ["engineer_ii", "engineer_i", "guest"]
     newcomer.go("/organization/members/")
-    assert newcomer.row(first).locator("form").count() == 0
+    expect(newcomer.row(first).locator("form")).to_have_count(0)
 
 
 def test_a_wrong_password_is_told_in_words(people: People, window: Callable[..., Window], language: str) -> None:
@@ -97,5 +98,5 @@ def test_a_wrong_password_is_told_in_words(people: People, window: Callable[...,
     known = visitor.page.locator("[data-form-errors]").inner_text()
     visitor.give_password("nobody@people.example", "not-the-password-at-all")
     visitor.page.wait_for_selector("[data-form-errors]")
-    assert visitor.page.locator("[data-form-errors]").inner_text() == known
+    expect(visitor.page.locator("[data-form-errors]")).to_have_text(known)
     assert known.strip()

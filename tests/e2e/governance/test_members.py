@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import PASSWORD
 from tests.e2e.governance.conftest import NAMES, People, Person, Window
@@ -24,7 +25,7 @@ def test_limits_are_set_in_the_admin_shown_to_members_and_kept(
     company = people.found(language, f"Limits {language}")
     platform, admin = window(Person(platform_admin.email, "", language)), window(company.admin)
     admin.go("/organization/")
-    assert admin.page.get_by_text(admin.say("no limit")).count() == 3
+    expect(admin.page.get_by_text(admin.say("no limit"))).to_have_count(3)
 
     platform.go(f"/admin/organizations/organization/{company.id}/change/")
     platform.page.fill("input[name=max_users]", "2")
@@ -71,7 +72,7 @@ def test_a_member_is_suspended_reinstated_and_removed_with_a_successor(
     member.locator("form[action$='/reinstate/'] button").click()
     admin.told("%(name)s is a member again.", name=company.engineer.name)
     engineer.page.reload()
-    assert name in engineer.page.locator("h1").inner_text()
+    expect(engineer.page.locator("h1")).to_contain_text(name)
 
     # The last administrator stays.
     admin.row(company.admin.email).locator("a[href$='/remove/']").click()
@@ -82,15 +83,15 @@ def test_a_member_is_suspended_reinstated_and_removed_with_a_successor(
     admin.go("/organization/members/")
     member.locator("a[href$='/remove/']").click()
     admin.reads("Nobody else answers for these; choose who takes them over:")
-    assert name in admin.page.locator("main .card ul").inner_text()
+    expect(admin.page.locator("main .card ul")).to_contain_text(name)
     admin.submit()
     admin.page.wait_for_selector("[data-form-errors]")
     admin.refused(422)
     admin.page.locator("#id_heir").select_option(index=1)
     admin.submit()
     admin.told("The membership has ended.")
-    assert member.count() == 0
+    expect(member).to_have_count(0)
     admin.go(f"/projects/{project}/members/")
-    assert admin.row(company.admin.email).locator("select").input_value() == "owner"
+    expect(admin.row(company.admin.email).locator("select")).to_have_value("owner")
     engineer.page.reload()
     engineer.reads("You belong to no organization yet.")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.e2e.governance.conftest import People, Window
 
@@ -39,7 +39,7 @@ def test_a_passkey_signs_in_as_second_factor_and_alone(
     page.check("input[name=passwordless]")
     page.click("form[data-passkey=create] button[type=submit]")
     page.wait_for_url("**/account/second-factor/recovery-codes/")
-    assert page.locator("main li code").count() == 10
+    expect(page.locator("main li code")).to_have_count(10)
 
     sign_out(page)
     page.click("form[data-passkey=login] button")
@@ -55,7 +55,7 @@ def test_a_passkey_signs_in_as_second_factor_and_alone(
     page.wait_for_url(f"{base}/")
 
     visitor.go("/account/second-factor/webauthn/")
-    assert visitor.say("Signs in alone") in visitor.row(visitor.say("Second factor")).inner_text()
+    expect(visitor.row(visitor.say("Second factor"))).to_contain_text(visitor.say("Signs in alone"))
     page.locator("main a[href$='/remove/']").click()
     page.wait_for_load_state()
     if "reauthenticate" in page.url:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.governance.conftest import People, Window
 
@@ -22,27 +23,27 @@ def test_a_dataset_is_shared_with_one_person_and_the_page_says_why(
     admin.go(f"/datasets/{dataset}/sharing/")
     panel = admin.page.locator("#share-panel")
     access = panel.locator("table").last
-    assert company.engineer.name not in access.inner_text()
+    expect(access).not_to_contain_text(company.engineer.name)
     panel.locator("select[name=user]").select_option(label=f"{company.engineer.name} ({company.engineer.email})")
     panel.locator("form:has(select[name=user]) select[name=level]").select_option("use")
     panel.locator("form:has(select[name=user]) button[type=submit]").click()
     shared = panel.locator("form[action$='/level/']")
     shared.wait_for()
     admin.told("It is shared.")
-    assert shared.locator("select").input_value() == "use"
+    expect(shared.locator("select")).to_have_value("use")
     reasons = access.locator("tr", has_text=company.engineer.name)
-    assert admin.say("Shared with the person: %(level)s", level=admin.say("Use")) in reasons.inner_text()
+    expect(reasons).to_contain_text(admin.say("Shared with the person: %(level)s", level=admin.say("Use")))
 
     engineer.go(f"/datasets/{dataset}/")
-    assert engineer.page.locator("main a[href$='/upload/']").count() == 0
+    expect(engineer.page.locator("main a[href$='/upload/']")).to_have_count(0)
     engineer.go(f"/datasets/{dataset}/sharing/")
-    assert engineer.page.locator("#share-panel select").count() == 0
+    expect(engineer.page.locator("#share-panel select")).to_have_count(0)
 
     shared.locator("select").select_option("edit")
     shared.locator("button").click()
     admin.told("The share was changed.")
     engineer.go(f"/datasets/{dataset}/")
-    assert engineer.page.locator("main a[href$='/upload/']").count() > 0
+    expect(engineer.page.locator("main a[href$='/upload/']").first).to_be_attached()
 
     panel.locator("form[action$='/remove/'] button").click()
     admin.agree()
@@ -69,8 +70,8 @@ def test_a_project_from_its_first_member_to_the_trash_and_back(
     admin.submit("main form[action$='/members/add/']")
     admin.told("The member was added.")
     engineer.go(f"{address}settings/")
-    assert engineer.page.locator("main form").count() == 0
-    assert engineer.page.locator("main button[aria-disabled=true]").count() >= 3
+    expect(engineer.page.locator("main form")).to_have_count(0)
+    expect(engineer.page.locator("main button[aria-disabled=true]").nth(2)).to_be_attached()
 
     member = admin.row(company.engineer.email)
     member.locator("select").select_option("editor")
@@ -83,14 +84,14 @@ def test_a_project_from_its_first_member_to_the_trash_and_back(
     admin.submit("main form[action$='/transfer/']")
     admin.agree()
     admin.told("The project was handed over.")
-    assert admin.row(company.engineer.email).locator("select").input_value() == "owner"
-    assert admin.row(company.admin.email).locator("select").input_value() == "editor"
+    expect(admin.row(company.engineer.email).locator("select")).to_have_value("owner")
+    expect(admin.row(company.admin.email).locator("select")).to_have_value("editor")
 
     engineer.go(f"{address}settings/")
     engineer.submit("main form[action$='/archive/']")
     engineer.told("The project is in the archive.")
     engineer.go("/projects/")
-    assert engineer.row(name).count() == 0
+    expect(engineer.row(name)).to_have_count(0)
     engineer.go("/projects/?archived=1")
     engineer.row(name).locator("a").click()
     engineer.reads("This project is in the archive: it can be seen, and nothing in it changes.")
@@ -110,4 +111,4 @@ def test_a_project_from_its_first_member_to_the_trash_and_back(
     engineer.row(company.admin.email).locator("form[action$='/remove/'] button").click()
     engineer.agree()
     engineer.told("The member was removed.")
-    assert engineer.row(company.admin.email).count() == 0
+    expect(engineer.row(company.admin.email)).to_have_count(0)

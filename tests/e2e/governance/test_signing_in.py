@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.governance.conftest import People, Person, Window
 
@@ -80,10 +81,10 @@ def test_other_browsers_and_programs_are_listed_and_put_out_at_once(
     here.page.click("main a[href$='/profile/sessions/']")
     rows = here.page.locator("main tbody tr")
     # Here and there, and the program of now and of the sign-up.
-    assert rows.count() == 4
-    assert here.say("here") in rows.first.inner_text()
+    expect(rows).to_have_count(4)
+    expect(rows.first).to_contain_text(here.say("here"))
     other = rows.filter(has_text=here.say("Browser")).filter(has_not_text=here.say("here"))
-    assert other.count() == 1
+    expect(other).to_have_count(1)
     there.go("/projects/")
     other.locator("button").click()
     here.told("The sign-in was ended.")
@@ -94,7 +95,7 @@ def test_other_browsers_and_programs_are_listed_and_put_out_at_once(
     here.submit("main form[action$='/others/end/']")
     here.agree()
     here.page.wait_for_selector("#toasts [data-level=success]")
-    assert rows.count() == 1
+    expect(rows).to_have_count(1)
     assert program.get("/me").status_code == 401
     assert not is_out(here)
 
