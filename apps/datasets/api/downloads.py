@@ -33,13 +33,18 @@ ZIP, TEXT, OCTETS = "application/zip", "text/plain", "application/octet-stream"
 class DownloadQuery(serializers.Serializer[Any]):
     version = serializers.CharField(max_length=60, required=False, default="head", help_text=VERSION_HELP)
     path = serializers.CharField(
-        max_length=1024, required=False, default="", trim_whitespace=False, help_text="A single file."
+        max_length=1024,
+        required=False,
+        allow_blank=True,
+        default="",
+        trim_whitespace=False,
+        help_text="A single file.",
     )
     partial = serializers.BooleanField(  # type: ignore[assignment]  # a name of the base class, which needs none
         required=False, default=False, help_text="Without the files in quarantine."
     )
     link = serializers.CharField(
-        max_length=2000, required=False, default="", help_text="Of an address that POST gave."
+        max_length=2000, required=False, allow_blank=True, default="", help_text="Of an address that POST gave."
     )
 
 

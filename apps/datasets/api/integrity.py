@@ -111,7 +111,9 @@ class DuplicateSetsSerializer(serializers.Serializer[Any]):
 
 
 class DuplicateSetsQuery(serializers.Serializer[Any]):
-    cursor = serializers.RegexField(r"^[0-9a-f]{64}\Z", required=False, default="", help_text="From `next`.")
+    cursor = serializers.RegexField(
+        r"^([0-9a-f]{64})?\Z", required=False, allow_blank=True, default="", help_text="From `next`."
+    )
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=200, default=50)
 
 

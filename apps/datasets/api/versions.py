@@ -108,7 +108,7 @@ class CompareQuery(serializers.Serializer[Any]):
 
 
 class CompareImagesQuery(CompareQuery):
-    kind = serializers.ChoiceField(choices=compare.KINDS, required=False, default="")
+    kind = serializers.ChoiceField(choices=compare.KINDS, required=False, allow_blank=True, default="")
     cursor = serializers.IntegerField(required=False, min_value=0, max_value=KEY, help_text="From `next`.")
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=200, default=50)
 
