@@ -73,6 +73,21 @@ def test_labels_of_every_task_are_kept_shown_and_handed_to_trainings(cast: Cast,
     assert all("bbox" in found for line in lines for found in line["annotations"]) is (task != "classify")
 
 
+@pytest.mark.parametrize(
+    ("task", "word"),
+    [
+        ("detect", "centre x"),
+        ("segment", "point of its outline"),
+        ("pose", "kpt_shape"),
+        ("obb", "four corners"),
+        ("classify", "train/cat/0001.jpg"),
+    ],
+)
+def test_the_page_of_an_upload_says_how_labels_of_the_task_are_written(cast: Cast, task: str, word: str) -> None:
+    page = cast.owner.portal.get(f"/datasets/{dataset_of(cast, task).pk}/upload/")
+    assert page.status_code == 200 and word in page.content.decode()
+
+
 def test_keypoints_and_colours_stay_with_the_class_table(cast: Cast, tmp_path: Path) -> None:
     dataset = published(dataset_of(cast, "pose"), files_of("pose", tmp_path), person=cast.owner.user)
     (found,) = cast.owner.rest.get(f"/datasets/{dataset.pk}").json()["classes"]

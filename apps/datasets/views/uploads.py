@@ -30,6 +30,25 @@ FORMAT_NAMES = {
     "images": gettext_lazy("Images alone"),
     "unknown": gettext_lazy("Unknown"),
 }
+#: What the rows of a YOLO label, or the folders of a set of classes, say; by task.
+LABELS = {
+    Task.DETECT: gettext_lazy(
+        "Each label has a row for each object: class, then centre x, centre y, width and height as fractions of the "
+        "picture."
+    ),
+    Task.SEGMENT: gettext_lazy(
+        "Each label has a row for each object: class, then x and y of every point of its outline as fractions of the "
+        "picture."
+    ),
+    Task.POSE: gettext_lazy(
+        "Each label has a row for each object: class, its box (centre x, centre y, width, height), then x, y and "
+        "visibility of every keypoint. kpt_shape in data.yaml says how many there are."
+    ),
+    Task.OBB: gettext_lazy(
+        "Each label has a row for each object: class, then x and y of its four corners as fractions of the picture."
+    ),
+    Task.CLASSIFY: gettext_lazy("The folder of a picture is its class; splits are folders above."),
+}
 
 
 @signed_in
@@ -42,6 +61,8 @@ def upload(request: PortalRequest, pk: str) -> HttpResponse:
         request,
         dataset,
         "uploads",
+        labels=LABELS[Task(dataset.task)],
+        folders=dataset.task == Task.CLASSIFY,
         api=f"/api/v1/datasets/{dataset.pk}",
         done=reverse("datasets:uploads", args=[pk]) + "{id}/",
     )
