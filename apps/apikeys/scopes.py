@@ -53,7 +53,9 @@ def scope_of(permission: str) -> Scope:
     try:
         what = apps.get_model(app, model)._meta.verbose_name_plural
     except LookupError:
-        what = model.replace("_", " ")
+        # Not of a model of the app's own: of what its rule is about.
+        known = permission in policy.names()
+        what = policy.rule_of(permission).model._meta.verbose_name_plural if known else model.replace("_", " ")
     return Scope(permission, VERBS.get(verb, verb), what)
 
 

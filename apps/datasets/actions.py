@@ -51,5 +51,5 @@ CHECK_STARTED = register_action(
 CHECK_ENDED = register_action(
     "dataset.check_ended",
     _("Integrity check ended"),
-    _("The check of %(object)s read %(files)s files: %(missing)s are missing, %(changed)s are damaged."),
+    _("The check of %(object)s read %(files)s files. Missing: %(missing)s, damaged: %(changed)s."),
 )

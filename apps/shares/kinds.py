@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, Model, OuterRef, Q
+from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid
 from apps.core.identity import Actor
-from apps.core.policy import condition_if_open, lies_in, rule, through
-from apps.projects.models import Project, ProjectRole
+from apps.core.policy import condition_if_open, kept, lies_in, rule, through
+from apps.projects.models import Project, ProjectMembership, ProjectRole
 from apps.shares.models import Level, UserShare
 
 #: A share with a project gives its members no more than their role there allows.
@@ -92,22 +92,35 @@ def granted(actor: Actor, kind: Kind, level: Level) -> Q:
     Only within the actor's organizations, and only while the object's project and the one shared with are not in the
     trash: a share is an exception to roles, never a way across organizations.
     """
+    return granted_by_key(actor, kind, level, kind.project)
+
+
+def granted_by_key(actor: Actor, kind: Kind, level: Level, project: str) -> Q:
+    """The same, said of rows that have the key of such an object and, in the column `project`, its project."""
+    shared = kept((kind.name, level), actor, lambda: _shared(actor, kind, level))
+    inside = kept("live projects", actor, lambda: _live(actor))
+    # In this order: the shares are few, and mostly none.
+    return Q(pk__in=shared) & Q(**{f"{project}__in": inside})
+
+
+def _shared(actor: Actor, kind: Kind, level: Level) -> QuerySet[Any]:
+    """Keys of the objects that are shared with the actor, wherever they lie."""
     model_name = str(kind.model._meta.model_name)
     codenames = [found.codename(model_name) for found in level.and_above()]
     roles = [role for role, limit in ROLE_LEVELS.items() if limit.rank >= level.rank]
-    own = kind.users.objects.filter(
-        content_object_id=OuterRef("pk"), user_id=actor.user_id, permission__codename__in=codenames
-    )
+    members = ProjectMembership.objects.filter(user=actor.user_id, role__in=roles, project__deleted_at__isnull=True)
+    own = kind.users.objects.filter(user_id=actor.user_id, permission__codename__in=codenames)
     by_project = kind.groups.objects.filter(
-        content_object_id=OuterRef("pk"),
-        permission__codename__in=codenames,
-        group__project__deleted_at__isnull=True,
-        group__project__memberships__user_id=actor.user_id,
-        group__project__memberships__role__in=roles,
+        group_id__in=members.values("project__group_id"), permission__codename__in=codenames
     )
-    live = Project.objects.filter(deleted_at__isnull=True)
-    inside = Q(**{f"{kind.organization}__in": actor.organizations(), f"{kind.project}__in": live})
-    return (Q(Exists(own)) | Q(Exists(by_project))) & inside
+    found = (shares.order_by().values("content_object_id") for shares in (own, by_project))
+    return next(found).union(*found, all=True)
+
+
+def _live(actor: Actor) -> QuerySet[Any]:
+    """The projects of the actor's organizations that are not in the trash."""
+    rows = Project.objects.filter(organization_id__in=actor.organizations(), deleted_at__isnull=True)
+    return rows.values("pk")
 
 
 def declare_share_rules(kind: Kind, needs: Any) -> None:

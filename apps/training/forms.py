@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
 from apps.core.portal import RowChoiceField
+from apps.datasets.forms import SplitForm
 from apps.datasets.models import Dataset, Split, Task
 from apps.datasets.selectors import datasets_for_choice
 from apps.datasets.services.splits import OF_JOBS
@@ -55,7 +56,12 @@ class TrainingForm(forms.Form):
     split_seed = forms.IntegerField(
         label=_("Seed of the split"), min_value=0, max_value=2**31 - 1, initial=0, required=False
     )
-    split_pattern = forms.CharField(label=_("What names a group"), max_length=200, required=False)
+    split_pattern = forms.CharField(
+        label=_("What names a group"),
+        max_length=200,
+        required=False,
+        help_text=SplitForm.base_fields["pattern"].help_text,
+    )
 
     def __init__(
         self, *args: Any, actor: Actor, trainer: Trainer, training: TrainingJob | None = None, **kwargs: Any

@@ -3,6 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
 from apps.core.policy import lies_in, rule, through
+from apps.jobs.policies import of_job
 from apps.shares.kinds import declare_share_rules, granted
 from apps.shares.models import Level
 from apps.training.sharing import TRAINING_JOB
@@ -14,7 +15,7 @@ lies_in("training.Checkpoint", "job")
 @rule("training.view_trainingjob", on="training.TrainingJob")
 def view_trainingjob(actor: Actor) -> Q:
     """Shares are a term of the job's rule (`register_grants`), so that its children inherit them."""
-    return through("job", actor, "jobs.view_job")
+    return of_job(actor, "jobs.view_job", "job__")
 
 
 @rule("training.add_trainingjob", on="projects.Project", needs=_("editor of the project"))
@@ -35,7 +36,7 @@ def use_trainingjob(actor: Actor) -> Q:
 
 @rule("training.change_trainingjob", on="training.TrainingJob", needs=_("editor of the project"))
 def change_trainingjob(actor: Actor) -> Q:
-    return through("job", actor, "jobs.change_job")
+    return of_job(actor, "jobs.change_job", "job__")
 
 
 @rule("training.manage_trainingjob", on="training.TrainingJob", needs=_("owner of the project"))

@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
-from apps.shares.kinds import ROLE_LEVELS, Grounds, Kind, granted
+from apps.shares.kinds import ROLE_LEVELS, Grounds, Kind, granted_by_key
 from apps.shares.models import Level
 from apps.training.models import TrainingJob, TrainingJobGroupShare, TrainingJobUserShare
 
@@ -28,6 +28,6 @@ TRAINING_JOB = Kind(
 JOB_LEVELS = {"jobs.view_job": Level.VIEW, "jobs.change_job": Level.EDIT}
 
 
-def jobs_granted(actor: Actor, permission: str) -> Q:
-    """Jobs on which a share of their training gives the permission."""
-    return Q(pk__in=TrainingJob.objects.filter(granted(actor, TRAINING_JOB, JOB_LEVELS[permission])).values("pk"))
+def jobs_granted(actor: Actor, permission: str, path: str) -> Q:
+    """Jobs on which a share of their training gives the permission: a training has the key of its job."""
+    return granted_by_key(actor, TRAINING_JOB, JOB_LEVELS[permission], f"{path}project_id")

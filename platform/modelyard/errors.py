@@ -1,6 +1,7 @@
 """Answers for what no view answered: problem+json under `/api/`, pages elsewhere."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -19,6 +20,21 @@ def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpRe
     if request.path.startswith("/api/"):
         return problem_response(status, code, detail)
     return render(request, f"{status}.html", {"detail": detail}, status=status)
+
+
+class MethodPageMiddleware:
+    """An address that only takes what a form sends, asked for as a page: says so where Django answers nothing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer = self.get_response(request)
+        if answer.status_code != 405 or request.method != "GET" or request.path.startswith("/api/"):
+            return answer
+        page = render(request, "405.html", status=405)
+        page["Allow"] = answer["Allow"]
+        return page
 
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:

@@ -1,11 +1,12 @@
 /**
  * Charts that are drawn once from data in the page, each with role="img" and an aria-label:
  *   [data-figure="bars"][data-values='[{"name", "value"}]'][data-unit][data-max]
+ *   [data-figure="columns"][data-values='[{"name", "value"}]'], counts in the order of time
  *   [data-figure="matrix"][data-classes='["a", …]'][data-values='[[…], …]'], with [data-figure-mode] (a select of count,
  *     row, column) in the same [data-figure-scope]; a click dispatches `figure:pick` with {truth, said}
  *   [data-figure="curve"][data-values='[{"name", "x": […], "y": […], "mean"?}]'][data-x][data-y][data-threshold]
  */
-import { bars } from "./charts/bars.js";
+import { bars, columns } from "./charts/bars.js";
 import { curve } from "./charts/curve.js";
 import { Heatmap } from "./charts/heatmap.js";
 
@@ -14,6 +15,7 @@ const KINDS = {
     const { unit, max } = element.dataset;
     bars(element, values, { unit, max: max === undefined ? undefined : Number(max) });
   },
+  columns,
   matrix(element, values) {
     const select = element.closest("[data-figure-scope]")?.querySelector("[data-figure-mode]");
     const heatmap = new Heatmap(element, {

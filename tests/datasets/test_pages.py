@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from apps.core.testing import Cast, assert_constant_queries
-from apps.datasets.models import Dataset, SplitMethod, Upload, UploadState
+from apps.datasets.models import Blob, Dataset, SplitMethod, Upload, UploadState
 from apps.datasets.services import snapshot_for_training
 from apps.datasets.services.reading import refused_error, upload_analyse, upload_read
 from tests.factories.datasets import SYSTEM, DatasetFactory, published, shapes, uploaded
@@ -143,6 +143,20 @@ def test_a_split_is_set_and_taken_back(cast: Cast) -> None:
     cast.editor.portal.post(reverse("datasets:split-remove", args=[dataset.pk]))
     dataset.refresh_from_db()
     assert dataset.split_plan is None
+
+
+def test_a_picture_in_quarantine_is_asked_for_nowhere(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    first = cast.sample("dataset-image")
+    address = f"/images/{first.pk}/thumbnail"
+    assert address in get(cast, "list") and address in get(cast, "detail", dataset.pk)
+    Blob.objects.filter(entries__item=first).update(damage="missing")
+    page = get(cast, "detail", dataset.pk)
+    assert address not in page and "image-absent" in page
+    listed = get(cast, "list")
+    assert address not in listed and f"/datasets/{dataset.pk}/images/" in listed, "another picture stands for the set"
+    image = get(cast, "image", dataset.pk, first.pk)
+    assert address not in image and "damaged or missing" in image and 'aria-disabled="true"' in image
 
 
 def test_the_trash_gives_back(cast: Cast) -> None:

@@ -319,6 +319,15 @@ def test_a_version_that_a_training_used_is_not_deleted(cast: Cast) -> None:
     snapshot.refresh_from_db()
 
 
+def test_only_what_may_go_is_offered_for_deletion(dataset: Dataset, cast: Cast) -> None:
+    trained(dataset, snapshot_create(actor=cast.owner.actor, dataset=dataset, tag="used"))
+    version_restore(actor=cast.owner.actor, dataset=dataset, version="r2")
+    snapshot_create(actor=cast.owner.actor, dataset=dataset, tag="free")
+    page = cast.editor.portal.get(reverse("datasets:versions", args=[dataset.pk])).content.decode()
+    assert "Delete the snapshot free?" in page and "Delete the snapshot used?" not in page
+    assert page.count("Delete. Jobs were trained on this snapshot.") == 1
+
+
 def test_the_history_is_drawn_with_tags_and_what_used_them(dataset: Dataset, cast: Cast) -> None:
     training = trained(dataset, snapshot_create(actor=cast.owner.actor, dataset=dataset, tag="golden", note="the one"))
     version_restore(actor=cast.owner.actor, dataset=dataset, version="r2")

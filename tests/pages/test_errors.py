@@ -1,5 +1,7 @@
 """Error pages as the real handlers draw them: in the person's language, without what is inside."""
 
+import re
+
 import pytest
 from django.urls import path
 from modelyard import errors, urls
@@ -39,6 +41,23 @@ def test_missing_page_says_what_may_be_the_reason(client, page_of):
     page = page_of(client.get("/nowhere/"))
     assert (page.status, page.language, page.inline) == (404, client.language, [])
     assert "/" in page.links
+
+
+def test_address_of_a_form_opened_as_a_page_says_what_it_is(client, cast, page_of):
+    answer = client.get(cast.path("/projects/{project}/members/add/"))
+    page = page_of(answer)
+    assert (page.status, page.language, page.inline, answer["Allow"]) == (405, client.language, [], "POST")
+    assert "/" in page.links
+
+
+def test_language_is_chosen_on_the_page_that_had_the_form(cast):
+    project, form = cast.path("/projects/{project}/members/"), cast.path("/projects/{project}/members/add/")
+    owner = cast.owner.portal
+    answer = owner.post(form, {"user": ""}, headers={"referer": f"http://testserver{project}"})
+    assert answer.status_code == 422
+    (back,) = set(re.findall(r'name="next" value="([^"]+)"', answer.content.decode()))
+    chosen = owner.post("/i18n/set-language/", {"language": "ko", "next": back})
+    assert owner.get(chosen["location"]).status_code == 200
 
 
 def test_refusal_names_the_role_that_is_needed(client, cast, page_of):

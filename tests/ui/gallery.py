@@ -50,6 +50,7 @@ GALLERY = """{% extends "base.html" %}{% load i18n ui static %}
 <div class="chart-grid">{% panel title="Confusion" %}<div class="chart" role="img" aria-label="matrix" data-figure="matrix" data-classes='["circle", "square", "triangle"]' data-values="[[40, 2, 1], [3, 37, 0], [0, 4, 33]]"></div>{% endpanel %}
 {% panel title="Confusion of many" %}<div class="chart" role="img" aria-label="matrix of many" data-figure="matrix" data-classes="{{ many.classes }}" data-values="{{ many.values }}"></div>{% endpanel %}
 {% panel title="Per class" %}<div class="chart" role="img" aria-label="bars" data-figure="bars" data-values='[{"name": "circle", "value": 0.97}, {"name": "square", "value": 0.91}, {"name": "triangle", "value": 0.72}]'></div>{% endpanel %}
+{% panel title="Per day" %}<div class="chart" role="img" aria-label="columns" data-figure="columns" data-values='[{"name": "11-19", "value": 0}, {"name": "11-20", "value": 2}, {"name": "11-21", "value": 1}]'></div>{% endpanel %}
 {% panel title="Precision and recall" %}<div class="chart" role="img" aria-label="curve" data-figure="curve" data-x="recall" data-y="precision" data-values='{{ curve }}'></div>{% endpanel %}</div>
 {% panel body=False %}{% include "components/empty_state.html" with icon="database" title="No datasets yet" text="A dataset holds the pictures and labels that models learn from." label="Create a dataset" href="#" only %}{% endpanel %}
 {% modal id="sample" title="A dialog" %}<p>Words.</p>{% endmodal %}

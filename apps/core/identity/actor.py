@@ -235,6 +235,25 @@ class Actor:
         return self.user.pk if self.user else None
 
     @property
+    def rights(self) -> tuple[Any, ...]:
+        """All that rules go by: who it is, in which roles, and what narrows them; not the door they came through."""
+        return (
+            self.user_id,
+            self.is_authenticated,
+            self.is_platform_admin,
+            self.process,
+            frozenset(self.memberships.items()),
+            self.organization_id,
+            self.closing,
+            self.locked,
+            self.narrowed,
+            self.vouched,
+            self.key_id,
+            self.scopes,
+            self.projects,
+        )
+
+    @property
     def role(self) -> Role | None:
         """The role in the chosen organization."""
         return self.memberships.get(self.organization_id) if self.organization_id else None

@@ -6,6 +6,8 @@
 `Model.objects.permitted(actor, permission)` filters, `require(actor, permission, obj)` asks the same queryset about
 one row, `who(permission, obj)` lists the people, `lack_of(actor, permission, obj)` says to whom it is refused what
 role would be enough and who can give it. Creation asks the container: `add_dataset` is a rule on the project.
+
+Rules go by `actor.rights` alone, so that their subqueries can be kept for the next request (`subqueries`).
 """
 
 from apps.core.policy.querysets import PermittedQuerySet
@@ -39,6 +41,7 @@ from apps.core.policy.rules import (
     through,
     who,
 )
+from apps.core.policy.subqueries import kept
 
 __all__ = [
     "NOBODY",
@@ -50,6 +53,7 @@ __all__ = [
     "condition",
     "condition_if_open",
     "containers",
+    "kept",
     "lack_of",
     "lack_of_role",
     "lies_in",

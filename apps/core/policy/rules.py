@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.core.entities import Trashable
 from apps.core.errors import Forbidden
 from apps.core.identity import Actor
+from apps.core.policy.subqueries import kept
 
 Condition = Callable[[Actor], Q]
 
@@ -191,7 +192,12 @@ def who(permission: str, obj: Model) -> list[Any]:
 
 def through(path: str, actor: Actor, permission: str) -> Q:
     """Composes a parent's rule into a child's: rows whose `path` leads to a row with this permission."""
-    parents = rule_of(permission).model._default_manager.filter(condition_if_open(actor, permission))
+    found = rule_of(permission)
+
+    def rows() -> QuerySet[Any]:
+        return found.model._default_manager.filter(condition_if_open(actor, permission)).values("pk")
+
+    parents = kept((permission, found.condition), actor, rows)
     return Q(**{f"{path}__in": parents})
 
 

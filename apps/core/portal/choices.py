@@ -15,7 +15,8 @@ OFFERED = 20
 
 class RowChoiceField(forms.ModelChoiceField):
     """A list of the rows while they are few. Of many one types what the row is called, by the fields `search`, the first
-    of which names it: one that is meant is taken, and of several the form comes back with a list of those."""
+    of which names it: one that is meant is taken, of several the form comes back with a list of those, and of very many
+    it asks for more of the name."""
 
     def __init__(self, *, search: Sequence[str], empty_label: Any = "", **kwargs: Any) -> None:
         self.search = tuple(search)
@@ -27,7 +28,9 @@ class RowChoiceField(forms.ModelChoiceField):
         super()._set_queryset(queryset)  # type: ignore[misc]
         self.is_long = queryset is not None and queryset.order_by()[: LISTED + 1].count() > LISTED
         if self.is_long:
-            self._show(forms.TextInput({"type": "search", "autocomplete": "off", "placeholder": _("Type to search")}))
+            self._show(
+                forms.TextInput({"type": "search", "autocomplete": "off", "placeholder": _("Name, or a part of it")})
+            )
 
     queryset: Any = property(lambda field: field._queryset, _set_queryset)
 
@@ -38,12 +41,12 @@ class RowChoiceField(forms.ModelChoiceField):
         found = self._meant(text)
         if not found:
             raise forms.ValidationError(_("Nothing of this name is here."), code="invalid_choice")
-        shown = [(str(row.pk), self.label_from_instance(row)) for row in found[:OFFERED]]
-        self._show(forms.Select(choices=[("", self.empty_label or ""), *shown]))
         if len(found) > OFFERED:
             raise forms.ValidationError(
                 _("More than %(count)s are found: type more of the name.") % {"count": OFFERED}
             )
+        shown = [(str(row.pk), self.label_from_instance(row)) for row in found]
+        self._show(forms.Select(choices=[("", self.empty_label or ""), *shown]))
         if len(found) > 1:
             raise forms.ValidationError(_("Several are found: choose one of them."))
         self._found = found[0]

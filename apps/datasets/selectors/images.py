@@ -106,8 +106,10 @@ def content_address(dataset_id: Any, item_id: int, sha256: str) -> str:
 
 
 def covers_of(datasets: Sequence[Dataset]) -> dict[Any, str]:
-    """Dataset id → address of a small copy of its first image, for those that have one; one query."""
-    first = Entry.objects.images().filter(dataset_id=OuterRef("pk"), to_revision__isnull=True).order_by("item_id")
+    """Dataset id → address of a small copy of its first image that is not in quarantine, for those that have one; one
+    query."""
+    rows_of = Entry.objects.images().filter(dataset_id=OuterRef("pk"), to_revision__isnull=True)
+    first = rows_of.filter(blob__damage="").order_by("item_id")
     rows = Dataset.objects.filter(pk__in=[dataset.pk for dataset in datasets])
     found = rows.annotate(
         cover=Subquery(first.values("item_id")[:1]), digest=Subquery(first.values("blob__sha256")[:1])

@@ -73,5 +73,7 @@ def tile(entry: Entry, size: int = 256, values: int = 500) -> dict[str, Any]:
         "split": entry.in_split,  # type: ignore[attr-defined]
         "labelled": entry.annotation_id is not None,
         "broken": entry.blob.is_sound is False,
+        # In quarantine: it is not given out.
+        "damage": entry.blob.get_damage_display(),
         "href": reverse("datasets:image", args=[entry.dataset_id, entry.item_id]),
     }

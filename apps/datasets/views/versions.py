@@ -193,6 +193,7 @@ def _points(snapshots: Any, uses: dict[UUID, list[selectors.Use]]) -> list[dict[
             "snapshot": snapshot,
             "uses": uses.get(snapshot.pk, [])[:USES_SHOWN],
             "more": len(uses.get(snapshot.pk, [])[USES_SHOWN:]),
+            "held": _("Jobs were trained on this snapshot.") if snapshot.pk in uses else "",
         }
         for snapshot in snapshots
     ]

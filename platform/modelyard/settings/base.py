@@ -109,6 +109,7 @@ MIDDLEWARE = [
     "apps.core.identity.middleware.ActorMiddleware",
     "apps.core.api.middleware.DomainErrorMiddleware",
     "apps.apikeys.middleware.IdempotencyMiddleware",
+    "modelyard.errors.MethodPageMiddleware",
 ]
 
 ROOT_URLCONF = "modelyard.urls"

@@ -1,4 +1,4 @@
-/** Bars: one value per class, split or state. */
+/** Bars: one value per class, split or state. Columns: one count per day. */
 import { figure } from "../format.js";
 import { el } from "../dom.js";
 import { axisStyle, baseOption, mount } from "./theme.js";
@@ -19,6 +19,25 @@ export function bars(element, values, { unit = "", max } = {}) {
       yAxis: { ...style, type: "category", inverse: true, data: values.map((item) => item.name), splitLine: { show: false }, axisTick: { show: false }, axisLabel: { ...style.axisLabel, color: colors.ink, width: 140, overflow: "truncate" } },
       tooltip: { ...baseOption(colors).tooltip, trigger: "item", formatter: (item) => el("div", { class: "chart-tip px-2", text: `${item.name}: ${figure(item.value)}${unit && ` ${unit}`}` }) },
       series: [{ type: "bar", barMaxWidth: 18, data: values.map((item) => item.value), itemStyle: { color: colors.series[0], borderRadius: [0, 2, 2, 0] }, label: { show: true, position: "right", color: colors.soft, formatter: (item) => figure(item.value, 3) } }],
+    });
+  });
+}
+
+/**
+ * Upright columns in the order given, for counts: the axis has whole numbers, and a day without any is a gap.
+ * @param {HTMLElement} element
+ * @param {{name: string, value: number}[]} values
+ */
+export function columns(element, values) {
+  return mount(element, (chart, colors) => {
+    const style = axisStyle(colors);
+    chart.setOption({
+      ...baseOption(colors),
+      grid: { left: 8, right: 8, top: 12, bottom: 8, containLabel: true },
+      xAxis: { ...style, type: "category", data: values.map((item) => item.name), splitLine: { show: false }, axisTick: { show: false }, axisLabel: { ...style.axisLabel, hideOverlap: true } },
+      yAxis: { ...style, type: "value", minInterval: 1, axisLabel: { ...style.axisLabel, formatter: (value) => figure(value, 3) } },
+      tooltip: { ...baseOption(colors).tooltip, trigger: "item", formatter: (item) => el("div", { class: "chart-tip px-2", text: `${item.name}: ${figure(item.value)}` }) },
+      series: [{ type: "bar", barMaxWidth: 28, data: values.map((item) => item.value), itemStyle: { color: colors.series[0], borderRadius: [2, 2, 0, 0] } }],
     });
   });
 }
