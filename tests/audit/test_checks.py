@@ -1,6 +1,7 @@
 """Verifications that people ask for and that the day brings."""
 
 import random
+import re
 
 import pytest
 
@@ -102,7 +103,11 @@ def test_staff_of_an_organization_verify_their_own_log_only(cast: Cast, chain) -
     cast.stranger.user.is_staff = True
     cast.stranger.user.save(update_fields=["is_staff"])
     page = cast.stranger.portal.get("/admin/audit/auditcheck/add/").content.decode()
-    assert "Other organization" in page and cast.canary not in page
+    names = ("app-label", "model-name", "field-name")
+    source = {name.replace("-", "_"): re.search(f'data-{name}="(\\w+)"', page)[1] for name in names}  # type: ignore[index]
+    offered = cast.stranger.portal.get("/admin/autocomplete/", {**source, "term": ""}).json()["results"]
+    assert [row["id"] for row in offered] == [str(cast.stranger.organization_id)]
+    assert cast.canary not in page
     for value in (str(chain), ""):
         assert cast.stranger.portal.post("/admin/audit/auditcheck/add/", {"organization": value}).status_code == 200
     assert not AuditCheck.objects.exists()

@@ -126,7 +126,7 @@ def integrity(figures: Figures, client: Client, entries: int) -> None:
     until(lambda: client.own("GET", "integrity")["check"]["state"] not in ("waiting", "running"), "the check", 600)
     seconds = time.perf_counter() - began
     found = client.own("GET", "integrity?page_size=200")
-    told = {row["sha256"]: row["damage"] for row in found["damaged"]}
+    told = {row["sha256"]: row["damage"] for row in found["results"]}
     read = found["check"]["done_count"]
     figures.row(files_checked=read, seconds=round(seconds, 2), files_per_s=round(read / seconds))
     right = sum(told.get(sha256) == damage for sha256, damage in done.items())

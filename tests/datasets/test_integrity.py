@@ -216,7 +216,7 @@ def test_a_check_is_told_over_rest_and_in_the_log(dataset: Dataset, cast: Cast) 
     found = cast.viewer.rest.get(f"/datasets/{dataset.pk}/integrity?page_size=1").json()
     assert (found["damaged_count"], found["check"]["changed_count"], found["check"]["missing_count"]) == (2, 1, 1)
     rest = cast.viewer.rest.get(f"/datasets/{dataset.pk}/integrity?cursor={found['next']}").json()
-    rows = {row["path"]: row["damage"] for row in (*found["damaged"], *rest["damaged"])}
+    rows = {row["path"]: row["damage"] for row in (*found["results"], *rest["results"])}
     assert rows == {"images/train/train-0000.jpg": "changed", "data.yaml": "missing"} and rest["next"] is None
     event = readable(AuditEvent.objects.filter(action="dataset.check_ended"))[0]
     assert (event.params["changed"], event.params["missing"]) == (1, 1)

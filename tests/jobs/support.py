@@ -8,6 +8,7 @@ from typing import Any
 
 from django.test import Client
 
+from apps.core.storage import storage
 from apps.jobs.kinds import InputFile, JobKind, Plan, register_kind
 from apps.jobs.models import Attempt, AttemptFile, Job, JobEvent
 from apps.jobs.services.attempts import attempt_arm
@@ -182,3 +183,12 @@ def running(job: Job | None = None, **node: Any) -> Launcher:
     assert launcher.hello()[0] == 200
     launcher.say(("started", {"trainer": "reference", "pid": 1}))
     return launcher
+
+
+def assert_nothing_left_incoming(seconds: float = 30) -> None:
+    """No pieces of a refused upload stay in the store. Other tests may be sending at the same time: what they have on
+    its way goes, what is left over stays."""
+    left, end = set(storage().keys("incoming")), time.monotonic() + seconds
+    while left := left & set(storage().keys("incoming")):
+        assert time.monotonic() < end, left
+        time.sleep(0.1)

@@ -15,7 +15,7 @@ from apps.jobs.services.attempts import attempt_lost
 from apps.jobs.services.dispatch import dispatch
 from apps.jobs.services.ingest import MAX_LOG_PIECE
 from apps.jobs.states import JobState
-from tests.jobs.support import Launcher, make_job, running
+from tests.jobs.support import Launcher, assert_nothing_left_incoming, make_job, running
 
 pytestmark = pytest.mark.django_db
 TEXT = "안녕하세요 world 😀\n"
@@ -178,13 +178,12 @@ def test_a_file_is_a_blob_of_the_organization() -> None:
 
 def test_bytes_that_are_not_those_announced_leave_nothing() -> None:
     launcher = running()
-    incoming = set(storage().keys("incoming"))
     status, answer = launcher.upload("weights.pt", b"weights", sha256="a" * 64)
     assert (status, answer["code"]) == (422, "digest_differs")
     digest = "9e5d7d3b7e3c6f5c1d2b0a4f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c5b"
     assert launcher.call("PUT", f"files?name=x&sha256={digest}&size=9&kind=checkpoint", raw=b"weights")[0] == 422
     assert not AttemptFile.objects.exists()
-    assert set(storage().keys("incoming")) == incoming
+    assert_nothing_left_incoming()
     assert storage().size(blob_key(job_of(launcher).organization_id, "a" * 64)) is None
 
 

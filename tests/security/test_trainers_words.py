@@ -20,7 +20,7 @@ from apps.jobs.selectors import eta, summary
 from apps.jobs.states import JobState
 from apps.training.models import TrainingJob
 from tests.evaluation.test_inference_jobs import ended
-from tests.jobs.support import Launcher, running, started
+from tests.jobs.support import Launcher, assert_nothing_left_incoming, running, started
 from tests.jobs.test_training_kind import launcher
 
 __all__ = ["launcher"]  # a fixture
@@ -87,7 +87,7 @@ def test_no_more_of_a_file_is_stored_than_was_announced(monkeypatch: pytest.Monk
     assert (status, answer["code"]) == (422, "digest_differs")
     assert taken == [1001]
     assert not AttemptFile.objects.exists()
-    assert not list(storage().keys("incoming"))
+    assert_nothing_left_incoming()
 
 
 def test_a_trainer_that_hardly_moves_is_not_said_to_end_in_an_infinity() -> None:

@@ -49,8 +49,8 @@ class DamagedFileSerializer(serializers.Serializer[Any]):
 class IntegritySerializer(serializers.Serializer[Any]):
     check = IntegrityCheckSerializer(allow_null=True, help_text="The newest one.")
     damaged_count = serializers.IntegerField(help_text="Files in quarantine, of any revision.")
-    damaged = DamagedFileSerializer(many=True)
-    next = serializers.IntegerField(allow_null=True, help_text="What `cursor` is on the next page of them.")
+    results = DamagedFileSerializer(many=True)
+    next = serializers.IntegerField(allow_null=True, help_text="What `cursor` is on the next page.")
 
 
 class KeyedQuery(serializers.Serializer[Any]):
@@ -75,7 +75,7 @@ class IntegrityView(APIView):
         answer = {
             "check": integrity.latest_check(dataset),
             "damaged_count": rows.count(),
-            "damaged": found[:size],
+            "results": found[:size],
             "next": found[size - 1].pk if len(found) > size else None,
         }
         return Response(IntegritySerializer(answer).data)

@@ -11,7 +11,7 @@ from tests.e2e.governance.conftest import NAMES, People, Person, Window
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform_admin(people: People) -> Person:
     """Who runs the portal, made by its command."""
     email = people.address("platform")
