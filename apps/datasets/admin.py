@@ -39,7 +39,6 @@ class DatasetAdmin(PolicyAdmin):
     readonly_fields = (
         "id",
         "organization",
-        "task",
         "revision_no",
         "image_count",
         "labelled_count",
@@ -53,7 +52,7 @@ class DatasetAdmin(PolicyAdmin):
         "updated_at",
         "version",
     )
-    fields = ("project", "name", "description", "visibility", *readonly_fields)
+    fields = ("project", "name", "task", "description", "visibility", *readonly_fields)
     inlines = (RevisionInline,)
 
     @admin.display(description=_("size"))
@@ -65,10 +64,13 @@ class DatasetAdmin(PolicyAdmin):
         return damaged_files(dataset).count()
 
     def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
-        return (*self.readonly_fields, "project") if obj else self.readonly_fields
+        if obj is None:
+            return self.readonly_fields
+        return (*self.readonly_fields, "project", *(("task",) if obj.revision_no else ()))
 
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Dataset:
-        fields = {name: form.cleaned_data[name] for name in ("name", "description", "visibility")}
+        given = form.cleaned_data
+        fields = {name: given[name] for name in ("name", "task", "description", "visibility") if name in given}
         if change:
             return services.dataset_change(actor=request.actor, dataset=obj, **fields)
         return services.dataset_create(actor=request.actor, project=obj.project, **fields)
@@ -96,6 +98,7 @@ class UploadAdmin(ReadOnlyAdmin):
         "mode",
         "lenient",
         "note",
+        "class_map",
         "file_count",
         "shown_bytes",
         "failure",

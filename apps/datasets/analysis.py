@@ -12,15 +12,17 @@ from typing import Any
 from apps.datasets.archives import Staged
 from apps.datasets.archives.staging import Progress
 from apps.datasets.defects import ERROR, LISTED, WARNING, BadInput, Defect, DefectLog
-from apps.datasets.formats.model import ParsedItem
-from apps.datasets.formats.yolo import YoloLimits, YoloSet, detect
-from apps.datasets.formats.yolo.layout import Guess, Tree
+from apps.datasets.formats.limits import SetLimits
+from apps.datasets.formats.model import ParsedItem, object_document
+from apps.datasets.formats.registry import guess_format, set_class
+from apps.datasets.formats.sets import AnnotatedSet
+from apps.datasets.formats.showing import shown_objects
+from apps.datasets.formats.tree import Tree
 from apps.datasets.images import ImageLimits
 
 PREVIEW = 12
-PREVIEW_BOXES = 100
+PREVIEW_OBJECTS = 100
 DUPLICATES_LISTED = 100
-SURE = 0.5
 NO_SPLIT = ""
 
 OnItem = Callable[[ParsedItem], None]
@@ -37,7 +39,8 @@ class SplitCount:
 class Analysis:
     """What a set holds. `ok` says that it can be stored; warnings are listed beside it.
 
-    `splits` maps a split, "" for none, to its counts; `classes` lists id, name, boxes and the images it occurs in;
+    `boxes` counts objects of every kind. `splits` maps a split, "" for none, to its counts; `classes` lists id, name,
+    what else the class table says, objects and the images it occurs in;
     `duplicates` lists groups of paths with identical content, `leaks` counts the images of such groups that lie in
     another split than the group's first.
     """
@@ -89,13 +92,17 @@ class Analysis:
 def analyse(
     staged: Staged,
     *,
+    task: str | None = None,
     lenient: bool = False,
-    limits: YoloLimits | None = None,
+    limits: SetLimits | None = None,
     image_limits: ImageLimits | None = None,
     progress: Progress | None = None,
     on_item: OnItem | None = None,
 ) -> Analysis:
-    """Analyse the set. Defects never raise: a set that is refused as a whole has that as its one last error."""
+    """Analyse the set. Defects never raise: a set that is refused as a whole has that as its one last error.
+
+    `task` is what the labels are wanted for; without it they are read for whatever they are.
+    """
     log = DefectLog(lenient=lenient, listed=LISTED)
     log.extend(staged.defects)
     # The stage lists its first findings only; the rest of its counts are added so that the totals are true.
@@ -106,13 +113,14 @@ def analyse(
     analysis = Analysis(files=len(staged.members), bytes=staged.size)
     tree = Tree(staged)
     try:
-        guess = guess_format(tree)
+        guess = guess_format(tree, task)
         analysis.format, analysis.confidence, analysis.reason = guess.format, guess.confidence, guess.reason
         if not tree.images:
             raise BadInput("set.no_images")
-        if guess.format not in ("yolo", "images"):
-            raise BadInput("set.format_unknown", format=guess.format)
-        _Pass(analysis, log, progress, on_item).run(YoloSet(tree, log, limits=limits, image_limits=image_limits))
+        reader = set_class(guess.format)
+        _Pass(analysis, log, progress, on_item).run(
+            reader(tree, log, wanted=task, limits=limits, image_limits=image_limits)
+        )
     except BadInput as refused:
         found = refused.defect
         log.add(found.code, ERROR, found.path, found.line, **found.params)
@@ -120,28 +128,6 @@ def analyse(
     analysis.defect_counts = dict(log.counts.most_common())
     analysis.defects = log.defects
     return analysis
-
-
-def guess_format(tree: Tree) -> Guess:
-    """Tell the format by names and a look into one file of each kind."""
-    guess = detect(tree)
-    if guess.confidence >= SURE:
-        return guess
-    for path in tree.ending_with(".json")[:5]:
-        head = _head(tree, path)
-        if b'"images"' in head and (b'"annotations"' in head or b'"categories"' in head or b'"file_name"' in head):
-            return Guess("coco", 0.8, "coco.document")
-    for path in tree.ending_with(".xml")[:5]:
-        if b"<annotation" in _head(tree, path):
-            return Guess("pascal_voc", 0.8, "pascal_voc.document")
-    if tree.images:
-        return Guess("images", 0.5, "images.only")
-    return Guess("unknown", 0.0, "set.nothing")
-
-
-def _head(tree: Tree, path: str) -> bytes:
-    with tree.staged.locate(path).open("rb") as stream:
-        return stream.read(65536)
 
 
 class _Pass:
@@ -159,7 +145,7 @@ class _Pass:
         self.groups: dict[str, list[str]] = {}
         self.done = self.done_bytes = 0
 
-    def run(self, parsed: YoloSet) -> None:
+    def run(self, parsed: AnnotatedSet) -> None:
         self.total = len(parsed.tree.images)
         try:
             for item in parsed.items(self._tick):
@@ -189,13 +175,13 @@ class _Pass:
         if item.annotation is None:
             analysis.unlabelled += 1
         else:
-            boxes = item.annotation.boxes
+            objects = item.annotation.objects
             analysis.labelled += 1
             split.labelled += 1
-            analysis.background += not boxes
-            analysis.boxes += len(boxes)
-            split.boxes += len(boxes)
-            self.class_boxes.update([box[0] for box in boxes])
+            analysis.background += not objects
+            analysis.boxes += len(objects)
+            split.boxes += len(objects)
+            self.class_boxes.update([found[0] for found in objects])
             self.class_images.update(item.annotation.class_ids)
         self._compare(item)
         if len(analysis.preview) < PREVIEW:
@@ -214,23 +200,26 @@ class _Pass:
         else:
             self.log.add("set.duplicate_image", WARNING, item.path, other=path)
 
-    def _finish(self, parsed: YoloSet) -> None:
+    def _finish(self, parsed: AnnotatedSet) -> None:
         analysis = self.analysis
-        analysis.task = parsed.task if parsed.labels else None
+        analysis.task = parsed.task
         analysis.image_formats = dict(self.formats.most_common())
         analysis.duplicates = list(self.groups.values())[:DUPLICATES_LISTED]
         analysis.classes = [
-            {"id": number, "name": name, "boxes": self.class_boxes[number], "images": self.class_images[number]}
-            for number, name in enumerate(parsed.classes)
+            {**info.row(number), "boxes": self.class_boxes[number], "images": self.class_images[number]}
+            for number, info in enumerate(parsed.table)
         ]
+        is_told = "yolo.task_rows" in self.log.counts
+        if parsed.wanted is not None and parsed.task not in (None, parsed.wanted) and not is_told:
+            self.log.add("set.task", ERROR, parsed.description_path, task=parsed.task, wanted=parsed.wanted)
         if analysis.boxes:
             for found in analysis.classes:
                 if not found["boxes"]:
-                    self.log.add("yolo.class_unused", WARNING, parsed.description.path, name=found["name"])
+                    self.log.add("class.unused", WARNING, parsed.description_path, name=found["name"])
 
 
 def _preview(item: ParsedItem) -> dict[str, Any]:
-    boxes = item.annotation.boxes if item.annotation is not None else ()
+    objects = item.annotation.objects if item.annotation is not None else ()
     return {
         "path": item.path,
         "split": item.split,
@@ -238,5 +227,5 @@ def _preview(item: ParsedItem) -> dict[str, Any]:
         "height": item.facts.height,
         "sha256": item.sha256,
         "labelled": item.annotation is not None,
-        "objects": [{"class": box.class_id, "bbox": list(box[1:])} for box in boxes[:PREVIEW_BOXES]],
+        "objects": shown_objects(map(object_document, objects[:PREVIEW_OBJECTS])),
     }

@@ -1,17 +1,22 @@
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
+from apps.datasets.formats.classes import NAME_CHARACTERS
 from apps.datasets.models import Dataset, PublishMode, SplitMethod, Visibility
 from apps.projects.models import Project
+
+#: Classes that a page offers to rename.
+RENAMED_BY_HAND = 50
 
 
 class DatasetForm(forms.ModelForm):
     class Meta:
         model = Dataset
-        fields = ["project", "name", "description", "visibility"]
+        fields = ["project", "name", "task", "description", "visibility"]
         widgets = {
             "name": forms.TextInput(attrs={"autofocus": True, "maxlength": 120}),
             "description": forms.Textarea(attrs={"rows": 4}),
@@ -24,14 +29,23 @@ class DatasetForm(forms.ModelForm):
         self.fields["project"].queryset = projects.filter(organization=actor.organization_id).order_by("name")  # type: ignore[attr-defined]
         self.fields["project"].empty_label = _("Choose a project")  # type: ignore[attr-defined]
         self.fields["visibility"].choices = Visibility.choices  # type: ignore[attr-defined]
+        self.fields["task"].required = False
+        self.fields["task"].help_text = _("What the labels are for. It can be changed until files are published.")
         if not self.instance._state.adding:
             del self.fields["project"]
+        if self.instance.revision_no:
+            del self.fields["task"]
+
+    def clean_task(self) -> str:
+        return str(self.cleaned_data["task"] or self.instance.task)
 
     def validate_constraints(self) -> None:
         """Uniqueness is the service's business: it knows the organization."""
 
 
 class PublishForm(forms.Form):
+    """Publishing an upload whose classes have these names; each may get another one, or none. Very many: over REST."""
+
     mode = forms.ChoiceField(
         label=_("Files that are in the dataset already"),
         choices=PublishMode.choices,
@@ -39,6 +53,23 @@ class PublishForm(forms.Form):
         widget=forms.RadioSelect,
     )
     note = forms.CharField(label=_("Note"), max_length=300, required=False)
+
+    def __init__(self, *args: Any, classes: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._names = {f"class-{number}": name for number, name in enumerate(classes[:RENAMED_BY_HAND])}
+        for field, name in self._names.items():
+            self.fields[field] = forms.CharField(label=name, initial=name, max_length=NAME_CHARACTERS, required=False)
+
+    @property
+    def class_fields(self) -> list[Any]:
+        return [self[field] for field in self._names]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What `upload_publish` takes. A class without a name is left out, one that was not sent stays."""
+        given = self.cleaned_data
+        classes = {name: given[field] or None for field, name in self._names.items() if field in self.data}
+        return {"mode": given["mode"], "note": given["note"], "classes": classes}
 
 
 class SplitForm(forms.Form):

@@ -11,6 +11,7 @@ from apps.core import auditing, policy
 from apps.core.errors import Conflict, Invalid, NotFound, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
+from apps.datasets.formats.model import TASKS, TEACHES
 from apps.datasets.models import Dataset
 from apps.datasets.services import checked_split, snapshot_for_training
 from apps.experiments.services.experiments import experiment_for
@@ -60,7 +61,7 @@ def training_create(
         model=_checked_model(found, task, model),
         config=found.checked("train", task, config or {}),
         seed=seed,
-        dataset=_visible_dataset(actor, project, dataset),
+        dataset=_fit_dataset(actor, project, dataset, task),
         start_from=start_from,
         split=checked_split(split),
     )
@@ -88,7 +89,7 @@ def training_change(*, actor: Actor, training: TrainingJob, expected: int | None
     if "split" in fields:
         fields["split"] = checked_split(fields["split"])
     if "dataset" in fields:
-        fields["dataset"] = _visible_dataset(actor, job.project, fields["dataset"])
+        fields["dataset"] = _fit_dataset(actor, job.project, fields["dataset"], task)
     if "start_from" in fields:
         fields["start_from"] = _usable_weights(actor, job.project, found, fields["start_from"])
     if "resource_group" in fields:
@@ -129,6 +130,7 @@ def training_start(*, actor: Actor, training: TrainingJob) -> TrainingJob:
     # Whoever copied a training may not see all that it was made of.
     _usable_weights(actor, job.project, found, training.start_from)
     if training.dataset is not None:
+        _check_teaches(training.dataset, training.task)
         training.snapshot = snapshot_for_training(
             actor=actor, dataset=training.dataset, split_override=training.split or None
         )
@@ -297,14 +299,24 @@ def _checked_model(trainer: Trainer, task: str, model: str) -> str:
     return model
 
 
-def _visible_dataset(actor: Actor, project: Project, dataset: Dataset | None) -> Dataset | None:
-    """A dataset that the actor may train on, of the same organization."""
+def _fit_dataset(actor: Actor, project: Project, dataset: Dataset | None, task: str) -> Dataset | None:
+    """A dataset that the actor may train on, of the same organization, whose labels can teach the task."""
     if dataset is None:
         return None
     if dataset.organization_id != project.organization_id:
         raise NotFound()
     policy.require(actor, "datasets.use_dataset", dataset)
+    _check_teaches(dataset, task)
     return dataset
+
+
+def _check_teaches(dataset: Dataset, task: str) -> None:
+    """Refuses labels of another task. Boxes are around whatever has a shape, so most labels teach detection too."""
+    if task in TASKS and task not in TEACHES[dataset.task]:
+        message = _("The dataset's labels are for “%(task)s”, which this training cannot learn from.") % {
+            "task": dataset.get_task_display()
+        }
+        raise Invalid(message, code="dataset_task", fields={"dataset_id": [message]})
 
 
 def _usable_weights(

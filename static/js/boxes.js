@@ -1,6 +1,8 @@
 /**
- * Boxes over pictures. Root: `[data-boxes='[…]'][data-classes='[…]'][data-width][data-height]` around an <img>; coordinates
- * are pixels of the upright picture of that size. Optional controls for all boxes within an element: `[data-boxes-scope]`
+ * Boxes over pictures, and what else labels are: `polygon` (rings), `mask` (runs down the columns), `corners` of turned
+ * boxes, `keypoints`; an object without `bbox` is the class of the whole picture. Root:
+ * `[data-boxes='[…]'][data-classes='[…]'][data-width][data-height]` around an <img>; coordinates are pixels of the upright
+ * picture of that size. Optional controls for all boxes within an element: `[data-boxes-scope]`
  * with [data-boxes-toggle] (checkbox), [data-boxes-threshold] (range 0 … 1), [data-boxes-kind] (select: truth, prediction).
  */
 import { count, figure } from "./format.js";
@@ -19,6 +21,54 @@ export function classColor(id) {
 export function contain(width, height, boxWidth, boxHeight) {
   const scale = Math.min(boxWidth / width, boxHeight / height);
   return { left: (boxWidth - width * scale) / 2, top: (boxHeight - height * scale) / 2, scale };
+}
+
+/** A closed path through `x, y, x, y, …`. @param {Path2D} path @param {number[]} ring */
+function addRing(path, ring) {
+  for (let index = 0; index + 1 < ring.length; index += 2) path[index ? "lineTo" : "moveTo"](ring[index], ring[index + 1]);
+  path.closePath();
+}
+
+/**
+ * The pieces of a mask as rectangles of picture pixels: [x, y, width, height].
+ * @param {{size: number[], counts: number[]}} mask
+ */
+export function maskPieces({ size: [height], counts }) {
+  const pieces = [];
+  let position = 0;
+  counts.forEach((count, index) => {
+    const end = position + count;
+    while (index % 2 && position < end) {
+      const [column, row] = [Math.floor(position / height), position % height];
+      // Whole columns that follow each other are one piece.
+      const columns = row === 0 ? Math.floor((end - position) / height) : 0;
+      const piece = columns ? [column, 0, columns, height] : [column, row, 1, Math.min(height - row, end - position)];
+      pieces.push(piece);
+      position += piece[2] * piece[3];
+    }
+    position = end;
+  });
+  return pieces;
+}
+
+/** The outline of an object in picture pixels; null for a plain box and for the class of a picture. */
+function outlineOf(object) {
+  if (!object.polygon && !object.corners && !object.mask) return null;
+  const path = new Path2D();
+  for (const ring of object.polygon || (object.corners ? [object.corners] : [])) addRing(path, ring);
+  if (object.mask) for (const piece of maskPieces(object.mask)) path.rect(...piece);
+  return path;
+}
+
+/** Where an object's name stands: at the highest corner of its outline, else at its box. */
+export function labelPoint({ bbox, polygon, corners }) {
+  let [x, y] = [bbox[0], Infinity];
+  for (const ring of polygon || (corners ? [corners] : [])) {
+    for (let index = 0; index + 1 < ring.length; index += 2) {
+      if (ring[index + 1] < y) [x, y] = [ring[index], ring[index + 1]];
+    }
+  }
+  return y === Infinity ? [bbox[0], bbox[1]] : [x, y];
 }
 
 /** @param {{score?: number, kind?: string}} box @param {{threshold: number, kind: string}} view */
@@ -47,7 +97,8 @@ export class BoxLayer {
   load() {
     const { boxes, classes, width, height } = this.root.dataset;
     this.boxes = JSON.parse(boxes || "[]");
-    this.names = new Map(JSON.parse(classes || "[]").map((item) => [item.id, item.name]));
+    this.classes = new Map(JSON.parse(classes || "[]").map((item) => [item.id, item]));
+    this.outlines = this.boxes.map(outlineOf);
     this.size = [Number(width) || this.image.naturalWidth, Number(height) || this.image.naturalHeight];
     this.draw();
   }
@@ -73,32 +124,90 @@ export class BoxLayer {
     context.scale(ratio, ratio);
     context.font = `600 11px ${getComputedStyle(this.root).fontFamily}`;
     context.textBaseline = "top";
-    const small = width < 240;
+    const place = { left, top, scale, width, small: width < 240 };
+    let line = 0;
     this.boxes.forEach((box, index) => {
       if (!isShown(box, this.view)) return;
-      const color = classColor(box.class);
-      const [x, y, w, h] = [left + box.bbox[0] * scale, top + box.bbox[1] * scale, box.bbox[2] * scale, box.bbox[3] * scale];
+      const color = this.colorOf(box);
       const strong = index === this.hover;
       context.globalAlpha = this.hover >= 0 && !strong ? 0.35 : 1;
       context.setLineDash(box.kind === "prediction" ? [5, 3] : []);
       context.lineWidth = strong ? 3 : 2;
       context.strokeStyle = color;
-      context.strokeRect(x, y, w, h);
-      if (strong) {
-        context.fillStyle = `${color}33`;
-        context.fillRect(x, y, w, h);
+      if (box.bbox) {
+        this.#shape(context, box, this.outlines[index], place, strong);
+        if (box.keypoints) this.#keypoints(context, box, place);
+        const [x, y] = labelPoint(box);
+        if (!place.small || strong) this.#label(context, box, left + x * scale, top + y * scale, place);
+      } else {
+        // The class of the picture: in its upper left corner, one below the other.
+        this.#label(context, box, left + 6, top + 22 + 20 * line, place);
+        line += 1;
       }
-      if (small && !strong) return;
-      const name = this.names.get(box.class) ?? `#${box.class}`;
-      const words = box.score === undefined || box.score === null ? name : `${name} ${figure(box.score, 2)}`;
-      const wide = context.measureText(words).width + 8;
-      const labelY = y >= 16 ? y - 16 : y;
-      context.fillStyle = color;
-      context.fillRect(Math.max(0, Math.min(x - 1, width - wide)), labelY, wide, 16);
-      context.fillStyle = "#08111f";
-      context.fillText(words, Math.max(0, Math.min(x - 1, width - wide)) + 4, labelY + 3);
     });
     context.globalAlpha = 1;
+  }
+
+  /** The colour of an object's class: that of the class table, or one of ours. */
+  colorOf(box) {
+    return this.classes.get(box.class)?.color || classColor(box.class);
+  }
+
+  #shape(context, box, outline, { left, top, scale }, strong) {
+    const [x, y, w, h] = box.bbox.map((value, index) => value * scale + [left, top, 0, 0][index]);
+    if (!outline) {
+      context.strokeRect(x, y, w, h);
+      if (strong) {
+        context.fillStyle = `${context.strokeStyle}33`;
+        context.fillRect(x, y, w, h);
+      }
+      return;
+    }
+    context.save();
+    context.translate(left, top);
+    context.scale(scale, scale);
+    context.lineWidth /= scale;
+    context.fillStyle = `${context.strokeStyle}${box.mask ? "88" : strong ? "66" : "33"}`;
+    context.fill(outline, "evenodd");
+    if (!box.mask) context.stroke(outline);
+    context.restore();
+  }
+
+  #keypoints(context, box, { left, top, scale, small }) {
+    const points = [];
+    for (let index = 0; index + 2 < box.keypoints.length; index += 3) {
+      const [x, y, visible] = box.keypoints.slice(index, index + 3);
+      points.push(visible ? [left + x * scale, top + y * scale, visible] : null);
+    }
+    context.setLineDash([]);
+    for (const [from, to] of this.classes.get(box.class)?.skeleton || []) {
+      if (!points[from] || !points[to]) continue;
+      context.beginPath();
+      context.moveTo(points[from][0], points[from][1]);
+      context.lineTo(points[to][0], points[to][1]);
+      context.stroke();
+    }
+    const radius = small ? 2 : 4;
+    context.fillStyle = context.strokeStyle;
+    for (const point of points) {
+      if (!point) continue;
+      context.beginPath();
+      context.arc(point[0], point[1], radius, 0, 2 * Math.PI);
+      // One that is hidden is a ring.
+      context[point[2] === 1 ? "stroke" : "fill"]();
+    }
+  }
+
+  #label(context, box, x, y, { width }) {
+    const name = this.classes.get(box.class)?.name ?? `#${box.class}`;
+    const words = box.score === undefined || box.score === null ? name : `${name} ${figure(box.score, 2)}`;
+    const wide = context.measureText(words).width + 8;
+    const labelX = Math.max(0, Math.min(x - 1, width - wide));
+    const labelY = y >= 16 ? y - 16 : y;
+    context.fillStyle = context.strokeStyle;
+    context.fillRect(labelX, labelY, wide, 16);
+    context.fillStyle = "#08111f";
+    context.fillText(words, labelX + 4, labelY + 3);
   }
 
   #point(event) {
@@ -107,8 +216,10 @@ export class BoxLayer {
     const [x, y] = [(event.clientX - frame.left - left) / scale, (event.clientY - frame.top - top) / scale];
     let best = -1;
     let area = Infinity;
-    this.boxes.forEach(({ bbox: [bx, by, w, h] }, index) => {
-      if (!isShown(this.boxes[index], this.view) || x < bx || y < by || x > bx + w || y > by + h || w * h >= area) return;
+    this.boxes.forEach(({ bbox }, index) => {
+      if (!bbox || !isShown(this.boxes[index], this.view)) return;
+      const [bx, by, w, h] = bbox;
+      if (x < bx || y < by || x > bx + w || y > by + h || w * h >= area) return;
       best = index;
       area = w * h;
     });

@@ -18,7 +18,18 @@ from tests.benchmarks.figures import RESULT
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = Path(__file__).with_name("baseline.json")
 UPDATE = "MODELYARD_BENCHMARK_UPDATE"
-PROGRAMS = ("ingest", "training", "chart", "sockets", "running", "lists", "datasets", "permissions", "audit")
+PROGRAMS = (
+    "ingest",
+    "training",
+    "chart",
+    "sockets",
+    "running",
+    "lists",
+    "datasets",
+    "formats",
+    "permissions",
+    "audit",
+)
 #: Part of a ratio that may be lost before it counts as a step back; machines and moments differ that much.
 LOST = 0.4
 SECONDS = 3600

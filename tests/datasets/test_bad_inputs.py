@@ -360,8 +360,8 @@ def description(name: str, yaml: bytes, code: str, line: int | None = 1, tag: st
 @pytest.mark.parametrize(
     ("yaml", "code", "line"),
     [
-        description("A17", b"names: [cat, '=HYPERLINK(\"http://x\")']\n" + SPLITS, "yolo.class_name"),
-        description("A17", b"names: [cat, '@SUM(A1)']\n" + SPLITS, "yolo.class_name", tag="at"),
+        description("A17", b"names: [cat, '=HYPERLINK(\"http://x\")']\n" + SPLITS, "class.name"),
+        description("A17", b"names: [cat, '@SUM(A1)']\n" + SPLITS, "class.name", tag="at"),
         description(
             "A23", b"download: |\n  import os; os.system('id')\nnames: [a, b]\n" + SPLITS, "yolo.download_key"
         ),
@@ -372,7 +372,7 @@ def description(name: str, yaml: bytes, code: str, line: int | None = 1, tag: st
         description("A24", b"names: [a\n", "yaml.invalid", 2, "broken"),
         description("A25", b"nc: 3\nnames: [a, b]\n" + SPLITS, "yolo.classes_count"),
         description("A25", b"names: {0: a, 2: b}\n" + SPLITS, "yolo.class_gap", tag="gap"),
-        description("A25", b"names: [a, a]\n" + SPLITS, "yolo.class_duplicate", tag="names"),
+        description("A25", b"names: [a, a]\n" + SPLITS, "class.duplicate", tag="names"),
         description(
             "A25", b"val: labels\ntrain: images/train\nnames: [a, b]\n", "yolo.split_empty", tag="empty-split"
         ),

@@ -165,6 +165,7 @@ def test_a_single_bad_reading_is_no_alarm(dataset: Dataset, monkeypatch: pytest.
 def test_a_worker_that_takes_over_goes_on_behind_the_last_file(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(integrity, "KEYS", 5)
     monkeypatch.setattr(integrity, "BATCH", 3)
     whole, read = integrity.damage_of, []
 

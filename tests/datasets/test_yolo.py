@@ -210,7 +210,8 @@ def test_no_text_makes_the_yaml_reader_fail_in_an_untyped_way(text):
 
 COORDINATE = st.floats(0, 90)
 BOXES = st.lists(
-    st.builds(Box, st.integers(0, 1), COORDINATE, COORDINATE, st.floats(1, 10), st.floats(1, 10)), max_size=5
+    st.builds(Box, st.integers(0, 1), COORDINATE, COORDINATE, st.floats(1, 10), st.floats(1, 10), st.just(())),
+    max_size=5,
 )
 
 
@@ -237,7 +238,7 @@ def test_a_written_set_reads_back_the_same(tmp_path):
     items = list(source.items())
     data = {item.path: source.staged.read(item.path) for item in items}
 
-    count = write_yolo(
+    written = write_yolo(
         (
             WritableItem(
                 item.path,
@@ -256,20 +257,20 @@ def test_a_written_set_reads_back_the_same(tmp_path):
     again = YoloSet(Tree(walk(tmp_path / "written")), log := DefectLog())
     copies = list(again.items())
     assert log.defects == []
-    assert count == len(items) == len(copies)
+    assert written.images == len(items) == len(copies)
     assert again.classes == ("plain", "true: [x] \u00e9")
     for item, copy in zip(items, copies, strict=True):
         assert (copy.split, copy.sha256, copy.facts) == (item.split, item.sha256, item.facts)
         for mine, theirs in zip(item.annotation.boxes, copy.annotation.boxes, strict=True):
-            assert theirs == pytest.approx(mine, abs=1e-5)
+            assert theirs[:5] == pytest.approx(mine[:5], abs=1e-5)
 
 
 def test_limits_on_boxes_and_classes_refuse_the_set(tmp_path):
     with pytest.raises(BadInput) as refused:
-        RowParser(DefectLog(), classes=1, limits=YoloLimits(boxes=2)).parse(
+        RowParser(DefectLog(), classes=1, limits=YoloLimits(objects=2)).parse(
             "0 .5 .5 .1 .1\n0 .5 .5 .2 .2\n0 .5 .5 1 1", "a"
         )
     assert refused.value.code == "yolo.too_many_boxes"
     with pytest.raises(BadInput) as refused:
         YoloSet(Tree(stage(yolo_files(), tmp_path)), DefectLog(), limits=YoloLimits(classes=1))
-    assert refused.value.code == "yolo.classes_many"
+    assert refused.value.code == "class.many"

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lastState, levelOf, parseAnsi, plainStyle } from "../../static/js/ansi.js";
-import { contain, isShown } from "../../static/js/boxes.js";
+import { contain, isShown, labelPoint, maskPieces } from "../../static/js/boxes.js";
 import { shares } from "../../static/js/charts/heatmap.js";
 import { clipRange, pairs, smooth, tableRows, toCsv } from "../../static/js/charts/series.js";
 import { ago, bytes, duration, figure } from "../../static/js/format.js";
@@ -172,6 +172,24 @@ test("boxes: a picture lies centred in its frame; thresholds spare boxes without
   assert.ok(isShown({}, { threshold: 0.9, kind: "" }));
   assert.ok(!isShown({ score: 0.5 }, { threshold: 0.9, kind: "" }));
   assert.ok(!isShown({ score: 1, kind: "prediction" }, { threshold: 0, kind: "truth" }));
+});
+
+test("masks: runs down the columns become rectangles, whole columns in one", () => {
+  // 3 rows: background 1, object 1, background 2, object 2 + 3 + 1, background.
+  assert.deepEqual(maskPieces({ size: [3, 9], counts: [1, 1, 2, 6, 17] }), [
+    [0, 1, 1, 1],
+    [1, 1, 1, 2],
+    [2, 0, 1, 3],
+    [3, 0, 1, 1],
+  ]);
+  assert.deepEqual(maskPieces({ size: [2, 3], counts: [0, 6] }), [[0, 0, 3, 2]]);
+  assert.deepEqual(maskPieces({ size: [2, 3], counts: [6] }), []);
+});
+
+test("a name stands at the highest corner of an outline, else at the box", () => {
+  assert.deepEqual(labelPoint({ bbox: [1, 2, 3, 4] }), [1, 2]);
+  assert.deepEqual(labelPoint({ bbox: [1, 2, 3, 4], corners: [1, 4, 3, 2, 4, 5, 2, 6] }), [3, 2]);
+  assert.deepEqual(labelPoint({ bbox: [1, 2, 3, 4], polygon: [[1, 4, 3, 5, 2, 6], [2, 2, 4, 3, 3, 4]] }), [2, 2]);
 });
 
 test("shares of a confusion matrix; an empty row has none", () => {

@@ -67,13 +67,19 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
         fields: dict[str, Any] = super().get_fields()
         if self.instance is not None:
             fields["project_id"].read_only = True
-            fields["task"].read_only = True
         return fields
 
 
 class DatasetClassSerializer(serializers.Serializer[Any]):
+    """A class. `skeleton` joins keypoints by their places in `keypoints`, from 0 up."""
+
     id = serializers.IntegerField()
     name = serializers.CharField()
+    color = serializers.CharField(required=False, help_text="#rrggbb")
+    keypoints = serializers.ListField(child=serializers.CharField(), required=False)
+    skeleton = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2), required=False
+    )
 
 
 class DatasetClassCountSerializer(DatasetClassSerializer):
@@ -103,10 +109,26 @@ class DatasetDefectSerializer(serializers.Serializer[Any]):
         return {**instance, "detail": sentence, "hint": hint}
 
 
-class DatasetBoxSerializer(serializers.Serializer[Any]):
-    """A box: class id, and left, top, width, height in pixels of the upright picture."""
+class DatasetMaskSerializer(serializers.Serializer[Any]):
+    """Runs of pixels down the columns, first of background; `size` is height and width."""
 
-    bbox = serializers.ListField(child=serializers.FloatField(), min_length=4, max_length=4)
+    size = serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2)
+    counts = serializers.ListField(child=serializers.IntegerField())
+
+
+class DatasetObjectSerializer(serializers.Serializer[Any]):
+    """An object: class id and, but for the class of a whole image, left, top, width, height of the box around it.
+
+    Beside these what its task has: `polygon` (rings x, y, …), `mask`, `keypoints` (x, y and 0 not labelled, 1 hidden,
+    2 visible), `corners` (x, y of four). All in pixels of the upright picture.
+    """
+
+    bbox = serializers.ListField(child=serializers.FloatField(), min_length=4, max_length=4, required=False)
+    polygon = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()), required=False)
+    mask = DatasetMaskSerializer(required=False)
+    keypoints = serializers.ListField(child=serializers.FloatField(), required=False)
+    corners = serializers.ListField(child=serializers.FloatField(), min_length=8, max_length=8, required=False)
+    attributes = serializers.DictField(required=False)
 
     def get_fields(self) -> dict[str, Any]:
         # `class` is a word of the language.
@@ -120,7 +142,7 @@ class UploadPreviewSerializer(serializers.Serializer[Any]):
     height = serializers.IntegerField()
     sha256 = serializers.CharField()
     labelled = serializers.BooleanField()
-    objects = DatasetBoxSerializer(many=True)
+    objects = DatasetObjectSerializer(many=True)
 
 
 class SplitCountSerializer(serializers.Serializer[Any]):
@@ -189,6 +211,9 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
     state = serializers.ChoiceField(choices=UploadState.choices, read_only=True)
     state_label = serializers.CharField(source="get_state_display", read_only=True)
     mode = serializers.ChoiceField(choices=PublishMode.choices, required=False)
+    class_map = serializers.DictField(
+        child=serializers.CharField(allow_null=True), read_only=True, help_text="Other names that its classes got."
+    )
     progress = serializers.SerializerMethodField()
     failure = serializers.SerializerMethodField()
     revision = serializers.IntegerField(source="revision.no", default=None, read_only=True, allow_null=True)
@@ -203,6 +228,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "mode",
             "note",
             "lenient",
+            "class_map",
             "file_count",
             "byte_count",
             "progress",
@@ -251,6 +277,11 @@ class UploadAnalyzeSerializer(serializers.Serializer[Any]):
 class UploadPublishSerializer(serializers.Serializer[Any]):
     mode = serializers.ChoiceField(choices=PublishMode.choices, required=False)
     note = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    classes = serializers.DictField(
+        child=serializers.CharField(allow_null=True, max_length=100),
+        required=False,
+        help_text="Other names for classes of the upload; two of one name are merged, null leaves a class out.",
+    )
 
 
 class DatasetImageSerializer(serializers.ModelSerializer[Entry]):
@@ -292,7 +323,7 @@ class DatasetImageDetailSerializer(DatasetImageSerializer):
     class Meta(DatasetImageSerializer.Meta):
         fields = [*DatasetImageSerializer.Meta.fields, "annotations"]
 
-    @extend_schema_field(DatasetBoxSerializer(many=True))
+    @extend_schema_field(DatasetObjectSerializer(many=True))
     def get_annotations(self, entry: Entry) -> Any:
         return entry.annotation.document["objects"] if entry.annotation else []
 

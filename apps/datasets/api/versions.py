@@ -155,6 +155,10 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     files = FileDifferenceCountsSerializer()
     classes = ClassDifferenceSerializer(many=True)
     renumbered = RenumberedClassSerializer(many=True, help_text="Numbers that mean another class than before.")
+    redefined = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Classes that have another colour, other keypoints, or other lines between them.",
+    )
 
 
 class DifferenceSerializer(serializers.Serializer[Any]):

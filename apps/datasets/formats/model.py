@@ -1,21 +1,39 @@
 """The internal annotation model: what every format is parsed into and written from.
 
-An annotation document is immutable and addressed by the sha256 of its canonical JSON, so two sets with the same boxes
-share it. Documents of other tasks add further kinds of objects; the version number tells them apart.
+An annotation document is immutable and addressed by the sha256 of its canonical JSON, so two sets with the same labels
+share it. Documents of version 1 hold plain boxes; every other kind of object, and attributes, add keys and make the
+document version 2.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from apps.datasets.formats.masks import mask_bounds
 from apps.datasets.images import ImageFacts
 
-VERSION = 1
+BOXES_VERSION = 1
+VERSION = 2
 DECIMALS = 6
 #: The names of splits inside the portal; formats translate their own (`valid`, `validation`, …) into these.
 SPLITS = ("train", "val", "test")
+#: What labels can be for; the values of `Dataset.task`.
+TASKS = ("detect", "segment", "pose", "obb", "classify")
+#: Training tasks that the labels of a task can teach: whatever has a shape has a box.
+TEACHES = {
+    "detect": ("detect",),
+    "segment": ("segment", "detect"),
+    "pose": ("pose", "detect"),
+    "obb": ("obb", "detect"),
+    "classify": ("classify",),
+}
+
+#: What is noted beside a shape (`iscrowd`, `difficult`, …), sorted by name.
+Attributes = tuple[tuple[str, str | int | float | bool], ...]
+#: Left, top, width, height in pixels of the upright picture.
+Bounds = tuple[float, float, float, float]
 
 
 class Box(NamedTuple):
@@ -26,31 +44,118 @@ class Box(NamedTuple):
     y: float
     width: float
     height: float
+    attributes: Attributes = ()
+
+
+class Polygon(NamedTuple):
+    """An object outlined by one or more rings, each `x, y, x, y, …` without a closing point."""
+
+    class_id: int
+    parts: tuple[tuple[float, ...], ...]
+    attributes: Attributes = ()
+
+
+class Mask(NamedTuple):
+    """An object by its pixels: lengths of runs down the columns, first of background (COCO's uncompressed RLE)."""
+
+    class_id: int
+    height: int
+    width: int
+    counts: tuple[int, ...]
+    attributes: Attributes = ()
+
+
+class Pose(NamedTuple):
+    """A box with keypoints `x, y, v, …`; v is 0 not labelled (x and y are 0 then), 1 hidden, 2 visible."""
+
+    class_id: int
+    x: float
+    y: float
+    width: float
+    height: float
+    points: tuple[float, ...]
+    attributes: Attributes = ()
+
+
+class OrientedBox(NamedTuple):
+    """A turned box by its four corners `x, y, …`, in the order of its outline."""
+
+    class_id: int
+    corners: tuple[float, ...]
+    attributes: Attributes = ()
+
+
+class ImageClass(NamedTuple):
+    """What the image as a whole shows."""
+
+    class_id: int
+    attributes: Attributes = ()
+
+
+Shape = Box | Polygon | Mask | Pose | OrientedBox | ImageClass
+
+#: The task whose labels a shape is.
+TASK_OF: dict[type, str] = {
+    Box: "detect",
+    Polygon: "segment",
+    Mask: "segment",
+    Pose: "pose",
+    OrientedBox: "obb",
+    ImageClass: "classify",
+}
+
+
+def bounds(shape: Shape) -> Bounds | None:
+    """The box around a shape; None for the class of a whole image."""
+    if isinstance(shape, Box | Pose):
+        return shape.x, shape.y, shape.width, shape.height
+    if isinstance(shape, Polygon):
+        return _around([value for part in shape.parts for value in part])
+    if isinstance(shape, OrientedBox):
+        return _around(shape.corners)
+    if isinstance(shape, Mask):
+        return mask_bounds(shape.counts, shape.height)
+    return None
+
+
+def _around(values: Iterable[float]) -> Bounds:
+    points = tuple(values)
+    left, top = min(points[::2]), min(points[1::2])
+    return left, top, max(points[::2]) - left, max(points[1::2]) - top
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What is known to be in one image. No boxes means that there is nothing to see, which is knowledge too."""
+    """What is known to be in one image. No objects means that there is nothing to see, which is knowledge too."""
 
-    boxes: tuple[Box, ...] = ()
+    objects: tuple[Shape, ...] = ()
 
     @classmethod
-    def of(cls, boxes: Iterable[Box]) -> "Annotation":
-        """Make the canonical annotation: coordinates rounded to 10⁻⁶ px, boxes in a fixed order."""
-        return cls(
-            tuple(sorted(Box(box[0], *(round(float(value), DECIMALS) + 0.0 for value in box[1:])) for box in boxes))
-        )
+    def of(cls, objects: Iterable[Shape]) -> "Annotation":
+        """Make the canonical annotation: coordinates rounded to 10⁻⁶ px, objects in a fixed order."""
+        return cls(tuple(sorted(map(_canonical, objects), key=_order)))
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """The plain boxes among the objects."""
+        return tuple(found for found in self.objects if isinstance(found, Box))
 
     @property
     def class_ids(self) -> list[int]:
         """The classes that occur, ascending, each once."""
-        return sorted({box[0] for box in self.boxes})
+        return sorted({found[0] for found in self.objects})
+
+    def reclassed(self, ids: Mapping[int, int | None]) -> "Annotation":
+        """The same objects under other class ids; those whose class becomes None are left out."""
+        kept = [(ids[found[0]], found) for found in self.objects]
+        return Annotation.of(found._replace(class_id=new) for new, found in kept if new is not None)
 
     def document(self) -> dict[str, Any]:
         """The JSON document, in the shape that trainers receive too: `bbox` is [left, top, width, height]."""
+        plain = all(type(found) is Box and not found.attributes for found in self.objects)
         return {
-            "version": VERSION,
-            "objects": [{"class": box[0], "bbox": list(box[1:])} for box in self.boxes],
+            "version": BOXES_VERSION if plain else VERSION,
+            "objects": [object_document(found) for found in self.objects],
         }
 
     def canonical(self) -> bytes:
@@ -63,9 +168,94 @@ class Annotation:
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Annotation":
         """Read back what `document` made. Raises ValueError for another version."""
-        if document.get("version") != VERSION:
+        if document.get("version") not in (BOXES_VERSION, VERSION):
             raise ValueError(f"annotation documents of version {document.get('version')!r} are not known")
-        return cls.of(Box(found["class"], *found["bbox"]) for found in document["objects"])
+        return cls.of(object_of(found) for found in document["objects"])
+
+
+def object_document(shape: Shape) -> dict[str, Any]:
+    """One object as JSON; all but the class of a whole image have `bbox`, so that any can be taken for its box."""
+    found: dict[str, Any] = {"class": shape.class_id}
+    if (around := bounds(shape)) is not None:
+        found["bbox"] = [round(value, DECIMALS) + 0.0 for value in around]
+    if isinstance(shape, Polygon):
+        found["polygon"] = [list(part) for part in shape.parts]
+    elif isinstance(shape, Mask):
+        found["mask"] = {"size": [shape.height, shape.width], "counts": list(shape.counts)}
+    elif isinstance(shape, Pose):
+        found["keypoints"] = list(shape.points)
+    elif isinstance(shape, OrientedBox):
+        found["corners"] = list(shape.corners)
+    if shape.attributes:
+        found["attributes"] = dict(shape.attributes)
+    return found
+
+
+def object_of(found: Mapping[str, Any]) -> Shape:
+    """Read back what `object_document` made."""
+    number = found["class"]
+    attributes: Attributes = tuple(sorted(found.get("attributes", {}).items()))
+    if "polygon" in found:
+        return Polygon(number, tuple(map(tuple, found["polygon"])), attributes)
+    if "mask" in found:
+        height, width = found["mask"]["size"]
+        return Mask(number, height, width, tuple(found["mask"]["counts"]), attributes)
+    if "keypoints" in found:
+        x, y, width, height = found["bbox"]
+        return Pose(number, x, y, width, height, tuple(found["keypoints"]), attributes)
+    if "corners" in found:
+        return OrientedBox(number, tuple(found["corners"]), attributes)
+    if "bbox" in found:
+        x, y, width, height = found["bbox"]
+        return Box(number, x, y, width, height, attributes)
+    return ImageClass(number, attributes)
+
+
+def _rounded(values: Iterable[float]) -> tuple[float, ...]:
+    # Adding 0.0 makes -0.0 and 0.0 one value.
+    return tuple(round(float(value), DECIMALS) + 0.0 for value in values)
+
+
+def _canonical_polygon(shape: Polygon) -> Polygon:
+    return shape._replace(parts=tuple(sorted(map(_rounded, shape.parts))))
+
+
+def _canonical_pose(shape: Pose) -> Pose:
+    x, y, width, height = _rounded(shape[1:5])
+    return Pose(shape.class_id, x, y, width, height, _rounded(shape.points), shape.attributes)
+
+
+CANONICAL: dict[type, Callable[[Any], Shape]] = {
+    Polygon: _canonical_polygon,
+    Pose: _canonical_pose,
+    OrientedBox: lambda shape: shape._replace(corners=_rounded(shape.corners)),
+    Mask: lambda shape: shape,
+    ImageClass: lambda shape: shape,
+}
+
+
+def _canonical(shape: Shape) -> Shape:
+    if type(shape) is Box:
+        number, x, y, width, height, attributes = shape
+        return Box(
+            number,
+            round(float(x), DECIMALS) + 0.0,
+            round(float(y), DECIMALS) + 0.0,
+            round(float(width), DECIMALS) + 0.0,
+            round(float(height), DECIMALS) + 0.0,
+            attributes,
+        )
+    return CANONICAL[type(shape)](shape)
+
+
+KINDS = {kind: number for number, kind in enumerate((Box, Polygon, Mask, Pose, OrientedBox, ImageClass))}
+
+
+def _order(shape: Shape) -> tuple[Any, ...]:
+    """By class and place; what is equal so far by kind, then by all that is said of it."""
+    if type(shape) is Box:
+        return (*shape[:5], 0, repr(shape.attributes) if shape.attributes else "")
+    return (shape.class_id, *(bounds(shape) or (0.0, 0.0, 0.0, 0.0)), KINDS[type(shape)], repr(shape))
 
 
 def canonical_json(value: object) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 from django.utils.functional import cached_property
 
+from apps.datasets.formats.classes import ClassInfo
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.versions import Version
 
@@ -155,6 +156,12 @@ class Comparison:
             if before[number] != after[number]
         ]
 
+    @property
+    def redefined(self) -> list[str]:
+        """Names of classes that are in both and have another colour, other keypoints, or other lines between them."""
+        before, after = (_classes(version) for version in (self.before, self.after))
+        return [name for name, found in after.items() if name in before and before[name] != found]
+
     def page(self, kind: str = "", *, after: int | None = None, before: int | None = None, size: int = 24) -> Page:
         """A page of images that differ, those of one kind or (with "") of every kind, behind or ahead of an item."""
         upward = before is not None
@@ -197,6 +204,10 @@ class Comparison:
         with connection.cursor() as cursor:
             cursor.execute(statement, {**self._values, **values})
             return cursor.fetchall()
+
+
+def _classes(version: Version) -> dict[str, ClassInfo]:
+    return {found["name"]: ClassInfo.of_row(found) for found in version.revision.classes}
 
 
 def _names(version: Version) -> dict[int, str]:

@@ -13,7 +13,7 @@ from apps.datasets import actions
 from apps.datasets.models import Dataset, Task, Visibility
 from apps.projects.models import Project
 
-CHANGEABLE = ("name", "description", "visibility")
+CHANGEABLE = ("name", "description", "visibility", "task")
 
 
 @operation("datasets.dataset_create", permission="datasets.add_dataset", on="project")
@@ -46,7 +46,7 @@ def dataset_create(
 
 @operation("datasets.dataset_change", permission="datasets.change_dataset", on="dataset")
 def dataset_change(*, actor: Actor, dataset: Dataset, expected: int | None = None, **fields: Any) -> Dataset:
-    """Changes name, description or visibility."""
+    """Changes name, description or visibility, and the task while nothing was published."""
     refuse_unknown(fields, CHANGEABLE)
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     dataset.expect(expected)
@@ -56,6 +56,9 @@ def dataset_change(*, actor: Actor, dataset: Dataset, expected: int | None = Non
     if fields.get("visibility", dataset.visibility) != dataset.visibility:
         # Who may edit it by a share does not open it to others.
         policy.require(actor, "datasets.delete_dataset", dataset)
+    if fields.get("task", dataset.task) != dataset.task and dataset.revision_no:
+        message = _("The task can be changed while the dataset is empty.")
+        raise Conflict(message, code="task_fixed", fields={"task": [message]})
     changes = dataset.change(**fields)
     dataset.full_clean(validate_constraints=False)
     auditing.record(actor, actions.CHANGED, dataset, changes=changes)

@@ -43,7 +43,8 @@ from apps.datasets.services.snapshots import root_hash
 log = logging.getLogger(__name__)
 CHECKS = 0x4D59_0004
 AT_ONCE = 8
-BATCH = 500
+#: Keys that are looked for at once, and files that are read before what was found is noted.
+KEYS, BATCH = 50_000, 500
 EVERY = timedelta(days=30)
 AT_ONE_PASS = 5
 ASKED_AGAIN_AFTER = timedelta(minutes=2)
@@ -74,9 +75,9 @@ def check_run(check_id: UUID | str) -> None:
             return
         try:
             _begin(check_id=check.pk)
-            while batch := _batch(check):
+            for keys in _batches(check):
+                batch = list(Blob.objects.filter(pk__in=keys).order_by("pk"))
                 _note(check_id=check.pk, batch=batch, answers=dict(_read(batch)))
-                check.refresh_from_db()
             _end(actor=Actor.system("integrity"), dataset=check.dataset, check=check)
         except OperationalError:
             # The database is away: the row still says what is to be done, and `check_due` asks again.
@@ -144,13 +145,20 @@ def _damage_of(blob: Blob) -> str:
     return "" if digest.hexdigest() == blob.sha256 else Damage.CHANGED
 
 
-def _blobs(check: IntegrityCheck) -> Any:
-    return Entry.objects.filter(dataset=check.dataset_id, blob_id__gt=check.position).order_by("blob_id")
+def _keys(check: IntegrityCheck, position: int) -> Any:
+    """Keys of the blobs of the dataset behind a position, each once, in order."""
+    rows = Entry.objects.filter(dataset=check.dataset_id, blob_id__gt=position).order_by("blob_id")
+    return rows.values_list("blob_id", flat=True).distinct()
 
 
-def _batch(check: IntegrityCheck) -> list[Blob]:
-    keys = list(_blobs(check).values_list("blob_id", flat=True).distinct()[:BATCH])
-    return list(Blob.objects.filter(pk__in=keys).order_by("pk"))
+def _batches(check: IntegrityCheck) -> Iterator[list[int]]:
+    """Keys of the blobs to be read, by batches. Many are looked for at once: the database may have to sort the entries
+    of the whole dataset to tell the next."""
+    position = check.position
+    while keys := list(_keys(check, position)[:KEYS]):
+        for start in range(0, len(keys), BATCH):
+            yield keys[start : start + BATCH]
+        position = keys[-1]
 
 
 def _read(batch: list[Blob]) -> Iterator[tuple[int, str]]:
@@ -161,7 +169,7 @@ def _read(batch: list[Blob]) -> Iterator[tuple[int, str]]:
 @ingest("datasets.check_begin")
 def _begin(*, check_id: UUID) -> None:
     check = IntegrityCheck.objects.select_for_update().get(pk=check_id)
-    left = _blobs(check).values("blob_id").distinct().count()
+    left = _keys(check, check.position).order_by().count()
     check.change(state=CheckState.RUNNING, file_count=check.done_count + left)
 
 

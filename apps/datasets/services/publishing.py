@@ -7,7 +7,7 @@ transaction under the dataset's lock turns the table into entries, with a handfu
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from apps.core.operations import operation
 from apps.core.storage.locks import blobs_shared
 from apps.datasets import actions
 from apps.datasets.folders import UploadFolder
-from apps.datasets.formats.model import Annotation, Box
+from apps.datasets.formats.classes import ClassInfo, remapped
+from apps.datasets.formats.model import Annotation
 from apps.datasets.models import Dataset, PublishMode, Revision, Upload, UploadState
 from apps.datasets.services import messages, statements
 from apps.datasets.services.blobs import store_files
@@ -43,25 +44,40 @@ class _Moved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """The class table of the new revision, and the ids of the upload's classes in it (None: as they are)."""
+    """The class table of the new revision, and the ids of the upload's classes in it (None: as they are).
 
-    names: list[str]
-    ids: dict[int, int] | None
+    A class without an id is left out.
+    """
+
+    infos: list[ClassInfo]
+    ids: dict[int, int | None] | None
 
     def as_table(self) -> list[dict[str, Any]]:
-        return [{"id": number, "name": name} for number, name in enumerate(self.names)]
+        return [info.row(number) for number, info in enumerate(self.infos)]
 
 
 @operation("datasets.upload_publish", permission="datasets.change_upload", on="upload")
-def upload_publish(*, actor: Actor, upload: Upload, mode: str | None = None, note: str | None = None) -> Upload:
-    """Has a worker publish an analysed upload. Refused while the analysis has errors."""
+def upload_publish(
+    *,
+    actor: Actor,
+    upload: Upload,
+    mode: str | None = None,
+    note: str | None = None,
+    classes: Mapping[str, str | None] | None = None,
+) -> Upload:
+    """Has a worker publish an analysed upload. Refused while the analysis has errors.
+
+    `classes` gives classes of the upload other names; two that get one name are merged, None leaves a class out.
+    """
     upload = Upload.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=upload.pk)
     if upload.state == UploadState.REFUSED:
         raise refused_error(upload)
     if upload.state != UploadState.READY:
         raise wrong_state(upload)
+    class_map = _checked_map(upload, classes or {})
     upload.change(
         state=UploadState.PUBLISHING,
+        class_map=class_map,
         mode=mode or upload.mode,
         note=upload.note if note is None else note,
         published_by=actor.user,
@@ -72,7 +88,7 @@ def upload_publish(*, actor: Actor, upload: Upload, mode: str | None = None, not
         actions.PUBLISH_REQUESTED,
         upload,
         name=upload.dataset.name,
-        params={"mode": str(upload.mode)},
+        params={"mode": str(upload.mode), **({"classes": class_map} if class_map else {})},
         about=[upload.dataset],
     )
     messages.send_on_commit("datasets.store", upload.pk)
@@ -184,6 +200,22 @@ def _stored(upload: Upload) -> None:
     raise Invalid(_("Others kept changing the dataset."), code="dataset_busy", hint=_("Try again later."))
 
 
+def _uploaded_classes(upload: Upload) -> tuple[ClassInfo, ...]:
+    return tuple(ClassInfo.of_row(found) for found in upload.analysis["classes"])
+
+
+def _checked_map(upload: Upload, classes: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The mapping without what it does not change. Raises `Invalid` where it cannot be followed."""
+    try:
+        remapped(_uploaded_classes(upload), classes)
+    except ValueError as error:
+        message = _(
+            "The class “%(name)s” cannot be mapped: it does not exist, is no fit name, or has other keypoints."
+        ) % {"name": error}
+        raise Invalid(message, code="class_map", fields={"classes": [message]}) from None
+    return {old: new for old, new in classes.items() if old != new}
+
+
 def _actor(upload: Upload) -> Actor:
     """Who asked for the publication, with the roles of now; they may have been lost meanwhile."""
     if upload.published_by is None:
@@ -193,12 +225,12 @@ def _actor(upload: Upload) -> Actor:
 
 def _merged(upload: Upload, dataset: Dataset) -> _Classes:
     """Merges the upload's classes into the dataset's by name; ids that are in use keep their meaning."""
-    uploaded = [found["name"] for found in upload.analysis["classes"]]
+    uploaded, renamed = remapped(_uploaded_classes(upload), upload.class_map)
     revision = Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
-    known = [found["name"] for found in revision.classes] if revision else []
+    known = [ClassInfo.of_row(found) for found in revision.classes] if revision else []
     if upload.mode == PublishMode.REPLACE or not known:
-        return _Classes(uploaded, None)
-    if "yolo.classes_inferred" in upload.analysis["defect_counts"]:
+        return _Classes(list(uploaded), _changed_ids(renamed))
+    if "yolo.classes_inferred" in upload.analysis["defect_counts"] and not upload.class_map:
         # The upload names no classes: its numbers mean those of the dataset.
         if len(uploaded) > len(known):
             raise Invalid(
@@ -208,11 +240,23 @@ def _merged(upload: Upload, dataset: Dataset) -> _Classes:
                 hint=_("Add a data.yaml that names the classes."),
             )
         return _Classes(known, None)
-    names = [*known, *(name for name in uploaded if name not in known)]
-    if len(names) > MOST_CLASSES:
+    table = {info.name: info for info in known}
+    for info in uploaded:
+        if table.setdefault(info.name, info).keypoints != info.keypoints:
+            raise Invalid(
+                _("The class “%(name)s” has other keypoints in the dataset.") % {"name": info.name},
+                code="keypoints_differ",
+                hint=_("Give the class another name, or replace everything."),
+            )
+    if len(table) > MOST_CLASSES:
         raise Invalid(_("There would be too many classes."), code="too_many_classes")
-    ids = {number: names.index(name) for number, name in enumerate(uploaded)}
-    return _Classes(names, None if all(old == new for old, new in ids.items()) else ids)
+    numbers = {name: number for number, name in enumerate(table)}
+    ids = {old: None if new is None else numbers[uploaded[new].name] for old, new in renamed.items()}
+    return _Classes(list(table.values()), _changed_ids(ids))
+
+
+def _changed_ids(ids: dict[int, int | None]) -> dict[int, int | None] | None:
+    return None if all(old == new for old, new in ids.items()) else ids
 
 
 def _sources(folder: UploadFolder) -> dict[str, Path]:
@@ -226,7 +270,7 @@ def _lines(items: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _rows(items: Path, ids: dict[int, int] | None) -> Iterator[statements.Row]:
+def _rows(items: Path, ids: dict[int, int | None] | None) -> Iterator[statements.Row]:
     for line in _lines(items):
         document = line.get("document")
         annotation = None if document is None else _annotation(document, ids)
@@ -243,12 +287,10 @@ def _rows(items: Path, ids: dict[int, int] | None) -> Iterator[statements.Row]:
             annotation=None if annotation is None else annotation.digest(),
             document=None if annotation is None else annotation.canonical().decode(),
             class_ids=[] if annotation is None else annotation.class_ids,
-            box_count=0 if annotation is None else len(annotation.boxes),
+            box_count=0 if annotation is None else len(annotation.objects),
         )
 
 
-def _annotation(document: dict[str, Any], ids: dict[int, int] | None) -> Annotation:
+def _annotation(document: dict[str, Any], ids: dict[int, int | None] | None) -> Annotation:
     found = Annotation.from_document(document)
-    if ids is None:
-        return found
-    return Annotation.of(Box(ids[box.class_id], *box[1:]) for box in found.boxes)
+    return found if ids is None else found.reclassed(ids)

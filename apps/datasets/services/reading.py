@@ -26,6 +26,7 @@ from apps.datasets.archives.staging import Stage
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
 from apps.datasets.formats.model import ParsedItem
+from apps.datasets.formats.voc.parsing import LABEL_MAP, is_split_list
 from apps.datasets.formats.yolo.layout import CLASS_FILES
 from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Dataset, Upload, UploadState
@@ -44,8 +45,17 @@ PAUSE_SECONDS = 0.5
 ANALYSABLE = (UploadState.RECEIVING, UploadState.READY, UploadState.REFUSED)
 #: Files besides images and labels that belong to a set and are kept with it, so that it can be given back whole.
 KEPT_ENDINGS = (".yaml", ".yml", ".md")
-KEPT_NAMES = frozenset({*CLASS_FILES, "train.txt", "val.txt", "valid.txt", "test.txt"})
-TEXT_TYPES = {".txt": "text/plain", ".yaml": "application/yaml", ".yml": "application/yaml", ".md": "text/markdown"}
+#: Formats whose labels are documents of JSON.
+JSON_FORMATS = ("coco", "dice")
+KEPT_NAMES = frozenset({*CLASS_FILES, LABEL_MAP, "train.txt", "val.txt", "valid.txt", "test.txt"})
+TEXT_TYPES = {
+    ".txt": "text/plain",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".md": "text/markdown",
+    ".json": "application/json",
+    ".xml": "application/xml",
+}
 
 
 @operation("datasets.upload_analyse", permission="datasets.change_upload", on="upload")
@@ -65,7 +75,7 @@ def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False) -> Up
 
 def upload_read(upload_id: UUID | str) -> None:
     """What the worker does. Idempotent: it begins anew after a worker's death, and two at once do the work once."""
-    upload = Upload.objects.filter(pk=upload_id).first()
+    upload = Upload.objects.select_related("dataset").filter(pk=upload_id).first()
     if upload is None:
         return
     with upload_lock(upload.pk) as held:
@@ -104,7 +114,7 @@ def analyse_archive(*, actor: Actor, dataset: Dataset, stream: BinaryIO, lenient
         except BadInput as refused:
             raise as_domain_error(refused) from refused
         archive.unlink()
-        return analyse(staged, lenient=lenient)
+        return analyse(staged, task=dataset.task, lenient=lenient)
 
 
 def _analysed(upload: Upload) -> dict[str, Any]:
@@ -119,9 +129,11 @@ def _analysed(upload: Upload) -> dict[str, Any]:
     temporary = folder.items.with_suffix(".part")
     with temporary.open("w", encoding="utf-8") as target:
         notes = _Notes(target, staged)
-        analysis = analyse(staged, lenient=upload.lenient, progress=progress, on_item=notes.add_image)
+        analysis = analyse(
+            staged, task=upload.dataset.task, lenient=upload.lenient, progress=progress, on_item=notes.add_image
+        )
         if analysis.ok:
-            notes.add_files()
+            notes.add_files(with_json=analysis.format in JSON_FORMATS)
     if analysis.ok:
         os.replace(temporary, folder.items)
     else:
@@ -194,11 +206,13 @@ class _Notes:
             document=None if annotation is None else annotation.document(),
         )
 
-    def add_files(self) -> None:
+    def add_files(self, *, with_json: bool) -> None:
         """Labels and descriptions, byte for byte; what is neither was reported and is left out."""
+        endings = (*KEPT_ENDINGS, ".json") if with_json else KEPT_ENDINGS
         for member in self.staged.members:
             name = posixpath.basename(member.path).lower()
-            if member.path not in self.labels and name not in KEPT_NAMES and not name.endswith(KEPT_ENDINGS):
+            is_kept = name in KEPT_NAMES or name.endswith(endings) or is_split_list(member.path)
+            if member.path not in self.labels and not is_kept:
                 continue
             sha256 = member.sha256 or self.staged.digest(member.path)
             ending = posixpath.splitext(name)[1]

@@ -21,6 +21,9 @@ from apps.datasets.views.frame import class_table, framed, tile, visible
 from apps.shares.panels import share_panel
 
 IMAGES = 48
+#: Objects that the page of one image lists, and numbers of its outlines that it draws.
+OBJECTS = 500
+IMAGE_VALUES = 100_000
 LABELLED = {"yes": True, "no": False}
 
 
@@ -58,12 +61,11 @@ def image(request: PortalRequest, pk: str, item: int) -> HttpResponse:
         dataset,
         "images",
         entry=entry,
-        shown=tile(entry, 512),
+        shown=tile(entry, 512, IMAGE_VALUES),
         content=content_address(dataset.pk, item, entry.blob.sha256),
         class_table=class_table(classes),
-        objects=[
-            {"name": names.get(found["class"], f"#{found['class']}"), "bbox": found["bbox"]} for found in objects
-        ],
+        objects=[_object_row(found, names) for found in objects[:OBJECTS]],
+        hidden=max(0, len(objects) - OBJECTS),
     )
     return render(request, "datasets/image.html", context)
 
@@ -155,6 +157,25 @@ def _image_page(request: PortalRequest, rows: QuerySet[Entry]) -> KeysetPage:
     found = list(rows[: IMAGES + 1])
     below = str(found[IMAGES - 1].item_id) if len(found) > IMAGES else None
     return KeysetPage(found[:IMAGES], below, f"-{found[0].item_id}" if limit is not None and found else None)
+
+
+def _object_row(found: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
+    """An object as the page of its image lists it: its class, what kind it is, the box around it, and its notes."""
+    kinds = {
+        "polygon": _("Outline"),
+        "mask": _("Mask"),
+        "keypoints": _("Keypoints"),
+        "corners": _("Oriented box"),
+        "bbox": _("Box"),
+    }
+    return {
+        "name": names.get(found["class"], f"#{found['class']}"),
+        "kind": next((label for key, label in kinds.items() if key in found), _("Whole image")),
+        "bbox": found.get("bbox"),
+        "notes": ", ".join(
+            name if value is True else f"{name}: {value}" for name, value in found.get("attributes", {}).items()
+        ),
+    }
 
 
 def _classes_context(request: PortalRequest, dataset: Any) -> dict[str, Any]:

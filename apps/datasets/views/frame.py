@@ -8,8 +8,12 @@ from django.utils.translation import gettext as _
 
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
+from apps.datasets.formats.showing import shown_objects
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.images import thumbnail_address
+
+#: What of a class the drawing script needs.
+DRAWN = ("id", "name", "color", "skeleton")
 
 
 def visible(request: PortalRequest, pk: Any) -> Dataset:
@@ -50,19 +54,22 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
 
 
 def class_table(classes: list[dict[str, Any]]) -> str:
-    """Numbers and names of classes, as scripts read them."""
-    return json.dumps([{"id": found["id"], "name": found["name"]} for found in classes])
+    """The classes as scripts read them: numbers, names, and how they are drawn."""
+    return json.dumps([{name: found[name] for name in DRAWN if name in found} for found in classes])
 
 
-def tile(entry: Entry, size: int = 256) -> dict[str, Any]:
-    """What `components/image_tile.html` shows of an image; the page of the image is its link."""
+def tile(entry: Entry, size: int = 256, values: int = 500) -> dict[str, Any]:
+    """What `components/image_tile.html` shows of an image; the page of the image is its link.
+
+    Outlines are shown with `values` numbers at most.
+    """
     return {
         "src": thumbnail_address(entry.dataset_id, entry.item_id, entry.blob.sha256, size),
         "path": entry.item.path,
         "name": entry.item.path.rpartition("/")[2],
         "width": entry.width,
         "height": entry.height,
-        "boxes": json.dumps(entry.annotation.document["objects"] if entry.annotation else []),
+        "boxes": json.dumps(shown_objects(entry.annotation.document["objects"], values) if entry.annotation else []),
         "split": entry.in_split,  # type: ignore[attr-defined]
         "labelled": entry.annotation_id is not None,
         "broken": entry.blob.is_sound is False,

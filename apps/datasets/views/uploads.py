@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core import policy
@@ -16,10 +17,38 @@ from apps.datasets import services
 from apps.datasets.analysis import NO_SPLIT
 from apps.datasets.defects import REASONS, Defect, describe
 from apps.datasets.forms import PublishForm
-from apps.datasets.models import Split, Upload, UploadState
-from apps.datasets.views.frame import framed, visible
+from apps.datasets.models import Split, Task, Upload, UploadState
+from apps.datasets.views.frame import class_table, framed, visible
 
 DEFECTS = 200
+FORMAT_NAMES = {
+    "yolo": "YOLO",
+    "coco": "COCO",
+    "pascal_voc": "Pascal VOC",
+    "imagefolder": "ImageFolder",
+    "dice": "DICE",
+    "images": gettext_lazy("Images alone"),
+    "unknown": gettext_lazy("Unknown"),
+}
+#: What the rows of a YOLO label, or the folders of a set of classes, say; by task.
+LABELS = {
+    Task.DETECT: gettext_lazy(
+        "Each label has a row for each object: class, then centre x, centre y, width and height as fractions of the "
+        "picture."
+    ),
+    Task.SEGMENT: gettext_lazy(
+        "Each label has a row for each object: class, then x and y of every point of its outline as fractions of the "
+        "picture."
+    ),
+    Task.POSE: gettext_lazy(
+        "Each label has a row for each object: class, its box (centre x, centre y, width, height), then x, y and "
+        "visibility of every keypoint. kpt_shape in data.yaml says how many there are."
+    ),
+    Task.OBB: gettext_lazy(
+        "Each label has a row for each object: class, then x and y of its four corners as fractions of the picture."
+    ),
+    Task.CLASSIFY: gettext_lazy("The folder of a picture is its class; splits are folders above."),
+}
 
 
 @signed_in
@@ -32,6 +61,8 @@ def upload(request: PortalRequest, pk: str) -> HttpResponse:
         request,
         dataset,
         "uploads",
+        labels=LABELS[Task(dataset.task)],
+        folders=dataset.task == Task.CLASSIFY,
         api=f"/api/v1/datasets/{dataset.pk}",
         done=reverse("datasets:uploads", args=[pk]) + "{id}/",
     )
@@ -75,10 +106,10 @@ def lenient(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
 @require_POST
 def publish(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     found = _visible_upload(request, pk, upload_pk)
-    form = PublishForm(request.POST)
+    form = PublishForm(request.POST, classes=_class_names(found))
     if form.is_valid():
         with error_messages(request):
-            services.upload_publish(actor=request.actor, upload=found, **form.cleaned_data)
+            services.upload_publish(actor=request.actor, upload=found, **form.arguments)
     else:
         messages.error(request, _("Choose what happens to the files that are there."))
     return redirect("datasets:upload-detail", pk=pk, upload_pk=upload_pk)
@@ -99,16 +130,21 @@ def _visible_upload(request: PortalRequest, pk: str, upload_pk: str) -> Upload:
     return rows.get_visible(request.actor, pk=upload_pk, dataset_id=pk)
 
 
+def _class_names(upload: Upload) -> list[str]:
+    return [found["name"] for found in upload.known_analysis["classes"]]
+
+
 def _report(upload: Upload) -> dict[str, Any]:
     """The analysis in the reader's language."""
     analysis = upload.known_analysis
     labels = {**dict(Split.choices), NO_SPLIT: _("No split")}
     defects = [(found, *describe(Defect(**found))) for found in analysis["defects"][:DEFECTS]]
-    table = json.dumps([{"id": found["id"], "name": found["name"]} for found in analysis["classes"]])
     preview = f"/api/v1/datasets/{upload.dataset_id}/uploads/{upload.pk}/preview"
     return {
         "analysis": analysis,
         "reason": REASONS.get(analysis["reason"], ""),
+        "format_name": FORMAT_NAMES.get(analysis["format"], analysis["format"]),
+        "task_label": dict(Task.choices).get(analysis["task"] or "", ""),
         "split_rows": [
             {"label": label, **analysis["splits"][name]}
             for name, label in labels.items()
@@ -118,7 +154,7 @@ def _report(upload: Upload) -> dict[str, Any]:
             {**found, "severity": found["severity"], "sentence": sentence, "hint": hint}
             for found, sentence, hint in defects
         ],
-        "class_table": table,
+        "class_table": class_table(analysis["classes"]),
         "tiles": [
             {
                 **found,
@@ -130,7 +166,7 @@ def _report(upload: Upload) -> dict[str, Any]:
             for found in analysis["preview"]
         ],
         "fraction": _fraction(upload),
-        "publish_form": PublishForm(initial={"mode": upload.mode, "note": upload.note}),
+        "publish_form": PublishForm(initial={"mode": upload.mode, "note": upload.note}, classes=_class_names(upload)),
     }
 
 

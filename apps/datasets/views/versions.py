@@ -34,6 +34,8 @@ USES_SHOWN = 4
 MOST_USES = 200
 PAIRS = 24
 DAYS = 14
+#: Classes that are named in one line.
+NAMES = 20
 KIND_LABELS = {
     "added": gettext_lazy("Image added"),
     "removed": gettext_lazy("Image removed"),
@@ -111,6 +113,7 @@ def compare(request: PortalRequest, pk: str) -> HttpResponse:
         "compared": found,
         "figures": [(KIND_LABELS[name], found.images[name]) for name in KIND_LABELS],
         "classes": [{**row, "change": row["after"] - row["before"]} for row in found.classes],
+        "redefined": _listed(found.redefined),
         "page": KeysetPage(page.rows, _cursor(page.below), _cursor(page.above, "-")),
         "pairs": [_pair(row, before.no, after.no) for row in page.rows],
         "before_classes": class_table(before.revision.classes),
@@ -209,6 +212,10 @@ def _page(request: PortalRequest, found: Comparison, kind: str) -> Page:
     if item_id is not None and cursor.startswith("-"):
         return found.page(kind, before=item_id, size=PAIRS)
     return found.page(kind, after=item_id, size=PAIRS)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join([*names[:NAMES], "…"] if len(names) > NAMES else names)
 
 
 def _cursor(item_id: int | None, sign: str = "") -> str | None:

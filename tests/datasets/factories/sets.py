@@ -33,8 +33,8 @@ def stage(files: Files, folder: Path) -> Staged:
     return take_in(((path, io.BytesIO(content)) for path, content in files.items()), folder / "staged")
 
 
-def analysed(files: Files, folder: Path, *, lenient: bool = False) -> Analysis:
-    return analyse(stage(files, folder), lenient=lenient)
+def analysed(files: Files, folder: Path, *, lenient: bool = False, task: str | None = "detect") -> Analysis:
+    return analyse(stage(files, folder), task=task, lenient=lenient)
 
 
 def archived(files: Files, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The YOLO layout for detection: images, one label text per image, and usually a YAML file that names the rest."""
+"""The YOLO layout: images, one label text per image, and usually a YAML file that names the rest."""
 
 from apps.datasets.formats.yolo.layout import Guess, detect
 from apps.datasets.formats.yolo.limits import YoloLimits

@@ -2,30 +2,42 @@
 
 import io
 import posixpath
-import re
 from dataclasses import dataclass, field
 
 from apps.datasets.defects import ERROR, WARNING, BadInput, DefectLog
 from apps.datasets.formats import plain_yaml, text
-from apps.datasets.formats.yolo.layout import CLASS_FILES, SPLIT_NAMES, YAML_ENDINGS, Tree
+from apps.datasets.formats.classes import MOST_KEYPOINTS, ClassInfo, check_names
+from apps.datasets.formats.tree import SPLIT_NAMES, Tree
+from apps.datasets.formats.yolo.layout import CLASS_FILES, YAML_ENDINGS
 from apps.datasets.formats.yolo.limits import YoloLimits
 
 PREFERRED = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 CANDIDATES = 20
-# A spreadsheet runs cells that begin so; a lone sign or a signed number is an honest name for a class.
-FORMULA = re.compile(r"[=+\-@](?![0-9.]*$)")
 SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 @dataclass(slots=True)
 class Description:
-    """Classes by number, the images of each split that is named, and how many keypoint values a pose row carries."""
+    """Classes by number, the images of each split that is named, and the keypoints of a pose row: how many, and the
+    values of each (2 or 3)."""
 
     path: str | None = None
     classes: tuple[str, ...] | None = None
     splits: dict[str, str] = field(default_factory=dict)
     names_splits: bool = False
-    keypoint_values: int | None = None
+    keypoint_shape: tuple[int, int] | None = None
+    #: Names of the keypoints by class, None standing for every class that is not named.
+    keypoint_names: dict[int | None, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def table(self) -> tuple[ClassInfo, ...] | None:
+        if self.classes is None:
+            return None
+        others = self.keypoint_names.get(None, ())
+        return tuple(
+            ClassInfo(name, keypoints=self.keypoint_names.get(number, others))
+            for number, name in enumerate(self.classes)
+        )
 
 
 def describe_set(tree: Tree, log: DefectLog, limits: YoloLimits) -> Description:
@@ -38,7 +50,7 @@ def describe_set(tree: Tree, log: DefectLog, limits: YoloLimits) -> Description:
         if "download" in document:
             log.add("yolo.download_key", ERROR, path, lines.get("download"))
         description.classes = _yaml_classes(document, lines, path, log, limits)
-        description.keypoint_values = _keypoint_values(document.get("kpt_shape"), path, lines, log)
+        _keypoints(document, path, lines, description, log)
         _yaml_splits(tree, document, lines, description, log, limits)
     if description.classes is None:
         description.classes = _file_classes(tree, log, limits)
@@ -97,44 +109,47 @@ def _yaml_classes(
         raise BadInput("yolo.yaml_shape", path, line, key="names")
     if count is not None and count != len(names):
         log.add("yolo.classes_count", ERROR, path, lines.get("nc"), nc=count, names=len(names))
-    return check_classes([str(name) for name in names], path, line, log, limits)
-
-
-def check_classes(
-    names: list[str], path: str, line: int | None, log: DefectLog, limits: YoloLimits
-) -> tuple[str, ...]:
-    """Return the names stripped; unfit and repeated ones go to the log."""
-    if len(names) > limits.classes:
-        raise BadInput("yolo.classes_many", path, line, limit=limits.classes)
-    names = [name.strip() for name in names]
-    seen: set[str] = set()
-    for name in names:
-        if not name or len(name) > limits.class_name_characters or not name.isprintable() or FORMULA.match(name):
-            log.add("yolo.class_name", ERROR, path, line, name=name)
-        if name in seen:
-            log.add("yolo.class_duplicate", ERROR, path, line, name=name)
-        seen.add(name)
-    return tuple(names)
+    return check_names([str(name) for name in names], path, line, log, limits.classes)
 
 
 def _file_classes(tree: Tree, log: DefectLog, limits: YoloLimits) -> tuple[str, ...] | None:
     for path in tree.ending_with(*CLASS_FILES):
         if posixpath.basename(path).lower() in CLASS_FILES:
-            content = text.decode(bounded(tree, path, plain_yaml.LONGEST), path, log, limit=plain_yaml.LONGEST)
+            content = text.decode(tree.bounded(path, plain_yaml.LONGEST), path, log, limit=plain_yaml.LONGEST)
             names = [line for line in content.splitlines() if line.strip()]
-            return check_classes(names, path, None, log, limits) if names else None
+            return check_names(names, path, None, log, limits.classes) if names else None
     return None
 
 
-def _keypoint_values(shape: plain_yaml.Node | None, path: str, lines: dict[str, int], log: DefectLog) -> int | None:
+def _keypoints(
+    document: dict[str, plain_yaml.Node], path: str, lines: dict[str, int], description: Description, log: DefectLog
+) -> None:
+    """`kpt_shape: [points, values]`, and their names, which newer sets give as `kpt_names`, for each class or for all."""
+    shape = document.get("kpt_shape")
     if shape is None:
-        return None
+        return
     numbers = [_whole(value) for value in shape] if isinstance(shape, list) else []
     points, values = numbers if len(numbers) == 2 else (None, None)
-    if points is None or values not in (2, 3):
+    if points is None or not 0 < points <= MOST_KEYPOINTS or values not in (2, 3):
         log.add("yolo.yaml_shape", ERROR, path, lines.get("kpt_shape"), key="kpt_shape")
-        return None
-    return points * values
+        return
+    description.keypoint_shape = points, int(values or 0)
+    description.keypoint_names = {None: tuple(str(number) for number in range(1, points + 1))}
+    names = document.get("kpt_names")
+    if names is None:
+        return
+    line = lines.get("kpt_names")
+    of_classes: dict[int | None, plain_yaml.Node] = {None: names}
+    if isinstance(names, dict):
+        of_classes = {_whole(key): value for key, value in names.items()}
+    named: dict[int | None, tuple[str, ...]] = {}
+    for number, found in of_classes.items():
+        if (number is None and isinstance(names, dict)) or not isinstance(found, list) or len(found) != points:
+            log.add("yolo.yaml_shape", ERROR, path, line, key="kpt_names")
+            return
+        texts = [name if isinstance(name, str) else "" for name in found]
+        named[number] = check_names(texts, path, line, log, MOST_KEYPOINTS)
+    description.keypoint_names = named
 
 
 def _yaml_splits(
@@ -184,7 +199,7 @@ def read_list(tree: Tree, path: str, bases: list[str], log: DefectLog, limits: Y
     """Return the images that a text file lists, one path a line, as written on whatever machine."""
     if not path.lower().endswith(".txt"):
         return [path] if path in tree.images else []
-    content = text.decode(bounded(tree, path, limits.list_bytes), path, log, limit=limits.list_bytes)
+    content = text.decode(tree.bounded(path, limits.list_bytes), path, log, limit=limits.list_bytes)
     images: dict[str, None] = {}
     for line, written in enumerate(io.StringIO(content, newline="\n"), 1):
         written = written.strip()
@@ -196,14 +211,6 @@ def read_list(tree: Tree, path: str, bases: list[str], log: DefectLog, limits: Y
         else:
             log.add("yolo.listed_image_missing", WARNING, path, line, image=written)
     return list(images)
-
-
-def bounded(tree: Tree, path: str, limit: int) -> bytes:
-    """The file, which is read only where it is not too big."""
-    size = tree.files[path].size
-    if size > limit:
-        raise BadInput("text.too_big", path, bytes=size, limit=limit)
-    return tree.staged.read(path)
 
 
 def assign(images: list[str], split: str, description: Description, log: DefectLog) -> None:

@@ -1,0 +1,62 @@
+"""Datasets: what they hold, revision by revision, and how uploads, splits and snapshots refer to it.
+
+Rows that exist once per file (`Blob`, `AnnotationDocument`, `Item`, `Entry`, `SplitRow`) have bigint keys and are
+written set-based; an entry is the interval of revisions over which an item had one content, so that a revision costs
+rows for what changed only.
+"""
+
+from apps.datasets.models.choices import (
+    ACTIVE_CHECKS,
+    BUSY_UPLOADS,
+    CHECK_COLORS,
+    ENDED_UPLOADS,
+    UPLOAD_COLORS,
+    CheckState,
+    Damage,
+    PublishMode,
+    Split,
+    SplitLevel,
+    SplitMethod,
+    Task,
+    UploadState,
+    Visibility,
+)
+from apps.datasets.models.contents import AnnotationDocument, Blob, Entry, Item
+from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
+from apps.datasets.models.integrity import IntegrityCheck
+from apps.datasets.models.splits import SplitGroup, SplitPlan, SplitRow
+from apps.datasets.models.uploads import Upload
+from apps.datasets.models.versions import TAG, BucketHash, Revision, Snapshot
+
+__all__ = [
+    "ACTIVE_CHECKS",
+    "BUSY_UPLOADS",
+    "CHECK_COLORS",
+    "ENDED_UPLOADS",
+    "TAG",
+    "UPLOAD_COLORS",
+    "AnnotationDocument",
+    "Blob",
+    "BucketHash",
+    "CheckState",
+    "Damage",
+    "Dataset",
+    "DatasetGroupShare",
+    "DatasetUserShare",
+    "Entry",
+    "IntegrityCheck",
+    "Item",
+    "PublishMode",
+    "Revision",
+    "Snapshot",
+    "Split",
+    "SplitGroup",
+    "SplitLevel",
+    "SplitMethod",
+    "SplitPlan",
+    "SplitRow",
+    "Task",
+    "Upload",
+    "UploadState",
+    "Visibility",
+]

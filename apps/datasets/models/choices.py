@@ -1,0 +1,101 @@
+"""What the fields of datasets may hold."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Visibility(models.TextChoices):
+    """Who sees a dataset, besides the owners of its project."""
+
+    PRIVATE = "private", _("Only me")
+    PROJECT = "project", _("The project")
+    ORGANIZATION = "organization", _("The organization")
+
+
+class Task(models.TextChoices):
+    """What the labels are for."""
+
+    DETECT = "detect", _("Object detection")
+    SEGMENT = "segment", _("Segmentation")
+    POSE = "pose", _("Keypoints")
+    OBB = "obb", _("Oriented boxes")
+    CLASSIFY = "classify", _("Image classification")
+
+
+class Split(models.TextChoices):
+    TRAIN = "train", _("Training")
+    VAL = "val", _("Validation")
+    TEST = "test", _("Test")
+
+
+class UploadState(models.TextChoices):
+    RECEIVING = "receiving", _("Receiving")  # files may be sent
+    ANALYSING = "analysing", _("Analysing")  # files are complete, a worker reads them
+    READY = "ready", _("Ready")  # no errors: may be published
+    REFUSED = "refused", _("Refused")  # has errors; a lenient analysis may still accept it
+    PUBLISHING = "publishing", _("Publishing")  # a worker stores it
+    PUBLISHED = "published", _("Published")  # is a revision of the dataset
+    FAILED = "failed", _("Failed")  # the portal could not do its part; the reason is stored
+    CANCELLED = "cancelled", _("Cancelled")  # given up by a person or by age
+
+
+#: States in which a worker has, or will have, its hands on the files.
+BUSY_UPLOADS = (UploadState.ANALYSING, UploadState.PUBLISHING)
+#: States that nothing leaves.
+ENDED_UPLOADS = (UploadState.PUBLISHED, UploadState.FAILED, UploadState.CANCELLED)
+UPLOAD_COLORS = {
+    UploadState.RECEIVING: "azure",
+    UploadState.ANALYSING: "blue",
+    UploadState.READY: "teal",
+    UploadState.REFUSED: "red",
+    UploadState.PUBLISHING: "blue",
+    UploadState.PUBLISHED: "green",
+    UploadState.FAILED: "orange",
+    UploadState.CANCELLED: "secondary",
+}
+
+
+class PublishMode(models.TextChoices):
+    """What a publication does to files that the upload does not name."""
+
+    ADD = "add", _("Keep what is there, add and replace files")
+    REPLACE = "replace", _("Replace everything")
+
+
+class SplitMethod(models.TextChoices):
+    UPLOADED = "uploaded", _("As uploaded")  # every entry carries the split that its upload named
+    AUTO = "auto", _("Automatic")  # hash(seed, path) against the ratios
+    STRATIFIED = "stratified", _("Stratified by class")  # rows; images that came later by hash(seed, path)
+    GROUPED = "grouped", _("Grouped")  # groups of paths; groups that came later by hash(seed, group)
+    MANUAL = "manual", _("By hand")  # rows
+
+
+class SplitLevel(models.TextChoices):
+    """Which plan counts: the job's before the dataset's before the default."""
+
+    JOB = "job", _("Job")
+    DATASET = "dataset", _("Dataset")
+    DEFAULT = "default", _("Default")
+
+
+class Damage(models.TextChoices):
+    """What is wrong with a file in the store: it is in quarantine until the same content comes again."""
+
+    MISSING = "missing", _("Missing")  # the store has no such object
+    CHANGED = "changed", _("Damaged")  # its bytes are not those of its digest
+
+
+class CheckState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")  # a worker will begin
+    RUNNING = "running", _("Running")  # a worker reads file after file
+    DONE = "done", _("Done")  # every file was read
+    FAILED = "failed", _("Failed")  # the store did not answer; what was read until then counts
+
+
+ACTIVE_CHECKS = (CheckState.WAITING, CheckState.RUNNING)
+CHECK_COLORS = {
+    CheckState.WAITING: "azure",
+    CheckState.RUNNING: "blue",
+    CheckState.DONE: "green",
+    CheckState.FAILED: "orange",
+}

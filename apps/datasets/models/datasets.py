@@ -1,0 +1,123 @@
+"""A dataset, and with whom it is shared."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Lower
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.entities import PLAIN, Entity, Trashable
+from apps.datasets.models.choices import Task, Visibility
+from apps.datasets.querysets import DatasetQuerySet
+from apps.shares.models import GroupShare, UserShare
+
+
+class Dataset(Entity, Trashable):
+    """A named set of files with labels, in revisions. The counters are those of the newest revision."""
+
+    organization = models.ForeignKey(
+        "organizations.Organization", on_delete=models.CASCADE, related_name="datasets", verbose_name=_("organization")
+    )
+    project = models.ForeignKey(
+        "projects.Project", on_delete=models.CASCADE, related_name="datasets", verbose_name=_("project")
+    )
+    name = models.CharField(_("name"), max_length=120, validators=[PLAIN])
+    description = models.TextField(_("description"), max_length=4000, blank=True)
+    task = models.CharField(_("task"), max_length=20, choices=Task.choices, default=Task.DETECT)
+    visibility = models.CharField(
+        _("visibility"), max_length=20, choices=Visibility.choices, default=Visibility.PROJECT
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
+    )
+    # 0: nothing was published yet.
+    revision_no = models.PositiveIntegerField(_("revision"), default=0, editable=False)
+    image_count = models.PositiveIntegerField(_("images"), default=0, editable=False)
+    labelled_count = models.PositiveIntegerField(_("labelled images"), default=0, editable=False)
+    box_count = models.PositiveBigIntegerField(_("objects"), default=0, editable=False)
+    file_count = models.PositiveIntegerField(_("files"), default=0, editable=False)
+    byte_count = models.PositiveBigIntegerField(_("bytes"), default=0, editable=False)
+    # The plan of the dataset's level; without one the default counts.
+    split_plan = models.ForeignKey(
+        "datasets.SplitPlan",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("split"),
+    )
+
+    objects = DatasetQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("dataset")
+        verbose_name_plural = _("datasets")
+        ordering: ClassVar[list[str]] = ["-id"]
+        # Levels of a share beside Django's own view and change.
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("use_dataset", "Can use dataset"),
+            ("manage_dataset", "Can manage dataset"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"),
+                "organization",
+                condition=models.Q(deleted_at__isnull=True),
+                name="dataset_name_unique",
+                violation_error_message=_("The organization has a dataset of this name."),
+            )
+        ]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="dataset_of_organization"),
+            models.Index(fields=["project", "-id"], name="dataset_of_project"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("datasets:detail", args=[self.pk])
+
+
+class DatasetUserShare(UserShare):
+    content_object = models.ForeignKey(
+        Dataset, on_delete=models.CASCADE, related_name="user_shares", verbose_name=_("dataset")
+    )
+
+    class Meta:
+        verbose_name = _("share of a dataset with a person")
+        verbose_name_plural = _("shares of datasets with people")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "content_object"],
+                name="dataset_user_share_unique",
+                violation_error_message=_("It is shared with this person already."),
+            )
+        ]
+
+
+class DatasetGroupShare(GroupShare):
+    content_object = models.ForeignKey(
+        Dataset, on_delete=models.CASCADE, related_name="group_shares", verbose_name=_("dataset")
+    )
+
+    class Meta:
+        verbose_name = _("share of a dataset with a project")
+        verbose_name_plural = _("shares of datasets with projects")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "content_object"],
+                name="dataset_group_share_unique",
+                violation_error_message=_("It is shared with this project already."),
+            )
+        ]
