@@ -20,7 +20,7 @@ def report() -> Iterator[Report]:
         REPORT.write_text(found.text(), encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_portal() -> Iterator[Portal]:
     portal = Portal()
     try:
@@ -32,7 +32,7 @@ def running_portal() -> Iterator[Portal]:
 
 @pytest.fixture
 def portal(running_portal: Portal) -> Portal:
-    """The portal of the session, with every part well; a test that failed half-way leaves nothing to the next."""
+    """The one portal of these tests, with every part well; a test that failed half-way leaves nothing to the next."""
     if running_portal.process is None or running_portal.process.poll() is not None:
         running_portal.start()
     running_portal.wait_until_well()
