@@ -79,14 +79,14 @@ class DownloadView(APIView):
     )
     def get(self, request: ApiRequest, dataset_id: Any) -> HttpResponseBase:
         """A version as a ZIP, a single file of it, or its manifest. By a link of POST, or signed in."""
+        actor = request.actor if request.query_params.get("link") else _signed_in(request.actor)
         form = DownloadQuery(data=request.query_params)
         form.is_valid(raise_exception=True)
         given = form.validated_data
         if given["link"]:
-            ip = request.actor.ip
-            actor, wanted = downloads.link_open(token=given["link"], dataset_id=dataset_id, ip=ip)
+            actor, wanted = downloads.link_open(token=given["link"], dataset_id=dataset_id, ip=actor.ip)
         else:
-            actor = _signed_in(request.actor)
+            actor = _signed_in(actor)
             wanted = downloads.Wanted(given["version"], given["path"], _manifest(request), given["partial"])
         dataset = Dataset.objects.select_related("split_plan").get_visible(actor, pk=dataset_id)
         return _answer(request, actor, version_named(dataset, wanted.version), wanted)
