@@ -18,6 +18,7 @@ from modelyard.demo import Journey
 from modelyard.demo.journey import EMAIL
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from tests.chromium import chromium
 from tests.e2e.mailbox import Mailbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,8 +158,6 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = os.environ.get("MODELYARD_CHROMIUM") or shutil.which("chromium")
-    assert chromium, "chromium is needed: `make test` installs it"
     # The browser library runs a loop in this thread; Django would refuse to be used beside it.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -166,7 +165,7 @@ def browser() -> Iterator[Browser]:
     expect.set_options(timeout=60_000)
     with sync_playwright() as play:
         browser = play.chromium.launch(
-            executable_path=chromium,
+            executable_path=chromium(),
             args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
         )
         yield browser

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -17,21 +16,18 @@ from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.db import connection, connections
 from modelyard.asgi import application
+from playwright.sync_api import sync_playwright
 
 from apps.core.testing import Cast
 from apps.evaluation.models import InferenceInput, InferenceJob
 from apps.jobs import messages
 from apps.jobs.states import JobState
+from tests.chromium import chromium
 from tests.datasets.factories.images import encoded
 from tests.evaluation.machine import Machine, wait_until
 from tests.factories.evaluation import InferenceJobFactory
 
-ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium on this machine"),
-    pytest.mark.skipif(not (ROOT / "static/vendor/icons.svg").exists(), reason="`make assets` first"),
-]
+pytestmark = pytest.mark.e2e
 BOXES = [
     {"bbox": [1, 1, 4, 4], "class": 0, "label": "circle", "score": 0.9},
     {"bbox": [3, 3, 4, 4], "class": 1, "label": "square", "score": 0.4},
@@ -67,11 +63,9 @@ def url(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def open_page(url: str, cast: Cast) -> Iterator[Callable[..., Any]]:
     """Opens a page as a person, in a language, a theme and a width; what the console said is in `complaints`."""
-    from playwright.sync_api import sync_playwright  # import here: the browser is optional
-
     with sync_playwright() as play:
         browser = play.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
+            executable_path=chromium(), args=["--no-sandbox", "--disable-background-networking"]
         )
 
         def opened(path: str, persona: str = "editor", width: int = 1280, language: str = "en", **cookies: str) -> Any:

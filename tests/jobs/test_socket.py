@@ -437,10 +437,13 @@ async def test_a_renewed_place_is_kept_and_counts(
     assert places.take(actor, "three")
 
 
-def test_an_open_socket_outlives_a_broker_that_is_away(cast: Cast, settings: Any) -> None:
+def test_an_open_socket_outlives_a_broker_that_is_away(
+    cast: Cast, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/2"}}
     places.renew(cast.viewer.actor, "one")
     places.release(cast.viewer.actor, "one")
+    assert len([said for said in caplog.messages if "was not noted" in said]) == 2
 
 
 def message(begin: int, end: int, *, at: int, events: bool = True) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,11 +15,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from django.test import Client
+from playwright.sync_api import sync_playwright
 
 from apps.accounts.models import User
 from apps.core.testing import Cast
 from apps.organizations.models import Membership, MembershipState
 from apps.singlesignon.models import Admission, Connection
+from tests.chromium import chromium
 from tests.factories.singlesignon import CLIENT_SECRET, ConnectionFactory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,14 +158,10 @@ def test_the_connection_is_tried_against_a_real_provider(cast: Cast, provider: P
 
 
 @pytest.mark.e2e
-@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium on this machine")
-@pytest.mark.skipif(not (ROOT / "static/vendor/icons.svg").exists(), reason="`make assets` first")
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_a_person_signs_in_with_their_organization_in_a_browser(
     language: str, live_server: Any, cast: Cast, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from playwright.sync_api import sync_playwright  # import here: the browser is optional
-
     monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     portal = live_server.url.replace("localhost", "127.0.0.1")
     email = f"browser-{language}@acme.example"
@@ -173,7 +170,7 @@ def test_a_person_signs_in_with_their_organization_in_a_browser(
     complaints: list[str] = []
     with sync_playwright() as play:
         browser = play.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
+            executable_path=chromium(), args=["--no-sandbox", "--disable-background-networking"]
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.on(

@@ -2,26 +2,19 @@
 
 import asyncio
 import os
-import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.test import override_settings
+from playwright.sync_api import sync_playwright
 
+from tests.chromium import chromium
 from tests.ui.serve import BATCHES, Application, Feed
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium on this machine"),
-    pytest.mark.skipif(
-        not (Path(__file__).resolve().parents[2] / "static" / "vendor" / "icons.svg").exists(),
-        reason="`make assets` first",
-    ),
-]
+pytestmark = pytest.mark.e2e
 
 
 class Portal:
@@ -71,12 +64,10 @@ def portal(catalogues) -> Iterator[Portal]:
 @pytest.fixture
 def page(portal):
     """A browser page that keeps what the console said."""
-    from playwright.sync_api import sync_playwright  # import here: only these tests drive a browser
-
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # playwright runs a loop in this thread
     with sync_playwright() as play:
         browser = play.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
+            executable_path=chromium(), args=["--no-sandbox", "--disable-background-networking"]
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(60_000)
