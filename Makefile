@@ -39,6 +39,10 @@ doctor: install ## look at every part of the portal and say what to do
 test: install-dev assets chromium compiled ## install and run all tests (ARGS="-k name" narrows them)
 	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not benchmark" $(ARGS)
 
+.PHONY: journeys
+journeys: install-dev assets chromium compiled ## journeys in the browser in both languages, of which `make test` takes one each
+	MODELYARD_JOURNEYS_FULL=1 $(PYTHON) -m pytest -m e2e tests/e2e $(ARGS)
+
 .PHONY: compiled
 compiled: install ## catalogues of messages in the form that the portal reads
 	@$(THROWAWAY) && $(PYTHON) manage.py compile_messages

@@ -21,10 +21,42 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 from tests.chromium import chromium
 from tests.e2e.mailbox import Mailbox
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+#: Every journey in both languages (`make journeys`) rather than in one.
+FULL = "MODELYARD_JOURNEYS_FULL" in os.environ
 PASSWORD = "a-long-enough-passphrase"
 START_SECONDS = 300
 STOP_SECONDS = 60
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves each journey one language, in turns: a journey costs as much as hundreds of other tests."""
+    if FULL:
+        return
+    journeys = dict.fromkeys(_journey(item) for item in items if _in_languages(item))
+    spoken = {journey: ("en", "ko")[number % 2] for number, journey in enumerate(journeys)}
+    left_out = [item for item in items if _in_languages(item) and _language(item) != spoken[_journey(item)]]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _in_languages(item: pytest.Item) -> bool:
+    return item.path.is_relative_to(HERE) and isinstance(item, pytest.Function) and "language" in _parameters(item)
+
+
+def _journey(item: pytest.Item) -> tuple[Path, str]:
+    assert isinstance(item, pytest.Function)
+    return item.path, item.originalname
+
+
+def _language(item: pytest.Item) -> str:
+    return str(_parameters(item)["language"])
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    return dict(item.callspec.params) if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
 @dataclass
@@ -182,7 +214,7 @@ def visit(live_portal: LivePortal, browser: Browser) -> Iterator[Any]:
 
     def opened(language: str = "en", theme: str = "light", width: int = 1280, at: str = "") -> Visitor:
         portal = replace(live_portal, url=at or live_portal.url)
-        context = browser.new_context(viewport={"width": width, "height": 900})
+        context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
         contexts.append(context)
         cookies = {"django_language": language, "theme": theme}
         context.add_cookies([{"name": n, "value": v, "url": portal.url} for n, v in cookies.items()])

@@ -70,6 +70,7 @@ class Portal:
             "JOBS_HEARTBEAT_SECONDS": "1",
             "JOBS_HUNG_AFTER_SECONDS": str(HUNG_SECONDS),
             "ACCESS_TOKEN_LIFETIME_SECONDS": "86400",
+            "OUTBOX_LONGEST_PAUSE_SECONDS": "4",
             "MODELYARD_NODE": "resilience",
         }
 
@@ -238,7 +239,7 @@ class Portal:
         return [row[0] for row in self.rows(sql)]
 
     def wait_for_mirror(self) -> None:
-        """Until everything that MLflow shall hear has been told; a pause after a failed try may last a minute."""
+        """Until everything that MLflow shall hear has been told."""
         waiting = "SELECT FROM core_outboxmessage WHERE delivered_at IS NULL AND topic LIKE %s LIMIT 1"
         until(lambda: not self.rows(waiting, "experiments.%"), "the end of what waits for MLflow", MIRROR_SECONDS)
 

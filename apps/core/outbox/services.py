@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -19,7 +20,6 @@ _handlers: dict[str, Handler] = {}
 
 # A message that is being delivered is out of others' reach for this long.
 CLAIM = timedelta(seconds=120)
-LONGEST_PAUSE = timedelta(minutes=10)
 
 
 def handler(topic: str) -> Callable[[Handler], Handler]:
@@ -81,7 +81,7 @@ def _claim() -> OutboxMessage | None:
 
 
 def _postpone(message: OutboxMessage, error: Exception) -> None:
-    pause = min(timedelta(seconds=2 ** min(message.attempts, 12)), LONGEST_PAUSE)
+    pause = timedelta(seconds=min(2 ** min(message.attempts, 12), settings.OUTBOX_LONGEST_PAUSE_SECONDS))
     log.warning("outbox %s #%s failed, next try in %s: %s", message.topic, message.pk, pause, error)
     OutboxMessage.objects.filter(pk=message.pk).update(
         available_at=timezone.now() + pause, last_error=f"{type(error).__name__}: {error}"[:2000]

@@ -389,6 +389,9 @@ SOCKETS_PER_PERSON = env.integer("SOCKETS_PER_PERSON", 50, minimum=1)
 
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
+# A message that could not be delivered (mail, MLflow, ...) is tried again after 2, 4, 8, ... seconds, and never later.
+OUTBOX_LONGEST_PAUSE_SECONDS = env.integer("OUTBOX_LONGEST_PAUSE_SECONDS", 600, minimum=1)
+
 # Jobs
 JOBS: dict[str, Any] = {
     "lease_seconds": env.integer("JOBS_LEASE_SECONDS", 15, minimum=1),

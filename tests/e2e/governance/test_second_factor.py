@@ -17,18 +17,15 @@ SPARE_SECONDS = 5
 
 
 class App:
-    """An authenticator app that has scanned a key; it shows each code once."""
+    """An authenticator app that has scanned a key."""
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
-        self.shown = 0
 
     def code(self, window: Window) -> str:
-        while (counter := int(time.time() + SPARE_SECONDS) // PERIOD) == self.shown or counter != int(
-            time.time()
-        ) // PERIOD:
+        """What the app shows, once enough of the period is left to send it."""
+        while (counter := int(time.time()) // PERIOD) != int(time.time() + SPARE_SECONDS) // PERIOD:
             window.page.wait_for_timeout(100)
-        self.shown = counter
         return format_hotp_value(hotp_value(self.secret, counter))
 
 
