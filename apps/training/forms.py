@@ -93,6 +93,7 @@ class TrainingForm(forms.Form):
         fields["gpus"].initial = descriptor.gpus
         if training is None:
             self._fit_machines(trainer)
+            self._fit_dataset()
         else:
             del fields["project"]
             self.initial = _values_of(training)
@@ -109,6 +110,18 @@ class TrainingForm(forms.Form):
             "pattern": given["split_pattern"] or "",
         }
         return cleaned
+
+    def _fit_dataset(self) -> None:
+        """A dataset that the address names brings its project and, where the trainer knows it, its task."""
+        if "dataset" not in self.fields or not self.initial.get("dataset"):
+            return
+        try:
+            dataset = self.fields["dataset"].clean(self.initial["dataset"])
+        except forms.ValidationError:
+            del self.initial["dataset"]
+            return
+        self.initial.setdefault("project", dataset.project_id)
+        self.initial.setdefault("task", dataset.task)
 
     def _fit_machines(self, trainer: Trainer) -> None:
         """One CPU is left for a quick test beside the training; without a GPU the preset for CPUs comes first."""

@@ -14,6 +14,7 @@ from apps.resources.models import Node
 from apps.training.models import TrainingJob
 from apps.training.selectors import figure_of
 from tests.factories.datasets import DatasetFactory, published, shapes
+from tests.factories.projects import ProjectFactory
 from tests.factories.resources import ResourceGroupFactory
 from tests.factories.training import TrainingJobFactory
 
@@ -65,6 +66,22 @@ def test_only_datasets_with_a_revision_can_be_chosen(cast: Cast) -> None:
     page = cast.owner.portal.get("/training/new/?trainer=ultralytics").content.decode()
     assert str(filled.pk) in page
     assert str(empty.pk) not in page
+
+
+def test_a_dataset_leads_to_a_training_with_it(cast: Cast) -> None:
+    ProjectFactory(organization=cast.sample("project").organization, created_by=cast.owner.user)
+    dataset = DatasetFactory(project=cast.sample("project"), revision_no=1, task="segment")
+    page = cast.owner.portal.get(f"/datasets/{dataset.pk}/").content.decode()
+    (address,) = re.findall(r'href="(/training/new/[^"]+)"', page)
+    form = cast.owner.portal.get(address).context["form"]
+    chosen = [str(form[name].value()) for name in ("dataset", "project")]
+    assert chosen == [str(dataset.pk), str(dataset.project_id)]
+
+
+@pytest.mark.parametrize("named", ["no-id", "00000000-0000-7000-8000-000000000000", ""])
+def test_an_address_with_a_dataset_that_is_not_there_opens_the_plain_form(cast: Cast, named: str) -> None:
+    form = cast.owner.portal.get(f"/training/new/?dataset={named}").context["form"]
+    assert not form["dataset"].value()
 
 
 def test_the_list_says_what_to_do_first_when_it_is_empty(cast: Cast) -> None:

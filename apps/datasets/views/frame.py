@@ -38,6 +38,7 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
     return {
         "dataset": dataset,
         "may_change": may_change,
+        "train_href": reverse("training:create", query={"dataset": dataset.pk}),
         "tabs": [
             {
                 "label": label,
