@@ -16,7 +16,10 @@ PARAMETER = re.compile(r"\{\w+\}|<(?:\w+:)?\w+>|\(\?P<\w+>[^)]*\)")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation of the REST API. `name` is what its calls are counted under: method and path without names."""
+    """One operation of the REST API. `name` is what its calls are counted under: method and path without names.
+
+    `summary` is English, as the schema has it; `said` in the reader's language.
+    """
 
     name: str
     method: str
@@ -24,6 +27,10 @@ class Endpoint:
     operation_id: str
     tag: str
     summary: str
+
+    @property
+    def said(self) -> str:
+        return translation.gettext(self.summary) if self.summary else ""
 
 
 def endpoint_of(request: HttpRequest) -> str | None:
@@ -47,7 +54,7 @@ def catalogue() -> tuple[Endpoint, ...]:
             path=path,
             operation_id=described["operationId"],
             tag=described["tags"][0],
-            summary=str(described.get("description", "")).strip().partition("\n")[0],
+            summary=summary_of(described),
         )
         for path, methods in paths.items()
         for method, described in methods.items()
@@ -56,6 +63,11 @@ def catalogue() -> tuple[Endpoint, ...]:
     return tuple(
         sorted(found, key=lambda endpoint: (endpoint.tag, endpoint.path, METHODS.index(endpoint.method.lower())))
     )
+
+
+def summary_of(operation: dict[str, Any]) -> str:
+    """The first line of what the schema says of an operation."""
+    return str(operation.get("description", "")).strip().partition("\n")[0]
 
 
 def _name(method: str, route: str) -> str:

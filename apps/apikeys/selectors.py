@@ -139,7 +139,7 @@ def catalogue_with_traffic(endpoints: Iterable[Endpoint], rows: EndpointUsageQue
             path=found.path,
             operation_id=found.operation_id,
             tag=found.tag,
-            summary=found.summary,
+            summary=found.said,
         )
         for found in endpoints
     ]

@@ -146,7 +146,7 @@ def endpoints(request: PortalRequest) -> HttpResponse:
     days, key = form.picked()
     rows = selectors.usage_rows(request.actor, days=days, key=key)
     keys = selectors.keys_with_traffic(rows)
-    found = [row for row in catalogue() if search in f"{row.method} {row.path} {row.summary}".lower()]
+    found = [row for row in catalogue() if search in f"{row.method} {row.path} {row.summary} {row.said}".lower()]
     listed = selectors.catalogue_with_traffic(found, rows)
     context: dict[str, Any] = {
         "form": form,

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from apps.apikeys import counters, latency, selectors
 from apps.apikeys.endpoints import catalogue, endpoint_of
@@ -193,6 +193,17 @@ def test_every_endpoint_of_the_schema_is_in_the_catalogue_under_the_name_of_its_
         request = rf.generic(found.method, path)
         request.resolver_match = resolve(path)
         assert endpoint_of(request) == found.name, path
+
+
+def test_the_catalogue_speaks_the_readers_language(cast: Cast) -> None:
+    (sign_in,) = (found for found in catalogue() if found.name == "POST /api/v1/auth/token")
+    with translation.override("ko"):
+        korean = sign_in.said
+    assert korean != sign_in.summary
+    cast.owner.portal.cookies["django_language"] = "ko"
+    page = cast.owner.portal.get("/api-keys/endpoints/?q=갱신 토큰을 받습니다")
+    assert korean in page.content.decode()
+    assert "/api/v1/projects" not in page.content.decode()
 
 
 def test_managers_see_the_organizations_calls_and_others_their_own_keys(cast: Cast) -> None:

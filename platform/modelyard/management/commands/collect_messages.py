@@ -11,16 +11,20 @@ from typing import Any
 
 import django
 import polib
+import yaml
 from babel.messages.extract import extract
 from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils.translation.template import templatize
 
+from apps.apikeys.endpoints import summary_of
 from modelyard.supervisor import preparation
 
 ROOT = Path(settings.BASE_DIR)
 FOLDERS = ("apps", "platform/modelyard", "templates", "static/js")
+#: Its operations are told in the catalogue of endpoints, each by the first line of its description.
+SCHEMA = ROOT / "docs" / "api" / "schema.yml"
 KEYWORDS: dict[str, tuple[Any, ...] | None] = {
     "_": None,
     "gettext": None,
@@ -84,7 +88,19 @@ def collect() -> dict[str, Texts]:
             method, domain = KINDS[path.suffix]
             for line, key in texts_of(path, method):
                 found[domain].setdefault(key, []).append((str(path.relative_to(ROOT)), str(line)))
+    for summary, places in collect_summaries().items():
+        found["django"].setdefault((None, summary, None), []).extend(places)
     return {domain: _merge_plurals(texts) for domain, texts in found.items()}
+
+
+def collect_summaries() -> dict[str, list[tuple[str, str]]]:
+    """What the operations of the REST API do, in a line each, with the ids of those that it is said of."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for methods in yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["paths"].values():
+        for operation in methods.values():
+            if summary := summary_of(operation):
+                found.setdefault(summary, []).append((str(SCHEMA.relative_to(ROOT)), operation["operationId"]))
+    return found
 
 
 def collect_packages(language: str) -> Texts:
