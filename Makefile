@@ -53,7 +53,7 @@ coverage: install-dev assets chromium compiled ## run all tests and fail below 8
 
 .PHONY: resilience
 resilience: install-dev assets ## kill every kind of process at random moments of a job, in full count
-	MODELYARD_RESILIENCE_ROUNDS=$(RESILIENCE_ROUNDS) $(PYTHON) -m pytest -m resilience tests/resilience $(ARGS)
+	MODELYARD_RESILIENCE_ROUNDS=$(RESILIENCE_ROUNDS) $(PYTHON) -m pytest -o faulthandler_timeout=0 -m resilience tests/resilience $(ARGS)
 
 .PHONY: security
 security: install-dev assets ## tenancy matrix, bad input and static analysis, in full count
@@ -61,7 +61,7 @@ security: install-dev assets ## tenancy matrix, bad input and static analysis, i
 	# 3: nothing new, lines have moved. The hook writes them into the copy.
 	baseline=$$(mktemp) && trap 'rm -f $$baseline' EXIT && cp .secrets.baseline $$baseline && \
 	git ls-files -z | xargs -0 sh -c '$(VENV)/bin/detect-secrets-hook --baseline $$0 "$$@" || test $$? = 3' $$baseline
-	MODELYARD_SECURITY_FULL=1 $(PYTHON) -m pytest -n 2 -p tests.security.report -m security tests $(ARGS)
+	MODELYARD_SECURITY_FULL=1 $(PYTHON) -m pytest -n 2 -o faulthandler_timeout=0 -p tests.security.report -m security tests $(ARGS)
 
 .PHONY: bench
 bench: install-dev assets ## measure, side by side with MLflow's own server and bare trainers
