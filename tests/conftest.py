@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadFileScheduling
 
 from apps.core.testing import Cast
 
@@ -24,6 +26,8 @@ TRUNCATE_TRIGGERS = pytest.StashKey[list[str]]()
 
 #: What takes minutes a file: begun first, so that no worker is left alone with one of them at the end.
 SLOW = ("e2e/", "resilience/", "running/", "trainers/", "experiments/", "evaluation/", "security/test_l")
+#: Files in these folders share one portal, which takes half a minute to start: one worker runs them all.
+TOGETHER = ("tests/e2e/", "tests/resilience/")
 HERE = Path(__file__).parent
 
 
@@ -32,6 +36,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return not (item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix().startswith(SLOW))
 
     items.sort(key=is_quick)
+
+
+class ByFile(LoadFileScheduling):
+    """Each file's tests go to one worker, and so do all those of a folder that shares a portal."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
