@@ -168,7 +168,7 @@ def test_a_key_for_looking_alone_exports_nothing(dataset: Dataset, cast: Cast) -
 def test_the_page_tells_the_losses_asks_watches_and_fetches(dataset: Dataset, cast: Cast) -> None:
     address = reverse("datasets:exports", args=[dataset.pk])
     page = cast.viewer.portal.get(f"{address}?format=imagefolder").content.decode()
-    assert "became the class of the image" in page and "Nothing was exported yet" in page
+    assert "The objects of an image become its class" in page and "Nothing was exported yet" in page
     assert "Nothing is lost." in cast.viewer.portal.get(f"{address}?format=dice").content.decode()
     yolo = cast.viewer.portal.get(f"{address}?format=yolo&task=classify").content.decode()
     assert 'value="classify" selected' in yolo and 'name="task"' in yolo
