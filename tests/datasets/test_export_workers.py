@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import random
+import tracemalloc
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -81,6 +83,21 @@ def test_other_bytes_are_never_written(dataset: Dataset) -> None:
     tasks.export(str(waiting.pk))
     waiting.refresh_from_db()
     assert (waiting.state, waiting.failure) == ("failed", "file_damaged"), "noticed between asking and writing"
+
+
+def test_an_archive_is_never_whole_in_memory(cast: Cast) -> None:
+    size = 24 << 20
+    files = {**shapes(), "notes.md": random.Random(1).randbytes(size)}
+    export = export_ask(actor=SYSTEM, dataset=published(DatasetFactory(project=cast.sample("project")), files))
+    del files
+    tracemalloc.start()
+    try:
+        tasks.export(str(export.pk))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    export.refresh_from_db()
+    assert export.state == "ready" and export.byte_count > size > 3 * peak
 
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, step: str, act: Callable[[], Any]) -> None:
