@@ -45,6 +45,26 @@ DOWNLOADED = register_action(
     _("Dataset downloaded"),
     _("%(actor)s downloaded %(files)s files of the version %(version)s of %(object)s."),
 )
+EXPORT_REQUESTED = register_action(
+    "dataset.export_requested",
+    _("Export of a dataset requested"),
+    _("%(actor)s asked for the version %(version)s of %(object)s as %(format)s."),
+)
+EXPORT_DOWNLOADED = register_action(
+    "dataset.export_downloaded",
+    _("Export of a dataset downloaded"),
+    _("%(actor)s downloaded the version %(version)s of %(object)s as %(format)s."),
+)
+EXPORT_CANCELLED = register_action(
+    "dataset.export_cancelled",
+    _("Export of a dataset cancelled"),
+    _("%(actor)s cancelled the export of the version %(version)s of %(object)s as %(format)s."),
+)
+EXPORT_DELETED = register_action(
+    "dataset.export_deleted",
+    _("Export of a dataset deleted"),
+    _("%(actor)s deleted the export of the version %(version)s of %(object)s as %(format)s."),
+)
 CHECK_STARTED = register_action(
     "dataset.check_started", _("Integrity check started"), _("%(actor)s had the files of %(object)s checked.")
 )

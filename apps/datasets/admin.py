@@ -11,11 +11,13 @@ from apps.datasets.models import (
     Dataset,
     DatasetGroupShare,
     DatasetUserShare,
+    Export,
     IntegrityCheck,
     Revision,
     Snapshot,
     Upload,
 )
+from apps.datasets.selectors.exports import worded
 from apps.datasets.selectors.integrity import damaged_files
 from apps.shares.admin import GroupShareAdmin, ShareAdmin
 
@@ -181,6 +183,66 @@ class IntegrityCheckAdmin(ReadOnlyAdmin):
     @admin.display(description=_("bytes read"), ordering="byte_count")
     def shown_bytes(self, check: IntegrityCheck) -> str:
         return format_bytes(check.byte_count)
+
+
+@admin.register(Export)
+class ExportAdmin(ReadOnlyAdmin):
+    list_display = (
+        "dataset",
+        "version_name",
+        "format",
+        "task",
+        "state",
+        "shown_bytes",
+        "created_by",
+        "created_at",
+        "expires_at",
+    )
+    list_filter = ("state", "format", "dataset__organization")
+    list_select_related = ("dataset", "created_by")
+    search_fields = ("dataset__name", "version_name", "sha256", "id")
+    fields = readonly_fields = (
+        "id",
+        "dataset",
+        "revision",
+        "version_name",
+        "format",
+        "task",
+        "split_plan",
+        "partial",
+        "state",
+        "attempt",
+        "image_count",
+        "object_count",
+        "file_count",
+        "left_out_count",
+        "shown_losses",
+        "shown_bytes",
+        "sha256",
+        "shown_failure",
+        "created_by",
+        "created_at",
+        "ended_at",
+        "expires_at",
+    )
+
+    @admin.display(description=_("size"), ordering="byte_count")
+    def shown_bytes(self, export: Export) -> str:
+        return format_bytes(export.byte_count)
+
+    @admin.display(description=_("losses"))
+    def shown_losses(self, export: Export) -> str:
+        return " ".join(loss["text"] for loss in worded(export.losses))
+
+    @admin.display(description=_("why it failed"))
+    def shown_failure(self, export: Export) -> str:
+        return str(export.failure_text)
+
+    def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
+        return self._holds(request, "delete", obj)
+
+    def delete_operation(self, request: PortalRequest, obj: Any) -> None:
+        services.export_delete(actor=request.actor, export=obj)
 
 
 @admin.register(DatasetUserShare)

@@ -12,6 +12,7 @@ from apps.datasets.models import (
     BucketHash,
     Dataset,
     Entry,
+    Export,
     Item,
     Revision,
     Snapshot,
@@ -19,6 +20,7 @@ from apps.datasets.models import (
     SplitRow,
     Upload,
 )
+from apps.datasets.services.exports import archive_folder
 from apps.departures.contributions import Contribution, Removal, listed
 
 
@@ -48,6 +50,10 @@ def _items(organization_id: UUID) -> QuerySet[Item]:
 
 def _uploads(organization_id: UUID) -> QuerySet[Upload]:
     return Upload.objects.filter(dataset__organization_id=organization_id)
+
+
+def _exports(organization_id: UUID) -> QuerySet[Export]:
+    return Export.objects.filter(dataset__organization_id=organization_id)
 
 
 def _revisions(organization_id: UUID) -> QuerySet[Revision]:
@@ -122,8 +128,8 @@ CONTRIBUTION = Contribution(
     parts=(DATASETS, SNAPSHOTS),
     removals=(
         Removal(_uploads, ahead=_without_folders),
-        *map(Removal, (_snapshots, _split_rows, _entries, _hashes, _items, _revisions, _plans)),
+        *map(Removal, (_exports, _snapshots, _split_rows, _entries, _hashes, _items, _revisions, _plans)),
         *map(Removal, (_datasets, _documents, _blobs)),
     ),
-    folders=(_derived_folder,),
+    folders=(_derived_folder, archive_folder),
 )

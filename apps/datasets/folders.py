@@ -1,4 +1,4 @@
-"""The folder of an upload, below the portal's home.
+"""Folders of uploads and exports, below the portal's home. Of an upload:
 
 incoming/       files that are being received, under names of our own
 files/          files received, under their paths
@@ -26,6 +26,11 @@ class UploadFolder:
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def exports_root() -> Path:
+    """Folders named after exports: what a worker has of one until its archive is in the store."""
+    return Path(settings.HOME) / "exports"
 
 
 def uploads_root() -> Path:

@@ -16,6 +16,7 @@ lies_in("datasets.Item", "dataset")
 lies_in("datasets.Upload", "dataset")
 lies_in("datasets.Snapshot", "dataset")
 lies_in("datasets.IntegrityCheck", "dataset")
+lies_in("datasets.Export", "dataset")
 
 
 def _seen(actor: Actor) -> Q:
@@ -107,6 +108,24 @@ def delete_snapshot(actor: Actor) -> Q:
 @rule("datasets.view_integritycheck", on="datasets.IntegrityCheck")
 def view_integrity_check(actor: Actor) -> Q:
     return through("dataset", actor, "datasets.view_dataset")
+
+
+@rule("datasets.add_export", on="datasets.Dataset")
+def add_export(actor: Actor) -> Q:
+    """Whoever sees a dataset may take it along, in any format."""
+    return view_dataset(actor)
+
+
+@rule("datasets.view_export", on="datasets.Export")
+def view_export(actor: Actor) -> Q:
+    return through("dataset", actor, "datasets.view_dataset")
+
+
+@rule("datasets.delete_export", on="datasets.Export", needs=_("who asked for it, or an editor of the project"))
+def delete_export(actor: Actor) -> Q:
+    """Cancelling and deleting."""
+    own = Q(created_by_id=actor.user_id) & through("dataset", actor, "datasets.view_dataset")
+    return own | through("dataset", actor, "datasets.change_dataset")
 
 
 declare_share_rules(DATASET, _("owner of the project, or the dataset's creator"))

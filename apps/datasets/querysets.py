@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from django.db.models import Q, QuerySet
@@ -5,7 +6,7 @@ from django.db.models import Q, QuerySet
 from apps.core.policy import PermittedQuerySet
 
 if TYPE_CHECKING:
-    from apps.datasets.models import Dataset, Entry, IntegrityCheck, Item, Snapshot, Upload  # noqa: F401
+    from apps.datasets.models import Dataset, Entry, Export, IntegrityCheck, Item, Snapshot, Upload  # noqa: F401
 
 
 class DatasetQuerySet(PermittedQuerySet["Dataset"]):
@@ -23,6 +24,12 @@ class SnapshotQuerySet(PermittedQuerySet["Snapshot"]):
 
 class IntegrityCheckQuerySet(PermittedQuerySet["IntegrityCheck"]):
     pass
+
+
+class ExportQuerySet(PermittedQuerySet["Export"]):
+    def overdue(self, now: datetime) -> Self:
+        """Kept long enough."""
+        return self.filter(state="ready", expires_at__lte=now)
 
 
 class ItemQuerySet(PermittedQuerySet["Item"]):

@@ -4,8 +4,10 @@ from celery import shared_task
 
 from apps.datasets import services
 from apps.datasets.services.decoding import decode_images
+from apps.datasets.services.exporting import export_run
 from apps.datasets.services.integrity import check_due as begin_due_checks
 from apps.datasets.services.integrity import check_run, head_hash
+from apps.datasets.services.sweeping import sweep_archives
 
 
 @shared_task(name="datasets.read", ignore_result=True)
@@ -37,6 +39,18 @@ def check(check_id: str) -> None:
 def check_due() -> int:
     """One pass of the schedule of checks."""
     return begin_due_checks()
+
+
+@shared_task(name="datasets.export", ignore_result=True)
+def export(export_id: str) -> None:
+    """Writes an export."""
+    export_run(export_id)
+
+
+@shared_task(name="datasets.exports_sweep", ignore_result=True)
+def exports_sweep() -> int:
+    """Removes archives that were kept long enough, or that no export names."""
+    return sweep_archives()
 
 
 @shared_task(name="datasets.sweep", ignore_result=True)

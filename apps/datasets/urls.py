@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.datasets.views import detail, files, lists, uploads, versions
+from apps.datasets.views import detail, exports, files, lists, uploads, versions
 
 app_name = "datasets"
 urlpatterns = [
@@ -17,6 +17,10 @@ urlpatterns = [
     path("<uuid:pk>/files/", files.files, name="files"),
     path("<uuid:pk>/files/download/", files.download, name="download"),
     path("<uuid:pk>/files/check/", files.check, name="check"),
+    path("<uuid:pk>/exports/", exports.exports, name="exports"),
+    path("<uuid:pk>/exports/<uuid:export_pk>/download/", exports.download, name="export-download"),
+    path("<uuid:pk>/exports/<uuid:export_pk>/cancel/", exports.cancel, name="export-cancel"),
+    path("<uuid:pk>/exports/<uuid:export_pk>/delete/", exports.delete, name="export-delete"),
     path("<uuid:pk>/usage/", versions.usage, name="usage"),
     path("<uuid:pk>/history/", detail.history, name="history"),
     path("<uuid:pk>/edit/", detail.change, name="change"),

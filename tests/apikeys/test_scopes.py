@@ -53,6 +53,7 @@ WHERE_PROJECTS_ARE: dict[str, tuple[str, ...] | None] = {
     "datasets.Dataset": ("project_id",),
     "datasets.DatasetGroupShare": ("content_object", "project_id"),
     "datasets.DatasetUserShare": ("content_object", "project_id"),
+    "datasets.Export": ("dataset", "project_id"),
     "datasets.IntegrityCheck": ("dataset", "project_id"),
     "datasets.Item": ("dataset", "project_id"),
     "datasets.Snapshot": ("dataset", "project_id"),

@@ -26,6 +26,7 @@ HELD = (
     "datasets.Upload",
     "datasets.Snapshot",
     "datasets.IntegrityCheck",
+    "datasets.Export",
     "datasets.DatasetUserShare",
     "datasets.DatasetGroupShare",
     "jobs.Job",

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = (
     *("project", "project-member", "trashed-project", "membership", "pending-membership", "invitation", "api-key"),
     *("dataset", "private-dataset", "trashed-dataset", "dataset-upload", "analysed-upload", "dataset-snapshot"),
+    "dataset-export",
     *("training-job", "stopped-training", "checkpoint", "artifact", "experiment", "trashed-experiment"),
     *("run", "inference-job", "resource-group", "node", "organization-export", "apikeys.EndpointUsage"),
     *("share", "group-share", "training-share", "training-group-share"),

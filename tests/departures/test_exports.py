@@ -23,11 +23,11 @@ from apps.audit.signing import public_key
 from apps.core.errors import Conflict, DomainError
 from apps.core.identity import Actor, Role
 from apps.core.outbox.services import deliver_waiting
-from apps.core.storage import storage
+from apps.core.storage import Pieces, storage
 from apps.core.testing import Cast
 from apps.departures import contributions as registry
 from apps.departures import services
-from apps.departures.bundles import Bundle, Member, Pieces, json_lines
+from apps.departures.bundles import Bundle, Member, json_lines
 from apps.departures.contributions import Contribution, Part, contributions, register_contribution
 from apps.departures.models import ExportState, OrganizationExport
 from apps.departures.services import exports

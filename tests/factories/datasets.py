@@ -12,8 +12,9 @@ from factory.django import DjangoModelFactory
 from apps.core.identity import Actor
 from apps.core.testing import Cast, sample
 from apps.datasets import services
-from apps.datasets.models import Dataset, IntegrityCheck, Item, Snapshot, Upload, UploadState
+from apps.datasets.models import Dataset, Export, IntegrityCheck, Item, Snapshot, Upload, UploadState
 from apps.datasets.samples import sample_files
+from apps.datasets.services.exporting import export_run
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory, ProjectMembershipFactory
 
@@ -73,6 +74,14 @@ def owner_of(dataset: Dataset) -> Any:
     user = MembershipFactory(organization=dataset.organization).user
     ProjectMembershipFactory(project=dataset.project, user=user, role="owner")
     return user
+
+
+def exported(dataset: Dataset, *, actor: Actor = SYSTEM, **wanted: Any) -> Export:
+    """An export that the worker's own function has written, or failed to."""
+    export = services.export_ask(actor=actor, dataset=dataset, **wanted)
+    export_run(export.pk)
+    export.refresh_from_db()
+    return export
 
 
 @sample("dataset", "datasets", "datasets.Dataset")
@@ -146,3 +155,15 @@ def snapshot(cast: Cast) -> Snapshot:
 def check(cast: Cast) -> IntegrityCheck:
     """A check that waits for a worker."""
     return services.integrity_check(actor=SYSTEM, dataset=cast.sample("dataset"))
+
+
+@sample("dataset-export", "datasets/exports", "datasets.Export")
+def export(cast: Cast) -> Export:
+    """An export of the whole dataset, which may be downloaded."""
+    return exported(cast.sample("dataset"), format="yolo")
+
+
+@sample("waiting-export")
+def waiting_export(cast: Cast) -> Export:
+    """An export that waits for a worker."""
+    return services.export_ask(actor=SYSTEM, dataset=cast.sample("dataset"), format="coco")

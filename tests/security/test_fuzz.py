@@ -78,6 +78,7 @@ EXAMPLES = int(os.environ.get("MODELYARD_SECURITY_EXAMPLES", "100")) if FULL els
 NOT_SENT = {"Cookie", "Content-Length", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
 #: operationId → samples in the state that the operation needs, where those of the tenancy matrix are not.
 READY = {
+    "datasets_exports_cancel_create": {"datasets/exports": "waiting-export"},
     "datasets_uploads_analyze_create": {"datasets/uploads": "filled-upload"},
     "datasets_uploads_publish_create": {"datasets/uploads": "analysed-upload"},
     "datasets_versions_restore_create": {"datasets": "grown-dataset"},
@@ -152,6 +153,9 @@ RIGHT: dict[str, Value | None] = {
     "dataset_id": sampled("dataset"),
     "datasets/after": lambda cast, person: "head",
     "datasets/before": lambda cast, person: "r1",
+    "datasets_export_create/task": None,
+    "datasets_export_retrieve/task": None,
+    "datasets/format": lambda cast, person: "yolo",
     "datasets_usage_retrieve/before": None,
     "datasets/cursor": None,
     "datasets/image": None,

@@ -4,6 +4,7 @@ Sizes and digests are kept in the database by the callers; nothing here relies o
 """
 
 from apps.core.storage.base import ObjectNotFound, Storage, Stored
+from apps.core.storage.pieces import Pieces
 from apps.core.storage.registry import storage
 
-__all__ = ["ObjectNotFound", "Storage", "Stored", "storage"]
+__all__ = ["ObjectNotFound", "Pieces", "Storage", "Stored", "storage"]

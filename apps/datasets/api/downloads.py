@@ -79,14 +79,14 @@ class DownloadView(APIView):
     )
     def get(self, request: ApiRequest, dataset_id: Any) -> HttpResponseBase:
         """A version as a ZIP, a single file of it, or its manifest. By a link of POST, or signed in."""
-        actor = request.actor if request.query_params.get("link") else _signed_in(request.actor)
+        actor = request.actor if request.query_params.get("link") else signed_in(request.actor)
         form = DownloadQuery(data=request.query_params)
         form.is_valid(raise_exception=True)
         given = form.validated_data
         if given["link"]:
             actor, wanted = downloads.link_open(token=given["link"], dataset_id=dataset_id, ip=actor.ip)
         else:
-            actor = _signed_in(actor)
+            actor = signed_in(actor)
             wanted = downloads.Wanted(given["version"], given["path"], _manifest(request), given["partial"])
         dataset = Dataset.objects.select_related("split_plan").get_visible(actor, pk=dataset_id)
         return _answer(request, actor, version_named(dataset, wanted.version), wanted)
@@ -99,7 +99,7 @@ class DownloadView(APIView):
     )
     def post(self, request: ApiRequest, dataset_id: Any) -> Response:
         """A link to a version, or to a single file of it, that opens this one object for five minutes."""
-        actor = _signed_in(request.actor)
+        actor = signed_in(request.actor)
         dataset = visible_dataset(request, dataset_id)
         form = DownloadLinkRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -128,7 +128,8 @@ def _measured(version: Version, path: str) -> dict[str, Any]:
     return {"file_name": downloads.file_name(version, "zip"), "revision": version.no, **sizes}
 
 
-def _signed_in(actor: Actor) -> Actor:
+def signed_in(actor: Actor) -> Actor:
+    """Raises `NotAuthenticated` for nobody: these doors open by links too."""
     if not actor.is_authenticated:
         raise NotAuthenticated(_("Sign in first."))
     refuse_without_factor(actor, actor.organization_id)
@@ -142,20 +143,21 @@ def _manifest(request: ApiRequest) -> bool:
 
 def _answer(request: ApiRequest, actor: Actor, version: Version, wanted: downloads.Wanted) -> HttpResponseBase:
     if wanted.manifest:
-        return _file(manifest_of(version), TEXT, downloads.file_name(version, "sha256"))
+        return attached(manifest_of(version), TEXT, downloads.file_name(version, "sha256"))
     if request.method != "GET":
-        return _file((), OCTETS if wanted.path else ZIP, downloads.file_name(version, "zip"))
+        return attached((), OCTETS if wanted.path else ZIP, downloads.file_name(version, "zip"))
     totals = downloads.dataset_download(
         actor=actor, dataset=version.dataset, version=version, path=wanted.path, partial=wanted.partial
     )
     if wanted.path:
         chunks, name = downloads.file_chunks(version, wanted.path), wanted.path.rpartition("/")[2]
-        return _file(chunks, OCTETS, name, totals.bytes)
+        return attached(chunks, OCTETS, name, totals.bytes)
     name = downloads.file_name(version, "zip")
-    return _file(downloads.archive_chunks(version, totals), ZIP, name, totals.layout.length)
+    return attached(downloads.archive_chunks(version, totals), ZIP, name, totals.layout.length)
 
 
-def _file(chunks: Any, media_type: str, name: str, size: int | None = None) -> HttpResponseBase:
+def attached(chunks: Any, media_type: str, name: str, size: int | None = None) -> HttpResponseBase:
+    """A file that is sent while it is read, for saving and never for showing."""
     response = StreamedResponse(chunks, content_type=media_type)
     if size is not None:
         response["Content-Length"] = str(size)

@@ -1,7 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from apps.datasets.api import downloads, images, integrity, snapshots, uploads, versions, views
+from apps.datasets.api import downloads, exports, images, integrity, snapshots, uploads, versions, views
 
 router = SimpleRouter(trailing_slash=False)
 router.register("datasets", views.DatasetViewSet, basename="dataset")
@@ -10,6 +10,7 @@ inner.register("uploads", uploads.UploadViewSet, basename="dataset-upload")
 inner.register("images", images.ImageViewSet, basename="dataset-image")
 inner.register("snapshots", snapshots.SnapshotViewSet, basename="dataset-snapshot")
 inner.register("versions", versions.VersionViewSet, basename="dataset-version")
+inner.register("exports", exports.ExportViewSet, basename="dataset-export")
 
 urlpatterns = [
     # Before the datasets by id: their words are no ids.
@@ -23,6 +24,10 @@ urlpatterns = [
         include(
             [
                 *inner.urls,
+                path("export", exports.ExportView.as_view(), name="dataset-export-ask"),
+                path(
+                    "exports/<uuid:id>/download", exports.ExportDownloadView.as_view(), name="dataset-export-download"
+                ),
                 path("usage", versions.UsageView.as_view(), name="dataset-usage"),
                 path("duplicates", integrity.DuplicateImagesView.as_view(), name="dataset-duplicate-images"),
                 path("integrity", integrity.IntegrityView.as_view(), name="dataset-integrity"),

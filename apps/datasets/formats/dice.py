@@ -49,11 +49,15 @@ class DiceSet(CocoSet):
 
 
 def write_dice(
-    items: Iterable[WritableItem], classes: Sequence[ClassInfo | str], folder: Path, *, task: str = "detect"
+    items: Iterable[WritableItem],
+    classes: Sequence[ClassInfo | str],
+    folder: Path | SetFolder,
+    *,
+    task: str = "detect",
 ) -> Written:
     """Write the set into `folder`; nothing is lost but the paths' leading folders."""
     written = Written()
-    target = SetFolder(folder)
+    target = SetFolder.of(folder)
     table = categories(as_table(classes), is_dice=True)
     document = Document(target.locate(DOCUMENT), table, MARK | {"task": task}, is_dice=True)
     try:

@@ -120,7 +120,11 @@ class ImageFolderSet(AnnotatedSet):
 
 
 def write_imagefolder(
-    items: Iterable[WritableItem], classes: Sequence[ClassInfo | str], folder: Path, *, task: str = "classify"
+    items: Iterable[WritableItem],
+    classes: Sequence[ClassInfo | str],
+    folder: Path | SetFolder,
+    *,
+    task: str = "classify",
 ) -> Written:
     """Write the set into folders of splits and classes, with `classes.txt` for the order of the classes.
 
@@ -130,7 +134,7 @@ def write_imagefolder(
     written = Written()
     losses = written.losses
     count_lost_classes(table, losses, colors=True, keypoints=True)
-    target = SetFolder(folder)
+    target = SetFolder.of(folder)
     names = _folder_names(table, losses)
     for item in items:
         if item.annotation is None or not item.annotation.objects:

@@ -20,7 +20,10 @@ STRUCTURE = frozenset({"images", "jpegimages", "train", "val", "valid", "test"})
 
 @dataclass(frozen=True, slots=True)
 class WritableItem:
-    """One image to write. `path` is relative; `open` returns its bytes as a new stream, None leaves the image out."""
+    """One image to write. `path` is relative; `open` returns its bytes as a new stream, None leaves the image out.
+
+    Where a set is packed (`packing.SetPack`), `sha256` and `size` say which bytes of a store they are.
+    """
 
     path: str
     split: str | None
@@ -28,6 +31,8 @@ class WritableItem:
     height: int
     annotation: Annotation | None
     open: Callable[[], BinaryIO] | None = None
+    sha256: str = ""
+    size: int = 0
 
 
 @dataclass(slots=True)
@@ -46,6 +51,11 @@ def as_table(classes: Sequence[ClassInfo | str]) -> tuple[ClassInfo, ...]:
 
 class SetFolder:
     """A folder that is filled with a set. Folders are made once; no two images get one path or one label."""
+
+    @staticmethod
+    def of(target: "Path | SetFolder") -> "SetFolder":
+        """What a writer was given: a folder to fill, or what takes the set otherwise."""
+        return target if isinstance(target, SetFolder) else SetFolder(target)
 
     def __init__(self, root: Path) -> None:
         self.root = os.fspath(root)

@@ -7,12 +7,16 @@ rows for what changed only.
 
 from apps.datasets.models.choices import (
     ACTIVE_CHECKS,
+    ACTIVE_EXPORTS,
     BUSY_UPLOADS,
     CHECK_COLORS,
     ENDED_UPLOADS,
+    KEPT_EXPORTS,
     UPLOAD_COLORS,
     CheckState,
     Damage,
+    ExportFormat,
+    ExportState,
     PublishMode,
     Split,
     SplitLevel,
@@ -23,6 +27,7 @@ from apps.datasets.models.choices import (
 )
 from apps.datasets.models.contents import AnnotationDocument, Blob, Entry, Item
 from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
+from apps.datasets.models.exports import Export
 from apps.datasets.models.integrity import IntegrityCheck
 from apps.datasets.models.splits import SplitGroup, SplitPlan, SplitRow
 from apps.datasets.models.uploads import Upload
@@ -30,9 +35,11 @@ from apps.datasets.models.versions import TAG, BucketHash, Revision, Snapshot
 
 __all__ = [
     "ACTIVE_CHECKS",
+    "ACTIVE_EXPORTS",
     "BUSY_UPLOADS",
     "CHECK_COLORS",
     "ENDED_UPLOADS",
+    "KEPT_EXPORTS",
     "TAG",
     "UPLOAD_COLORS",
     "AnnotationDocument",
@@ -44,6 +51,9 @@ __all__ = [
     "DatasetGroupShare",
     "DatasetUserShare",
     "Entry",
+    "Export",
+    "ExportFormat",
+    "ExportState",
     "IntegrityCheck",
     "Item",
     "PublishMode",

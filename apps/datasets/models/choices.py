@@ -99,3 +99,44 @@ CHECK_COLORS = {
     CheckState.DONE: "green",
     CheckState.FAILED: "orange",
 }
+
+
+class ExportFormat(models.TextChoices):
+    """What an export is written in: as the files came, or a format of `apps.datasets.formats.registry`."""
+
+    NATIVE = "native", _("As it came")
+    YOLO = "yolo", "YOLO"
+    COCO = "coco", "COCO"
+    VOC = "pascal_voc", "Pascal VOC"
+    IMAGEFOLDER = "imagefolder", "ImageFolder"
+    DICE = "dice", "DICE"
+
+
+class ExportState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")  # a worker will begin
+    RUNNING = "running", _("Being written")
+    READY = "ready", _("Ready")  # may be downloaded until it expires
+    FAILED = "failed", _("Failed")  # the reason is stored
+    CANCELLED = "cancelled", _("Cancelled")  # somebody thought better of it
+    EXPIRED = "expired", _("Expired")  # the archive was removed
+
+
+ACTIVE_EXPORTS = (ExportState.WAITING, ExportState.RUNNING)
+#: Of what is asked for once, one is being written or kept.
+KEPT_EXPORTS = (*ACTIVE_EXPORTS, ExportState.READY)
+EXPORT_COLORS = {
+    ExportState.WAITING: "azure",
+    ExportState.RUNNING: "blue",
+    ExportState.READY: "green",
+    ExportState.FAILED: "red",
+    ExportState.CANCELLED: "secondary",
+    ExportState.EXPIRED: "secondary",
+}
+EXPORT_FAILURES = {
+    "broken": _("Something went wrong in the portal. Export it again."),
+    "empty": _("No image of this version has a place in this format."),
+    "file_damaged": _(
+        "A file is damaged or missing in the store. Upload it again, or export without what is damaged."
+    ),
+    "interrupted": _("It was interrupted too often. Export it again."),
+}

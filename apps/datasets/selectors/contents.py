@@ -1,5 +1,6 @@
 """What a version holds, file by file: rows in path order, bytes that are checked on their way out."""
 
+import datetime
 import hashlib
 import zlib
 from collections import deque
@@ -15,7 +16,7 @@ from django.db.models import Count, Func, IntegerField, Q, Sum
 from apps.core.errors import NotFound
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
-from apps.datasets.archives.zip_writer import Layout, Member, zip_chunks
+from apps.datasets.archives.zip_writer import Content, Layout, Member, zip_chunks
 from apps.datasets.models import Blob, Entry, Item
 from apps.datasets.selectors.versions import Version
 
@@ -74,15 +75,16 @@ def totals_of(version: Version) -> Totals:
     return Totals(**found, damaged=damage, left_out=left_out)
 
 
-def files_of(version: Version) -> Iterator[File]:
-    """Every file of a version in path order, page by page: no connection is held while a slow reader reads."""
+def files_of(version: Version, *, release: bool = True) -> Iterator[File]:
+    """Every file of a version in path order, page by page: no connection is held while a slow reader reads, unless
+    `release` is off, for who holds a lock of the connection."""
     dataset_id, last = version.dataset.pk, ""
     while True:
         items = Item.objects.filter(dataset_id=dataset_id, path__gt=last).order_by("path")[:PAGE]
         paths = dict(items.values_list("pk", "path"))
         rows = Entry.objects.at(dataset_id, version.no).filter(item__in=list(paths))
         found = {pk: fact for pk, *fact in rows.values_list("item_id", *FACTS)}
-        if not connection.in_atomic_block:
+        if release and not connection.in_atomic_block:
             connection.close()
         for pk, path in paths.items():
             if pk in found:
@@ -121,18 +123,28 @@ def archive_of(version: Version, totals: Totals) -> Iterator[bytes]:
         files = (file for file in files_of(version) if file.sha256 not in totals.left_out)
         return (Member(file.path, file.size, file.sha256) for file in files)
 
+    def content(member: Member) -> tuple[int, Iterable[bytes]]:
+        return checked(organization_id, member)
+
+    yield from zipped(totals.layout, members, content, version.revision.created_at)
+
+
+def zipped(
+    layout: Layout, members: Callable[[], Iterable[Member]], content: Content, made: datetime.datetime
+) -> Iterator[bytes]:
+    """The archive of the members (`zip_chunks`); from a distant store small ones are read ahead, several at a time."""
     with ThreadPoolExecutor(AT_ONCE) as readers:
         opened: dict[Member, tuple[int, Iterable[bytes]]] = {}
 
         def prepare(member: Member) -> None:
-            opened[member] = checked(organization_id, member)
+            opened[member] = content(member)
 
-        def content(member: Member) -> tuple[int, Iterable[bytes]]:
-            return opened.pop(member, None) or checked(organization_id, member)
+        def taken(member: Member) -> tuple[int, Iterable[bytes]]:
+            return opened.pop(member, None) or content(member)
 
         near = storage().local_path("") is not None
         turns = iter((members() if near else _ahead(readers, members(), prepare), members()))
-        yield from zip_chunks(totals.layout, lambda: next(turns), content, version.revision.created_at)
+        yield from zip_chunks(layout, lambda: next(turns), taken, made)
 
 
 def checked(organization_id: UUID, member: Member) -> tuple[int, Iterable[bytes]]:

@@ -2,6 +2,7 @@
 
 from apps.datasets.services.datasets import dataset_change, dataset_create, dataset_restore, dataset_trash
 from apps.datasets.services.downloads import dataset_download
+from apps.datasets.services.exports import export_ask, export_cancel, export_delete, export_download, export_link
 from apps.datasets.services.integrity import integrity_check
 from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
@@ -22,6 +23,11 @@ __all__ = [
     "dataset_publish",
     "dataset_restore",
     "dataset_trash",
+    "export_ask",
+    "export_cancel",
+    "export_delete",
+    "export_download",
+    "export_link",
     "integrity_check",
     "received_files",
     "snapshot_create",

@@ -1,33 +1,27 @@
 """Files on their way out: links that open one object for five minutes, and the note of every download.
 
-A link is signed, names one version of one dataset (all of it, its manifest, or a single file), and stands for the person
-who asked for it: what they may see is asked again when it is used.
+A link (`links`) names one version of one dataset: all of it, its manifest, or a single file.
 """
 
-import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from django.core import signing
-from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.accounts.models import User
 from apps.core import auditing, policy
-from apps.core.errors import Conflict, NotAuthenticated
-from apps.core.identity import Actor, Vouched
+from apps.core.errors import Conflict
+from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.models import Dataset
 from apps.datasets.selectors.contents import Damaged, File, Totals, archive_of, checked_file, file_at, totals_of
 from apps.datasets.selectors.versions import Version, version_named
 from apps.datasets.services.integrity import blob_note_damage
+from apps.datasets.services.links import Link, link_to, opened, stale
 
-LINK_SECONDS = 300
 SALT = "datasets.download"
 
 
@@ -42,19 +36,9 @@ class Wanted:
     partial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A signed address within the portal, and until when it is good."""
-
-    address: str
-    expires_at: datetime.datetime
-
-
 def link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
     """A link to what is wanted. Raises `Invalid` for an unknown version, `NotFound` for an unknown file."""
     policy.require(actor, "datasets.view_dataset", dataset)
-    if actor.user is None:
-        raise NotAuthenticated(_("Sign in first."))
     version = version_named(dataset, wanted.version)
     if wanted.path:
         file_at(version, wanted.path)
@@ -65,26 +49,16 @@ def link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
         "path": wanted.path,
         "manifest": wanted.manifest,
         "partial": wanted.partial,
-        "user": str(actor.user.pk),
-        "generation": actor.user.token_generation,
-        "vouched": actor.vouched.as_dict() if actor.vouched else None,
     }
-    expires_at = timezone.now() + datetime.timedelta(seconds=LINK_SECONDS)
-    token = signing.dumps(content, salt=SALT, compress=True)
-    return Link(f"/api/v1/datasets/{dataset.pk}/download?link={token}", expires_at)
+    return link_to(f"/api/v1/datasets/{dataset.pk}/download", actor=actor, salt=SALT, content=content)
 
 
 def link_open(*, token: str, dataset_id: UUID, ip: str | None = None) -> tuple[Actor, Wanted]:
-    """Who asked for the link, as they are now, and what it opens. Raises `NotAuthenticated` for any other dataset, for a
-    link that is too old or changed, and when the person has gone or has signed out everywhere."""
-    try:
-        content: dict[str, Any] = signing.loads(token, salt=SALT, max_age=LINK_SECONDS)
-    except signing.BadSignature as error:
-        raise _stale() from error
-    user = User.objects.active().filter(pk=content["user"], token_generation=content["generation"]).first()
-    if user is None or content["dataset"] != str(dataset_id):
-        raise _stale()
-    actor = Actor.of(user, ip=ip, vouched=Vouched.of(content["vouched"]))
+    """Who asked for the link, as they are now, and what it opens. Raises `NotAuthenticated` for any other dataset, and
+    for a link that is not valid any more."""
+    actor, content = opened(token, salt=SALT, ip=ip)
+    if content["dataset"] != str(dataset_id):
+        raise stale()
     return actor, Wanted(f"r{content['revision']}", content["path"], content["manifest"], content["partial"])
 
 
@@ -146,9 +120,3 @@ def damaged_error(count: int) -> Conflict:
 def file_name(version: Version, ending: str) -> str:
     """What a download is called."""
     return f"{slugify(version.dataset.name, allow_unicode=True) or 'dataset'}-{version.name}.{ending}"
-
-
-def _stale() -> NotAuthenticated:
-    return NotAuthenticated(
-        _("The link is not valid any more."), code="link_invalid", hint=_("Ask for a new one where you found it.")
-    )

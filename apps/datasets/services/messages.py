@@ -12,5 +12,10 @@ def send(name: str, identifier: UUID) -> None:
     send_hint(name, str(identifier), queue=QUEUE)
 
 
+def sweep_exports_on_commit() -> None:
+    """Has archives that no export names any more removed, ahead of the hourly pass."""
+    hint_on_commit("datasets.exports_sweep", queue=QUEUE)
+
+
 def send_on_commit(name: str, identifier: UUID) -> None:
     hint_on_commit(name, identifier, queue=QUEUE)

@@ -14,11 +14,22 @@ from apps.core.operations import ingest
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.core.storage.locks import blobs_alone
-from apps.datasets.folders import UploadFolder, uploads_root
-from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Blob, Upload, UploadState
+from apps.datasets.folders import UploadFolder, exports_root, uploads_root
+from apps.datasets.models import (
+    ACTIVE_EXPORTS,
+    BUSY_UPLOADS,
+    ENDED_UPLOADS,
+    Blob,
+    Export,
+    ExportState,
+    Upload,
+    UploadState,
+)
 from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key
 from apps.datasets.services import messages
 from apps.datasets.services.blobs import noted_digests
+from apps.datasets.services.export_states import exports_expire
+from apps.datasets.services.exports import ARCHIVES
 
 GIVEN_UP_AFTER = timedelta(hours=24)
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
@@ -35,6 +46,7 @@ def sweep() -> dict[str, int]:
         "swept": sum(_sweep_upload(upload) for upload in _ended()),
         "folders": _remove_strays(),
         "blobs": _remove_unused_blobs(),
+        "exports_asked_again": _ask_again_for_exports(),
     }
 
 
@@ -51,6 +63,15 @@ def _ask_again() -> int:
     for upload in silent:
         messages.send(TASKS[UploadState(upload.state)], upload.pk)
     return len(silent)
+
+
+def _ask_again_for_exports() -> int:
+    """The message may be lost, or the worker dead; the lock keeps a second worker away where it is not."""
+    silent = Export.objects.filter(state__in=ACTIVE_EXPORTS, updated_at__lt=timezone.now() - ASKED_AGAIN_AFTER)
+    found = list(silent.values_list("pk", flat=True))
+    for export_id in found:
+        messages.send("datasets.export", export_id)
+    return len(found)
 
 
 def _ended() -> Iterator[Upload]:
@@ -132,3 +153,32 @@ def _delete_objects(organization_id: UUID, digests: set[str]) -> None:
         storage().delete(blob_key(organization_id, sha256))
         for size in THUMBNAIL_SIZES:
             storage().delete(thumbnail_key(Blob(organization_id=organization_id, sha256=sha256), size))
+
+
+def sweep_archives() -> int:
+    """Ends exports that were kept long enough, removes archives that no export names, and folders that dead workers
+    left. Returns how many archives went. Idempotent; run by beat, and after an export was deleted."""
+    exports_expire()
+    named = set(Export.objects.filter(state__in=(ExportState.READY, ExportState.RUNNING)).values_list("pk", flat=True))
+    strays = [key for key in storage().keys(ARCHIVES) if _export_of(key) not in named]
+    for key in strays:
+        storage().delete(key)
+    _remove_export_folders()
+    return len(strays)
+
+
+def _export_of(key: str) -> UUID | None:
+    try:
+        return UUID(key.rpartition("/")[2].removesuffix(".zip"))
+    except ValueError:
+        return None
+
+
+def _remove_export_folders() -> None:
+    root = exports_root()
+    if not root.is_dir():
+        return
+    live = {str(pk) for pk in Export.objects.filter(state__in=ACTIVE_EXPORTS).values_list("pk", flat=True)}
+    for folder in root.iterdir():
+        if folder.name not in live and folder.stat().st_mtime < time.time() - FOLDER_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)

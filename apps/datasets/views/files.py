@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -18,7 +17,7 @@ from apps.datasets.selectors import integrity
 from apps.datasets.selectors.contents import totals_of
 from apps.datasets.selectors.versions import HEAD, version_named, version_names
 from apps.datasets.services import downloads
-from apps.datasets.views.frame import framed, visible
+from apps.datasets.views.frame import framed, origin_of, visible
 
 SHOWN = 50
 DUPLICATES = 12
@@ -88,5 +87,4 @@ def _integrity(dataset: Dataset) -> dict[str, Any]:
 def _snippets(request: PortalRequest, dataset: Dataset, version: str) -> dict[str, str]:
     """What fetches the version elsewhere."""
     path = f"{reverse('dataset-download', args=[dataset.pk])}?version={version}"
-    origin = settings.PUBLIC_URL.rstrip("/") if settings.PUBLIC_URL else ""
-    return {"address": f"{origin}{path}" if origin else request.build_absolute_uri(path)}
+    return {"address": f"{origin_of(request)}{path}"}

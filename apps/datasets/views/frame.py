@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -52,6 +53,11 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
         ],
         **context,
     }
+
+
+def origin_of(request: PortalRequest) -> str:
+    """Where the portal is, as programs elsewhere reach it."""
+    return settings.PUBLIC_URL.rstrip("/") if settings.PUBLIC_URL else request.build_absolute_uri("/").rstrip("/")
 
 
 def class_table(classes: list[dict[str, Any]]) -> str:

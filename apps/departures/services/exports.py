@@ -16,9 +16,9 @@ from apps.core.broker import hint_on_commit
 from apps.core.errors import Conflict
 from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
-from apps.core.storage import Stored, storage
+from apps.core.storage import Pieces, Stored, storage
 from apps.departures import actions
-from apps.departures.bundles import Bundle, Member, Pieces, json_lines
+from apps.departures.bundles import Bundle, Member, json_lines
 from apps.departures.contributions import Document, Part, contributions
 from apps.departures.models import ExportState, OrganizationExport
 from apps.departures.services.mailing import mail_put

@@ -366,6 +366,8 @@ SPECTACULAR_SETTINGS = {
         "MembershipStateEnum": "apps.organizations.models.MembershipState",
         "OrganizationExportStateEnum": "apps.departures.models.ExportState",
         "OrganizationDeletionStateEnum": "apps.departures.models.DeletionState",
+        "DatasetExportStateEnum": "apps.datasets.models.ExportState",
+        "ExportFormatEnum": "apps.datasets.models.ExportFormat",
         "UploadStateEnum": "apps.datasets.models.UploadState",
         "ShareLevelEnum": "apps.shares.models.Level",
         "CheckpointKindEnum": "apps.training.models.CheckpointKind",
@@ -379,9 +381,10 @@ SPECTACULAR_SETTINGS = {
 }
 ACCESS_TOKEN_LIFETIME_SECONDS = env.integer("ACCESS_TOKEN_LIFETIME_SECONDS", 900, minimum=60)
 INVITATION_LIFETIME_DAYS = env.integer("INVITATION_LIFETIME_DAYS", 7, minimum=1)
-# What leaves: how long an organization waits for its deletion, and how long a written export is kept.
+# What leaves: how long an organization waits for its deletion, and how long written exports are kept.
 ORGANIZATION_DELETION_GRACE_DAYS = env.integer("ORGANIZATION_DELETION_GRACE_DAYS", 14, minimum=1)
 ORGANIZATION_EXPORT_DAYS = env.integer("ORGANIZATION_EXPORT_DAYS", 7, minimum=1)
+DATASET_EXPORT_DAYS = env.integer("DATASET_EXPORT_DAYS", 7, minimum=1)
 REFRESH_TOKEN_LIFETIME_SECONDS = env.integer("REFRESH_TOKEN_LIFETIME_SECONDS", 14 * 86400, minimum=300)
 WS_TICKET_LIFETIME_SECONDS = 30
 # Open at once, for each person and for each API key.

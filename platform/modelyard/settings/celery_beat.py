@@ -43,6 +43,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 300, "queue": "io"},
     },
     "datasets-sweep": {"task": "datasets.sweep", "schedule": 60.0, "options": {"expires": 60, "queue": "io"}},
+    "datasets-exports-sweep": {
+        "task": "datasets.exports_sweep",
+        "schedule": 3600.0,
+        "options": {"expires": 3600, "queue": "io"},
+    },
     "audit-seal": {"task": "audit.seal", "schedule": 10.0, "options": {"expires": 10}},
     "audit-heads": {"task": "audit.heads", "schedule": DAY, "options": {"expires": DAY, "queue": "io"}},
     "audit-checks": {"task": "audit.checks_daily", "schedule": DAY, "options": {"expires": DAY, "queue": "io"}},

@@ -20,7 +20,11 @@ COPIED = 1 << 20
 
 
 def write_coco(
-    items: Iterable[WritableItem], classes: Sequence[ClassInfo | str], folder: Path, *, task: str = "segment"
+    items: Iterable[WritableItem],
+    classes: Sequence[ClassInfo | str],
+    folder: Path | SetFolder,
+    *,
+    task: str = "segment",
 ) -> Written:
     """Write the set into `folder`: `images/<split>` and `annotations/instances_<split>.json`.
 
@@ -28,7 +32,7 @@ def write_coco(
     """
     table = as_table(classes)
     written = Written()
-    target = SetFolder(folder)
+    target = SetFolder.of(folder)
     documents: dict[str | None, Document] = {}
     name = FILE_NAMES.get(task, "instances")
     try:

@@ -16,7 +16,11 @@ KEPT = frozenset({*FLAGS, "pose"})
 
 
 def write_voc(
-    items: Iterable[WritableItem], classes: Sequence[ClassInfo | str], folder: Path, *, task: str = "detect"
+    items: Iterable[WritableItem],
+    classes: Sequence[ClassInfo | str],
+    folder: Path | SetFolder,
+    *,
+    task: str = "detect",
 ) -> Written:
     """Write the set's boxes into `folder`. An image without an annotation gets no XML."""
     table = as_table(classes)
@@ -24,7 +28,7 @@ def write_voc(
     losses = written.losses
     count_lost_classes(table, losses, colors=False, keypoints=True)
     names = [escape(found.name, quote=False) for found in table]
-    target = SetFolder(folder)
+    target = SetFolder.of(folder)
     splits: dict[str, list[str]] = {}
     for item in items:
         image = target.place(IMAGES, item.path, losses)

@@ -22,7 +22,11 @@ __all__ = ["WritableItem", "description_text", "label_text", "write_yolo"]
 
 
 def write_yolo(
-    items: Iterable[WritableItem], classes: Sequence[ClassInfo | str], folder: Path, *, task: str = "detect"
+    items: Iterable[WritableItem],
+    classes: Sequence[ClassInfo | str],
+    folder: Path | SetFolder,
+    *,
+    task: str = "detect",
 ) -> Written:
     """Write the set for one task into `folder`.
 
@@ -37,7 +41,7 @@ def write_yolo(
     count_lost_classes(table, losses, colors=True, keypoints=task != "pose")
     keypoints = max((len(found.keypoints) for found in table), default=0) if task == "pose" else 0
     losses.add("skeleton", count=sum(bool(found.skeleton) for found in table) if keypoints else 0)
-    target = SetFolder(folder)
+    target = SetFolder.of(folder)
     splits: set[str] = set()
     for item in items:
         split = item.split or DEFAULT_SPLIT
