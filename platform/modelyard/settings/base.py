@@ -194,7 +194,9 @@ STORAGE: dict[str, Any] = {
     "bucket": env.text("S3_BUCKET", ""),
     "endpoint": env.text("S3_ENDPOINT_URL", ""),
     "public_endpoint": env.text("S3_PUBLIC_ENDPOINT_URL", ""),
-    "region": env.text("S3_REGION", "us-east-1"),
+    "region": env.text("S3_REGION", ""),
+    "addressing": env.one_of("S3_ADDRESSING", "auto", ("auto", "path", "virtual")),
+    "checksums": env.one_of("S3_CHECKSUMS", "auto", ("auto", "when_supported", "when_required")),
     "access_key": env.text("S3_ACCESS_KEY_ID", ""),
     "secret_key": env.text("S3_SECRET_ACCESS_KEY", ""),
 }
