@@ -14,6 +14,7 @@ from apps.datasets.models import (
     Entry,
     Item,
     Revision,
+    ServerFolder,
     Snapshot,
     SplitPlan,
     SplitRow,
@@ -48,6 +49,10 @@ def _items(organization_id: UUID) -> QuerySet[Item]:
 
 def _uploads(organization_id: UUID) -> QuerySet[Upload]:
     return Upload.objects.filter(dataset__organization_id=organization_id)
+
+
+def _server_folders(organization_id: UUID) -> QuerySet[ServerFolder]:
+    return ServerFolder.objects.filter(organization_id=organization_id)
 
 
 def _revisions(organization_id: UUID) -> QuerySet[Revision]:
@@ -123,7 +128,7 @@ CONTRIBUTION = Contribution(
     removals=(
         Removal(_uploads, ahead=_without_folders),
         *map(Removal, (_snapshots, _split_rows, _entries, _hashes, _items, _revisions, _plans)),
-        *map(Removal, (_datasets, _documents, _blobs)),
+        *map(Removal, (_datasets, _documents, _blobs, _server_folders)),
     ),
     folders=(_derived_folder,),
 )

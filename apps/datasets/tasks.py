@@ -8,6 +8,12 @@ from apps.datasets.services.integrity import check_due as begin_due_checks
 from apps.datasets.services.integrity import check_run, head_hash
 
 
+@shared_task(name="datasets.fetch", ignore_result=True)
+def fetch(upload_id: str) -> None:
+    """Brings the files of an import."""
+    services.upload_fetch(upload_id)
+
+
 @shared_task(name="datasets.read", ignore_result=True)
 def read(upload_id: str) -> None:
     """Analyses an upload."""

@@ -10,6 +10,7 @@ from apps.datasets.models.choices import (
     BUSY_UPLOADS,
     CHECK_COLORS,
     ENDED_UPLOADS,
+    IMPORT_SOURCES,
     UPLOAD_COLORS,
     CheckState,
     Damage,
@@ -18,12 +19,14 @@ from apps.datasets.models.choices import (
     SplitLevel,
     SplitMethod,
     Task,
+    UploadSource,
     UploadState,
     Visibility,
 )
 from apps.datasets.models.contents import AnnotationDocument, Blob, Entry, Item
 from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
 from apps.datasets.models.integrity import IntegrityCheck
+from apps.datasets.models.server_folders import ServerFolder
 from apps.datasets.models.splits import SplitGroup, SplitPlan, SplitRow
 from apps.datasets.models.uploads import Upload
 from apps.datasets.models.versions import TAG, BucketHash, Revision, Snapshot
@@ -33,6 +36,7 @@ __all__ = [
     "BUSY_UPLOADS",
     "CHECK_COLORS",
     "ENDED_UPLOADS",
+    "IMPORT_SOURCES",
     "TAG",
     "UPLOAD_COLORS",
     "AnnotationDocument",
@@ -48,6 +52,7 @@ __all__ = [
     "Item",
     "PublishMode",
     "Revision",
+    "ServerFolder",
     "Snapshot",
     "Split",
     "SplitGroup",
@@ -57,6 +62,7 @@ __all__ = [
     "SplitRow",
     "Task",
     "Upload",
+    "UploadSource",
     "UploadState",
     "Visibility",
 ]

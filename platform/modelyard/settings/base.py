@@ -368,6 +368,8 @@ SPECTACULAR_SETTINGS = {
         "MembershipStateEnum": "apps.organizations.models.MembershipState",
         "OrganizationExportStateEnum": "apps.departures.models.ExportState",
         "OrganizationDeletionStateEnum": "apps.departures.models.DeletionState",
+        "ImportSourceEnum": "apps.datasets.models.IMPORT_SOURCES",
+        "UploadSourceEnum": "apps.datasets.models.UploadSource",
         "UploadStateEnum": "apps.datasets.models.UploadState",
         "ShareLevelEnum": "apps.shares.models.Level",
         "CheckpointKindEnum": "apps.training.models.CheckpointKind",
