@@ -11,6 +11,23 @@ RESTORED = register_action("dataset.restored", _("Dataset restored"), _("%(actor
 UPLOAD_STARTED = register_action(
     "dataset.upload_started", _("Upload started"), _("%(actor)s started an upload into %(object)s.")
 )
+IMPORT_STARTED = register_action(
+    "dataset.import_started", _("Import started"), _("%(actor)s started an import from %(place)s into %(object)s.")
+)
+IMPORT_FAILED = register_action(
+    "dataset.import_failed", _("Import failed"), _("The import from %(place)s into %(object)s failed: %(code)s.")
+)
+SERVER_FOLDER_ALLOWED = register_action(
+    "dataset.server_folder_allowed", _("Server folder allowed"), _("%(actor)s allowed the server folder %(object)s.")
+)
+SERVER_FOLDER_CHANGED = register_action(
+    "dataset.server_folder_changed", _("Server folder changed"), _("%(actor)s changed the server folder %(object)s.")
+)
+SERVER_FOLDER_FORBIDDEN = register_action(
+    "dataset.server_folder_forbidden",
+    _("Server folder withdrawn"),
+    _("%(actor)s withdrew the server folder %(object)s."),
+)
 UPLOAD_ANALYSED = register_action(
     "dataset.upload_analysed", _("Upload analysed"), _("%(actor)s had the upload %(object)s analysed.")
 )

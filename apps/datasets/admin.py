@@ -14,6 +14,7 @@ from apps.datasets.models import (
     Export,
     IntegrityCheck,
     Revision,
+    ServerFolder,
     Snapshot,
     Upload,
 )
@@ -89,14 +90,16 @@ class DatasetAdmin(PolicyAdmin):
 
 @admin.register(Upload)
 class UploadAdmin(ReadOnlyAdmin):
-    list_display = ("dataset", "state", "file_count", "shown_bytes", "created_by", "created_at", "revision")
-    list_filter = ("state", "mode")
+    list_display = ("dataset", "state", "source", "file_count", "shown_bytes", "created_by", "created_at", "revision")
+    list_filter = ("state", "source", "mode")
     list_select_related = ("dataset", "created_by", "revision")
     search_fields = ("dataset__name", "note", "id")
     fields = readonly_fields = (
         "id",
         "dataset",
         "state",
+        "source",
+        "shown_place",
         "mode",
         "lenient",
         "note",
@@ -115,6 +118,34 @@ class UploadAdmin(ReadOnlyAdmin):
     @admin.display(description=_("size"), ordering="byte_count")
     def shown_bytes(self, upload: Upload) -> str:
         return format_bytes(upload.byte_count)
+
+    @admin.display(description=_("place"))
+    def shown_place(self, upload: Upload) -> str:
+        return upload.place_text
+
+
+@admin.register(ServerFolder)
+class ServerFolderAdmin(PolicyAdmin):
+    """What those who run the platform allow; its people see name and path of their organization's alone."""
+
+    list_display = ("name", "organization", "created_at")
+    list_filter = ("organization",)
+    list_select_related = ("organization",)
+    search_fields = ("name", "path")
+    readonly_fields = ("id", "created_at", "updated_at")
+    fields = ("organization", "name", "path", *readonly_fields)
+
+    def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "organization") if obj else self.readonly_fields
+
+    def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> ServerFolder:
+        fields = {name: form.cleaned_data[name] for name in ("name", "path")}
+        if change:
+            return services.server_folder_change(actor=request.actor, folder=obj, **fields)
+        return services.server_folder_allow(actor=request.actor, organization=obj.organization, **fields)
+
+    def delete_operation(self, request: PortalRequest, obj: Any) -> None:
+        services.server_folder_forbid(actor=request.actor, folder=obj)
 
 
 @admin.register(Snapshot)

@@ -15,6 +15,7 @@ from apps.datasets.models import (
     Export,
     Item,
     Revision,
+    ServerFolder,
     Snapshot,
     SplitPlan,
     SplitRow,
@@ -54,6 +55,10 @@ def _uploads(organization_id: UUID) -> QuerySet[Upload]:
 
 def _exports(organization_id: UUID) -> QuerySet[Export]:
     return Export.objects.filter(dataset__organization_id=organization_id)
+
+
+def _server_folders(organization_id: UUID) -> QuerySet[ServerFolder]:
+    return ServerFolder.objects.filter(organization_id=organization_id)
 
 
 def _revisions(organization_id: UUID) -> QuerySet[Revision]:
@@ -129,7 +134,7 @@ CONTRIBUTION = Contribution(
     removals=(
         Removal(_uploads, ahead=_without_folders),
         *map(Removal, (_exports, _snapshots, _split_rows, _entries, _hashes, _items, _revisions, _plans)),
-        *map(Removal, (_datasets, _documents, _blobs)),
+        *map(Removal, (_datasets, _documents, _blobs, _server_folders)),
     ),
     folders=(_derived_folder, archive_folder),
 )

@@ -72,6 +72,78 @@ class PublishForm(forms.Form):
         return {"mode": given["mode"], "note": given["note"], "classes": classes}
 
 
+class AddressForm(forms.Form):
+    """A file at a web address."""
+
+    url = forms.CharField(
+        label=_("Address"),
+        max_length=2000,
+        widget=forms.URLInput(attrs={"autofocus": True, "placeholder": "https://…/shapes.zip", "autocomplete": "off"}),
+        help_text=_(
+            "Of a ZIP, TAR or TAR.GZ, or of a single picture. It begins with https:// and opens without signing in; "
+            "what stands behind a question mark is kept secret."
+        ),
+    )
+
+
+class BucketForm(forms.Form):
+    """Objects of an S3 bucket, and keys that are for this import alone."""
+
+    bucket = forms.RegexField(
+        r"^[A-Za-z0-9._-]{1,255}$",
+        label=_("Bucket"),
+        max_length=255,
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}),
+    )
+    prefix = forms.CharField(  # type: ignore[assignment]
+        label=_("Prefix"),
+        max_length=1024,
+        required=False,
+        help_text=_("A folder of the bucket, or one object. The whole bucket when it is empty."),
+    )
+    endpoint = forms.CharField(
+        label=_("Endpoint"),
+        max_length=500,
+        required=False,
+        widget=forms.URLInput(attrs={"placeholder": "https://…", "autocomplete": "off"}),
+        help_text=_("Of MinIO, R2, Google Cloud Storage or another S3 store. Amazon's when it is empty."),
+    )
+    region = forms.RegexField(
+        r"^[A-Za-z0-9-]{1,60}$", label=_("Region"), max_length=60, required=False, initial="us-east-1"
+    )
+    access_key = forms.CharField(
+        label=_("Access key"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("None for a public bucket. Keys are kept encrypted until the files are fetched, then forgotten."),
+    )
+    secret_key = forms.CharField(
+        label=_("Secret key"),
+        max_length=400,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    token = forms.CharField(
+        label=_("Session token"),
+        max_length=4000,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Only for keys that are temporary."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if bool(given.get("access_key")) != bool(given.get("secret_key")):
+            self.add_error("secret_key", _("Give both keys, or none for a public bucket."))
+        return given
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """What `from_bucket` takes."""
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+
 class SplitForm(forms.Form):
     """A split by rule, by class, by group, or the splits that the uploads named. By hand it is set over REST."""
 

@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor, Role
-from apps.core.policy import condition_if_open, lies_in, rule, through
+from apps.core.policy import NOBODY, condition_if_open, lies_in, rule, through
 from apps.datasets.models import Visibility
 from apps.datasets.sharing import DATASET
 from apps.projects.models import Project
@@ -93,6 +93,28 @@ def view_upload(actor: Actor) -> Q:
 @rule("datasets.change_upload", on="datasets.Upload", needs=_("editor of the project"))
 def change_upload(actor: Actor) -> Q:
     return through("dataset", actor, "datasets.change_dataset")
+
+
+@rule("datasets.view_serverfolder", on="datasets.ServerFolder", needs=_("engineer of the organization"))
+def view_server_folder(actor: Actor) -> Q:
+    """Seeing what lies in it, and taking it into a dataset that one may change."""
+    return Q(organization_id__in=actor.organizations(Role.ENGINEER_I))
+
+
+@rule("datasets.add_serverfolder", on="organizations.Organization", needs=_("platform administrator"))
+def add_server_folder(actor: Actor) -> Q:
+    """Which folders of the server may be read is for those who run the installation."""
+    return NOBODY
+
+
+@rule("datasets.change_serverfolder", on="datasets.ServerFolder", needs=_("platform administrator"))
+def change_server_folder(actor: Actor) -> Q:
+    return NOBODY
+
+
+@rule("datasets.delete_serverfolder", on="datasets.ServerFolder", needs=_("platform administrator"))
+def delete_server_folder(actor: Actor) -> Q:
+    return NOBODY
 
 
 @rule("datasets.view_snapshot", on="datasets.Snapshot")

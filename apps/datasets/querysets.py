@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 from apps.core.policy import PermittedQuerySet
 
 if TYPE_CHECKING:
-    from apps.datasets.models import Dataset, Entry, Export, IntegrityCheck, Item, Snapshot, Upload  # noqa: F401
+    from apps.datasets.models import Dataset, Entry, Export, IntegrityCheck, Item, ServerFolder, Snapshot, Upload  # noqa: F401
 
 
 class DatasetQuerySet(PermittedQuerySet["Dataset"]):
@@ -15,6 +15,10 @@ class DatasetQuerySet(PermittedQuerySet["Dataset"]):
 
 
 class UploadQuerySet(PermittedQuerySet["Upload"]):
+    pass
+
+
+class ServerFolderQuerySet(PermittedQuerySet["ServerFolder"]):
     pass
 
 

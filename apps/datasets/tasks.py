@@ -10,6 +10,12 @@ from apps.datasets.services.integrity import check_run, head_hash
 from apps.datasets.services.sweeping import sweep_archives
 
 
+@shared_task(name="datasets.fetch", ignore_result=True)
+def fetch(upload_id: str) -> None:
+    """Brings the files of an import."""
+    services.upload_fetch(upload_id)
+
+
 @shared_task(name="datasets.read", ignore_result=True)
 def read(upload_id: str) -> None:
     """Analyses an upload."""

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.datasets.views import detail, exports, files, lists, uploads, versions
+from apps.datasets.views import detail, exports, files, imports, lists, uploads, versions
 
 app_name = "datasets"
 urlpatterns = [
@@ -30,6 +30,9 @@ urlpatterns = [
     path("<uuid:pk>/trash/", lists.dataset_trash, name="delete"),
     path("<uuid:pk>/restore/", lists.dataset_restore, name="restore"),
     path("<uuid:pk>/upload/", uploads.upload, name="upload"),
+    path("<uuid:pk>/import/address/", imports.address, name="import-address"),
+    path("<uuid:pk>/import/bucket/", imports.bucket, name="import-bucket"),
+    path("<uuid:pk>/import/folder/", imports.folder, name="import-folder"),
     path("<uuid:pk>/uploads/", uploads.upload_list, name="uploads"),
     path("<uuid:pk>/uploads/<uuid:upload_pk>/", uploads.report, name="upload-detail"),
     path("<uuid:pk>/uploads/<uuid:upload_pk>/lenient/", uploads.lenient, name="upload-lenient"),

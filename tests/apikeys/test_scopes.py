@@ -56,6 +56,7 @@ WHERE_PROJECTS_ARE: dict[str, tuple[str, ...] | None] = {
     "datasets.Export": ("dataset", "project_id"),
     "datasets.IntegrityCheck": ("dataset", "project_id"),
     "datasets.Item": ("dataset", "project_id"),
+    "datasets.ServerFolder": None,
     "datasets.Snapshot": ("dataset", "project_id"),
     "datasets.Upload": ("dataset", "project_id"),
     "departures.OrganizationDeletion": None,

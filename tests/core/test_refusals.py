@@ -27,6 +27,9 @@ OF_OTHERS = {
     "departures.add_personerasure": "platform administrator",
     "departures.change_organizationdeletion": "administrator",
     "organizations.change_quota": "platform administrator",
+    "datasets.add_serverfolder": "platform administrator",
+    "datasets.change_serverfolder": "platform administrator",
+    "datasets.delete_serverfolder": "platform administrator",
     "resources.change_node": "platform administrator",
 }
 

@@ -16,11 +16,14 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from modelyard.embedded import process
 from moto import mock_aws
 
 from apps.core.storage import ObjectNotFound, Storage
 from apps.core.storage.local import LocalStorage
+from apps.core.storage.probing import HINTS, examine, hint_for
+from apps.core.storage.providers import AMAZON, GOOGLE, OTHER, R2, provider_of
 from apps.core.storage.registry import storage as configured
 from apps.core.storage.s3 import S3Storage
 
@@ -145,8 +148,11 @@ def test_keys_are_those_under_the_prefix(store: Storage) -> None:
     assert sorted(store.keys("jobs/")) == ["jobs/1/b/c", "jobs/2/a"]
 
 
-def test_the_probe_leaves_nothing_behind(store: Storage) -> None:
-    store.probe()
+def test_every_step_of_the_probe_succeeds_and_it_leaves_nothing_behind(store: Storage) -> None:
+    steps = list(examine(store))
+    assert [step.error for step in steps] == [None] * len(steps)
+    parts = ["multipart"] if isinstance(store, S3Storage) else []
+    assert [step.name for step in steps] == ["put", "get", "range", "list", "move", *parts, "delete"]
     assert list(store.keys("")) == []
 
 
@@ -231,8 +237,8 @@ def test_wrong_keys_are_refused_and_never_taken_for_an_absent_object(signing_ser
     store = s3(endpoint=signing_server, secret_key="wrong")
     with pytest.raises(Exception, match="403|SignatureDoesNotMatch"):
         store.size("probe")
-    with pytest.raises(Exception, match="403|SignatureDoesNotMatch"):
-        store.probe()
+    (step,) = examine(store)
+    assert (step.name, step.hint) == ("put", HINTS["SignatureDoesNotMatch"])
 
 
 def test_links_for_browsers_carry_the_public_address() -> None:
@@ -253,3 +259,105 @@ def test_the_settings_choose_between_folder_and_bucket(settings: Any, tmp_path: 
         assert isinstance(configured(), S3Storage)
     finally:
         configured.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "provider"),
+    [
+        ("", AMAZON),
+        ("https://s3.ap-northeast-2.amazonaws.com", AMAZON),
+        ("https://1234abcd.r2.cloudflarestorage.com", R2),
+        ("https://storage.googleapis.com", GOOGLE),
+        ("http://minio:9000", OTHER),
+        ("https://amazonaws.com.example", OTHER),
+    ],
+)
+def test_the_dialect_is_told_by_the_endpoint(endpoint: str, provider: Any) -> None:
+    assert provider_of(endpoint) == provider
+
+
+def link_of(**options: Any) -> str:
+    url = s3(region="", **options).signed_url("key", filename="a.txt", media_type="text/plain")
+    assert url is not None
+    return url
+
+
+def test_each_dialect_is_addressed_and_signed_as_it_wants() -> None:
+    assert link_of().startswith("https://bucket.s3.amazonaws.com/key?")
+    assert link_of(bucket="my.bucket").startswith("https://s3.amazonaws.com/my.bucket/key?")
+    assert link_of(endpoint="https://minio.internal:9000").startswith("https://minio.internal:9000/bucket/key?")
+    assert "%2Fauto%2Fs3%2F" in link_of(endpoint="https://1234.r2.cloudflarestorage.com")
+    assert "%2Fauto%2Fs3%2F" in link_of(endpoint="https://storage.googleapis.com")
+    virtual = link_of(endpoint="https://store.example", addressing="virtual")
+    assert virtual.startswith("https://bucket.store.example/key?")
+
+
+@pytest.mark.parametrize(
+    ("options", "checksums"),
+    [
+        ({}, "when_supported"),
+        ({"endpoint": "https://storage.googleapis.com"}, "when_required"),
+        ({"endpoint": "http://minio:9000", "checksums": "when_supported"}, "when_supported"),
+    ],
+)
+def test_checksums_that_a_dialect_does_not_know_are_not_sent(options: dict[str, str], checksums: str) -> None:
+    config = s3(**options).client.meta.config
+    assert (config.request_checksum_calculation, config.response_checksum_validation) == (checksums, checksums)
+
+
+def test_the_portal_and_browsers_may_reach_the_store_by_two_addresses(signing_server: str) -> None:
+    """The link is made for the outer address, while the object went in by the inner one."""
+    port = signing_server.rpartition(":")[2]
+    store = s3(endpoint=signing_server, public_endpoint=f"http://localhost:{port}")
+    put(store, "report.txt", b"content")
+    url = store.signed_url("report.txt", filename="r.txt", media_type="text/plain")
+    assert url is not None
+    assert url.startswith(f"http://localhost:{port}/bucket/")
+    with urlopen(url, timeout=10) as answer:
+        assert answer.read() == b"content"
+
+
+def test_objects_are_listed_with_size_and_age_and_folders_by_name(store: Storage) -> None:
+    before = time.time()
+    for key in ("blobs/one/aa/x", "blobs/one/bb/y", "blobs/two/aa/z", "logs/1"):
+        put(store, key, b"12345")
+    found = {row.key: row for row in store.objects("blobs/one/")}
+    assert set(found) == {"blobs/one/aa/x", "blobs/one/bb/y"}
+    assert {row.size for row in found.values()} == {5}
+    assert all(abs(row.modified_at - before) < 60 for row in found.values())
+    assert sorted(store.folders("blobs/")) == ["one", "two"]
+    assert list(store.folders("nothing/")) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "failing", "hint"),
+    [
+        ("put", ClientError({"Error": {"Code": "NoSuchBucket"}}, "PutObject"), "Create the bucket"),
+        ("put", EndpointConnectionError(endpoint_url="http://x"), "S3_ENDPOINT_URL"),
+        ("put", ClientError({"Error": {"Code": "AuthorizationHeaderMalformed"}}, "PutObject"), "S3_REGION"),
+        ("get", ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject"), "s3:GetObject"),
+        ("multipart", ClientError({"Error": {"Code": "NotImplemented"}}, "UploadPart"), "S3_CHECKSUMS"),
+        ("delete", ClientError({"Error": {"Code": "AccessDenied"}}, "DeleteObject"), "s3:DeleteObject"),
+        ("list", ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2"), "s3:ListBucket"),
+    ],
+)
+def test_each_failure_of_the_probe_has_a_hint(step: str, failing: Exception, hint: str) -> None:
+    assert hint in hint_for(s3(), step, failing)
+
+
+def test_the_probe_tells_what_a_store_without_the_bucket_lacks() -> None:
+    with mock_aws():
+        (step,) = examine(s3())
+    assert (step.name, step.hint) == ("put", HINTS["NoSuchBucket"])
+
+
+def test_the_probe_finds_a_store_that_ignores_ranges(tmp_path: Path) -> None:
+    class Whole(LocalStorage):
+        def open(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+            return super().open(key)
+
+    *well, last = examine(Whole(tmp_path))
+    assert [step.name for step in well] == ["put", "get"]
+    assert last.name == "range"
+    assert last.error is not None
+    assert list(Whole(tmp_path).keys("")) == []

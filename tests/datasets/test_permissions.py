@@ -39,6 +39,9 @@ class TestDatasets(PermissionMatrix):
     GET     /datasets/{dataset}/snapshots/{dataset-snapshot}      200    =       =       404     200      =      404    404       401        200
     DELETE  /datasets/{dataset}/snapshots/{dataset-snapshot}      204    =       403     404     204      =      404    404       401        204
     GET     /datasets/{dataset}/uploads                           200    =       200     404     200      =      404    404       401        200
+    POST    /datasets/{dataset}/import                            202    =       403     404     202      =      404    404       401        202
+    GET     /datasets/server-folders                              200    =       =       =       =        =      =      =         401        200
+    GET     /datasets/server-folders/{server-folder}              200    =       =       =       =        =      404    404       401        200
     POST    /datasets/{dataset}/uploads                           201    =       403     404     201      =      404    404       401        201
     GET     /datasets/{dataset}/uploads/{dataset-upload}          200    =       404     404     200      =      404    404       401        200
     DELETE  /datasets/{dataset}/uploads/{dataset-upload}          204    =       404     404     204      =      404    404       401        204
@@ -50,6 +53,8 @@ class TestDatasets(PermissionMatrix):
         "PATCH /datasets/{dataset}": {"name": "Renamed"},
         "PATCH /datasets/{organization-dataset}": {"name": "Renamed"},
         "PUT /datasets/{dataset}/split": RAW,
+        "POST /datasets/{dataset}/import": {"source": "address", "url": "https://example.com/shapes.zip"},
+        "POST /admin/datasets/serverfolder/{server-folder}/delete/": {"post": "yes", "reason": "a test"},
         "POST /admin/datasets/dataset/{dataset}/change/": {**FIELDS, **INLINES},
         "POST /admin/datasets/dataset/{dataset}/delete/": {"post": "yes", "reason": "a test"},
         "POST /admin/datasets/snapshot/{dataset-snapshot}/delete/": {"post": "yes", "reason": "a test"},
@@ -61,6 +66,9 @@ class TestDatasets(PermissionMatrix):
     GET   /admin/datasets/dataset/{dataset}/change/            200    =       =       302     200      =      302    302       302        200
     POST  /admin/datasets/dataset/{dataset}/change/            302    =       403     302     302      =      302    302       302        302
     POST  /admin/datasets/dataset/{dataset}/delete/            302    =       403     302     302      =      302    302       302        302
+    GET   /admin/datasets/serverfolder/                        200    =       =       =       =        =      =      =         302        200
+    GET   /admin/datasets/serverfolder/{server-folder}/change/ 200    =       =       =       =        =      302    302       302        200
+    POST  /admin/datasets/serverfolder/{server-folder}/delete/ 403    =       =       =       =        =      403    403       302        302
     GET   /admin/datasets/upload/{dataset-upload}/change/      200    =       302     302     200      =      302    302       302        200
     GET   /admin/datasets/snapshot/{dataset-snapshot}/change/  200    =       =       302     200      =      302    302       302        200
     POST  /admin/datasets/snapshot/{dataset-snapshot}/delete/  302    =       403     302     302      =      302    302       302        302

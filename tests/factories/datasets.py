@@ -1,8 +1,13 @@
 """Datasets for tests: rows, and sets that really went through upload, analysis and publication."""
 
+import atexit
 import io
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import factory
@@ -12,7 +17,7 @@ from factory.django import DjangoModelFactory
 from apps.core.identity import Actor
 from apps.core.testing import Cast, sample
 from apps.datasets import services
-from apps.datasets.models import Dataset, Export, IntegrityCheck, Item, Snapshot, Upload, UploadState
+from apps.datasets.models import Dataset, Export, IntegrityCheck, Item, ServerFolder, Snapshot, Upload, UploadState
 from apps.datasets.samples import sample_files
 from apps.datasets.services.exporting import export_run
 from tests.factories.organizations import MembershipFactory
@@ -149,6 +154,28 @@ def image(cast: Cast) -> Item:
 @sample("dataset-snapshot", "datasets/snapshots", "datasets.Snapshot")
 def snapshot(cast: Cast) -> Snapshot:
     return services.snapshot_create(actor=SYSTEM, dataset=cast.sample("dataset"), note=f"Note {cast.canary}")
+
+
+@cache
+def folder_of_the_server() -> str:
+    """A folder outside of the portal's own, with a few pictures; it goes with the tests."""
+    root = tempfile.mkdtemp(prefix="modelyard-server-folder-")
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    for path, content in shapes(seed=3).items():
+        target = Path(root, "shapes", path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    return os.path.realpath(root)
+
+
+@sample("server-folder", "datasets/server-folders", "datasets.ServerFolder")
+def server_folder(cast: Cast) -> ServerFolder:
+    return services.server_folder_allow(
+        actor=SYSTEM,
+        organization=cast.sample("organization"),
+        name=f"Folder {cast.canary}",
+        path=folder_of_the_server(),
+    )
 
 
 @sample("dataset-check", "datasets.IntegrityCheck")

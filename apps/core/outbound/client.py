@@ -29,14 +29,14 @@ def session(*, seconds: float | None = None, most_bytes: int = MOST_BYTES) -> "O
     return OutboundSession(SECONDS if seconds is None else seconds, most_bytes)
 
 
-class _Watch:
+class Watch:
     """Shuts the request's sockets down when its time is over: a byte a second, in head or body, keeps nobody."""
 
     def __init__(self, origin: Origin, seconds: float) -> None:
         self.origin = origin
         self.ends_at = time.monotonic() + seconds
         self.sockets: list[socket.socket] = []
-        self.timer = threading.Timer(seconds, self._end)
+        self.timer = threading.Timer(seconds, self.end)
         self.timer.daemon = True
         self.timer.start()
 
@@ -54,7 +54,7 @@ class _Watch:
         for sock in self.sockets:
             sock.close()
 
-    def _end(self) -> None:
+    def end(self) -> None:
         for sock in self.sockets:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -62,7 +62,7 @@ class _Watch:
                 continue
 
 
-_watch: ContextVar[_Watch] = ContextVar("outbound_watch")
+_watch: ContextVar[Watch] = ContextVar("outbound_watch")
 
 
 class _Pinned(HTTPConnection):
@@ -126,6 +126,10 @@ class OutboundSession(requests.Session):
         """None: no redirect is followed, nor read."""
         return None
 
+    def watch(self, origin: Origin) -> "Watch":
+        """What bounds one request in time."""
+        return Watch(origin, self.seconds)
+
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Raises `OutboundError` for a URL that may not be called, before a library reads it in its own way."""
         origin_of(str(request.url or ""))
@@ -133,11 +137,11 @@ class OutboundSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Raises `OutboundError`."""
-        watch = _Watch(origin_of(request.url or ""), self.seconds)
+        watch = self.watch(origin_of(request.url or ""))
         before = _watch.set(watch)
         options |= {"stream": True, "allow_redirects": False, "timeout": STALL_SECONDS, "proxies": {}}
         try:
-            return self._taken(super().send(request, **options), watch)
+            return self.taken(super().send(request, **options), watch)
         except Stopped as stopped:
             raise OutboundError(stopped.code) from stopped
         except OutboundError:
@@ -148,7 +152,7 @@ class OutboundSession(requests.Session):
             _watch.reset(before)
             watch.close()
 
-    def _taken(self, response: requests.Response, watch: _Watch) -> requests.Response:
+    def taken(self, response: requests.Response, watch: Watch) -> requests.Response:
         """The response with its whole body, which is short enough and not packed."""
         with response:
             if 300 <= response.status_code < 400:
@@ -166,7 +170,7 @@ class OutboundSession(requests.Session):
         return response
 
 
-def _reason(error: Exception, watch: _Watch) -> str:
+def _reason(error: Exception, watch: Watch) -> str:
     if watch.is_over or isinstance(error, requests.Timeout | TimeoutError | urllib3.exceptions.TimeoutError):
         return "too_slow"
     if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):

@@ -15,14 +15,22 @@ CODES = (
     "answer_unreadable",
 )
 
+#: What a download (`apps.core.outbound.download`) can be refused for besides.
+DOWNLOAD_CODES = (
+    "answer_refused",
+    "answer_page",
+)
+
 
 class OutboundError(requests.RequestException):
     """`code` is stable and for programs; the text is nobody's but the log's."""
 
-    def __init__(self, code: str) -> None:
-        assert code in CODES
+    def __init__(self, code: str, status: int | None = None) -> None:
+        assert code in CODES or code in DOWNLOAD_CODES
         super().__init__(code)
         self.code = code
+        # What the server answered, for `answer_refused`.
+        self.status = status
 
 
 class Stopped(Exception):

@@ -3,8 +3,8 @@
 Sizes and digests are kept in the database by the callers; nothing here relies on ETags, tags or metadata.
 """
 
-from apps.core.storage.base import ObjectNotFound, Storage, Stored
+from apps.core.storage.base import ObjectNotFound, Storage, Stored, StoredObject
 from apps.core.storage.pieces import Pieces
 from apps.core.storage.registry import storage
 
-__all__ = ["ObjectNotFound", "Pieces", "Storage", "Stored", "storage"]
+__all__ = ["ObjectNotFound", "Pieces", "Storage", "Stored", "StoredObject", "storage"]

@@ -1,7 +1,6 @@
 """The interface, and what both kinds share."""
 
 import hashlib
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,15 @@ class Stored:
 
     size: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What a list says of an object; `modified_at` is in seconds since 1970."""
+
+    key: str
+    size: int
+    modified_at: float
 
 
 class Storage(ABC):
@@ -43,8 +51,17 @@ class Storage(ABC):
         """Removes the object; an absent one is no error."""
 
     @abstractmethod
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """The objects under a prefix, in no promised order."""
+
+    @abstractmethod
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names of what lies directly below the prefix (`blobs/`) and holds objects, in no promised order."""
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys under a prefix, in no promised order."""
+        for found in self.objects(prefix):
+            yield found.key
 
     def local_path(self, key: str) -> Path | None:
         """Where the object lies when it is a file of this machine, else None."""
@@ -60,15 +77,6 @@ class Storage(ABC):
     @abstractmethod
     def move(self, source: str, target: str) -> None:
         """Renames an object; an existing target is replaced. Raises `ObjectNotFound`."""
-
-    def probe(self) -> None:
-        """Writes, reads and removes a small object; raises what went wrong."""
-        key = "probe/modelyard"
-        content = b"modelyard"
-        self.put(key, io.BytesIO(content))
-        if self.read(key) != content:
-            raise OSError("the store returned other bytes than were written")
-        self.delete(key)
 
 
 class Measured:

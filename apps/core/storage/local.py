@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from apps.core.storage.base import CHUNK, Measured, ObjectNotFound, Storage, Stored
+from apps.core.storage.base import CHUNK, Measured, ObjectNotFound, Storage, Stored, StoredObject
 
 
 class LocalStorage(Storage):
@@ -56,12 +56,23 @@ class LocalStorage(Storage):
         except FileNotFoundError as error:
             raise ObjectNotFound(source) from error
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
         base = self._path(prefix) if prefix else self.root
         for folder, _folders, files in os.walk(base):
             for name in files:
-                if not name.startswith(".incoming-"):
-                    yield str((Path(folder) / name).relative_to(self.root))
+                if name.startswith(".incoming-"):
+                    continue
+                path = Path(folder) / name
+                try:
+                    facts = path.stat()
+                except FileNotFoundError:  # removed meanwhile
+                    continue
+                yield StoredObject(str(path.relative_to(self.root)), facts.st_size, facts.st_mtime)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        base = self._path(prefix)
+        if base.is_dir():
+            yield from (path.name for path in base.iterdir() if path.is_dir())
 
     def local_path(self, key: str) -> Path | None:
         return self._path(key)

@@ -5,19 +5,35 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, BinaryIO
 
-from apps.core.storage.base import CHUNK, Measured, ObjectNotFound, Storage, Stored
+from apps.core.storage.base import CHUNK, Measured, ObjectNotFound, Storage, Stored, StoredObject
+from apps.core.storage.providers import addressing_of, provider_of
 
 
 class S3Storage(Storage):
-    """Keeps to what every S3 dialect can do: put, get with range, head, list, copy, delete, multipart."""
+    """Keeps to what every S3 dialect can do: put, get with range, head, list, copy, delete, multipart.
+
+    Which dialect it is follows from the endpoint; `region`, `addressing` and `checksums` say it against that.
+    """
 
     def __init__(
-        self, *, bucket: str, endpoint: str, public_endpoint: str, region: str, access_key: str, secret_key: str
+        self,
+        *,
+        bucket: str,
+        endpoint: str,
+        public_endpoint: str,
+        access_key: str,
+        secret_key: str,
+        region: str = "",
+        addressing: str = "auto",
+        checksums: str = "auto",
     ) -> None:
         self.bucket = bucket
         self.endpoint = endpoint
         self.public_endpoint = public_endpoint
-        self.region = region
+        self.provider = provider_of(endpoint)
+        self.region = region or self.provider.region
+        self.addressing = addressing_of(self.provider, bucket, addressing)
+        self.checksums = self.provider.checksums if checksums == "auto" else checksums
         self.access_key = access_key
         self.secret_key = secret_key
 
@@ -65,13 +81,41 @@ class S3Storage(Storage):
     def move(self, source: str, target: str) -> None:
         if self.size(source) is None:
             raise ObjectNotFound(source)
-        self.client.copy({"Bucket": self.bucket, "Key": source}, self.bucket, target)
+        from boto3.s3.transfer import TransferConfig  # import here: as in `_client`
+
+        whole = TransferConfig(multipart_threshold=self.provider.copy_bytes)
+        self.client.copy({"Bucket": self.bucket, "Key": source}, self.bucket, target, Config=whole)
         self.delete(source)
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
         for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
             for entry in page.get("Contents", ()):
-                yield entry["Key"]
+                yield StoredObject(entry["Key"], int(entry["Size"]), entry["LastModified"].timestamp())
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        for page in pages:
+            for entry in page.get("CommonPrefixes", ()):
+                yield entry["Prefix"].removeprefix(prefix).rstrip("/")
+
+    def try_parts(self, key: str, content: bytes) -> None:
+        """Sends an object in one part, and gives a second one up: what large objects need. It is removed again."""
+        place = {"Bucket": self.bucket, "Key": key}
+        for finish in (True, False):
+            upload = {**place, "UploadId": self.client.create_multipart_upload(**place)["UploadId"]}
+            try:
+                tag = self.client.upload_part(**upload, PartNumber=1, Body=content)["ETag"]
+                if finish:
+                    parts = {"Parts": [{"PartNumber": 1, "ETag": tag}]}
+                    self.client.complete_multipart_upload(**upload, MultipartUpload=parts)
+            except Exception:
+                self.client.abort_multipart_upload(**upload)
+                raise
+            if not finish:
+                self.client.abort_multipart_upload(**upload)
+        if self.size(key) != len(content):
+            raise OSError("the object that was sent in parts has another length")
+        self.delete(key)
 
     def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int = 300) -> str | None:
         return self.public_client.generate_presigned_url(
@@ -98,9 +142,9 @@ class S3Storage(Storage):
             config=Config(
                 # The client's own choice for links is the old signature, which many stores refuse.
                 signature_version="s3v4",
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                s3={"addressing_style": "path" if endpoint else "auto"},
+                request_checksum_calculation=self.checksums,
+                response_checksum_validation=self.checksums,
+                s3={"addressing_style": self.addressing},
                 retries={"max_attempts": 4, "mode": "standard"},
                 connect_timeout=5,
                 read_timeout=30,

@@ -16,9 +16,11 @@ from apps.datasets.models import (
     SplitMethod,
     Task,
     Upload,
+    UploadSource,
     UploadState,
     Visibility,
 )
+from apps.datasets.sources import failure_words
 from apps.projects.models import Project
 
 
@@ -201,8 +203,13 @@ PROGRESS = {
 FAILURE = {
     "type": "object",
     "nullable": True,
-    "required": ["code", "params"],
-    "properties": {"code": {"type": "string"}, "params": {"type": "object", "additionalProperties": True}},
+    "required": ["code", "params", "message", "hint"],
+    "properties": {
+        "code": {"type": "string"},
+        "params": {"type": "object", "additionalProperties": True},
+        "message": {"type": "string"},
+        "hint": {"type": "string"},
+    },
 }
 
 
@@ -211,6 +218,10 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
     state = serializers.ChoiceField(choices=UploadState.choices, read_only=True)
     state_label = serializers.CharField(source="get_state_display", read_only=True)
     mode = serializers.ChoiceField(choices=PublishMode.choices, required=False)
+    source = serializers.ChoiceField(choices=UploadSource.choices, read_only=True)  # type: ignore[assignment]
+    place = serializers.CharField(
+        source="place_text", read_only=True, help_text="Where its files are fetched from; empty when they are sent."
+    )
     class_map = serializers.DictField(
         child=serializers.CharField(allow_null=True), read_only=True, help_text="Other names that its classes got."
     )
@@ -225,6 +236,8 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "dataset_id",
             "state",
             "state_label",
+            "source",
+            "place",
             "mode",
             "note",
             "lenient",
@@ -246,7 +259,10 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
     @extend_schema_field(FAILURE)
     def get_failure(self, upload: Upload) -> Any:
-        return upload.failure or None
+        if not upload.failure:
+            return None
+        message, hint = failure_words(upload.failure)
+        return {**upload.failure, "message": message, "hint": hint}
 
 
 class ReceivedSerializer(serializers.Serializer[Any]):

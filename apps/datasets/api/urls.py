@@ -1,10 +1,12 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from apps.datasets.api import downloads, exports, images, integrity, snapshots, uploads, versions, views
+from apps.datasets.api import downloads, exports, images, imports, integrity, snapshots, uploads, versions, views
 
 router = SimpleRouter(trailing_slash=False)
 router.register("datasets", views.DatasetViewSet, basename="dataset")
+folders = SimpleRouter(trailing_slash=False)
+folders.register("datasets/server-folders", imports.ServerFolderViewSet, basename="server-folder")
 inner = SimpleRouter(trailing_slash=False)
 inner.register("uploads", uploads.UploadViewSet, basename="dataset-upload")
 inner.register("images", images.ImageViewSet, basename="dataset-image")
@@ -18,6 +20,7 @@ urlpatterns = [
     path("datasets/compare/images", versions.CompareImagesView.as_view(), name="dataset-compare-images"),
     path("datasets/most-used", versions.MostUsedView.as_view(), name="dataset-most-used"),
     path("datasets/duplicates", integrity.DuplicateSetsView.as_view(), name="dataset-duplicates"),
+    *folders.urls,
     *router.urls,
     path(
         "datasets/<uuid:dataset_id>/",
@@ -28,6 +31,7 @@ urlpatterns = [
                 path(
                     "exports/<uuid:id>/download", exports.ExportDownloadView.as_view(), name="dataset-export-download"
                 ),
+                path("import", imports.ImportView.as_view(), name="dataset-import"),
                 path("usage", versions.UsageView.as_view(), name="dataset-usage"),
                 path("duplicates", integrity.DuplicateImagesView.as_view(), name="dataset-duplicate-images"),
                 path("integrity", integrity.IntegrityView.as_view(), name="dataset-integrity"),

@@ -11,6 +11,7 @@ from apps.datasets.models.choices import (
     BUSY_UPLOADS,
     CHECK_COLORS,
     ENDED_UPLOADS,
+    IMPORT_SOURCES,
     KEPT_EXPORTS,
     UPLOAD_COLORS,
     CheckState,
@@ -22,6 +23,7 @@ from apps.datasets.models.choices import (
     SplitLevel,
     SplitMethod,
     Task,
+    UploadSource,
     UploadState,
     Visibility,
 )
@@ -29,6 +31,7 @@ from apps.datasets.models.contents import AnnotationDocument, Blob, Entry, Item
 from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
 from apps.datasets.models.exports import Export
 from apps.datasets.models.integrity import IntegrityCheck
+from apps.datasets.models.server_folders import ServerFolder
 from apps.datasets.models.splits import SplitGroup, SplitPlan, SplitRow
 from apps.datasets.models.uploads import Upload
 from apps.datasets.models.versions import TAG, BucketHash, Revision, Snapshot
@@ -39,6 +42,7 @@ __all__ = [
     "BUSY_UPLOADS",
     "CHECK_COLORS",
     "ENDED_UPLOADS",
+    "IMPORT_SOURCES",
     "KEPT_EXPORTS",
     "TAG",
     "UPLOAD_COLORS",
@@ -58,6 +62,7 @@ __all__ = [
     "Item",
     "PublishMode",
     "Revision",
+    "ServerFolder",
     "Snapshot",
     "Split",
     "SplitGroup",
@@ -67,6 +72,7 @@ __all__ = [
     "SplitRow",
     "Task",
     "Upload",
+    "UploadSource",
     "UploadState",
     "Visibility",
 ]

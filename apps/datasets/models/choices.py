@@ -30,6 +30,7 @@ class Split(models.TextChoices):
 
 class UploadState(models.TextChoices):
     RECEIVING = "receiving", _("Receiving")  # files may be sent
+    FETCHING = "fetching", _("Fetching")  # a worker brings the files from where they lie
     ANALYSING = "analysing", _("Analysing")  # files are complete, a worker reads them
     READY = "ready", _("Ready")  # no errors: may be published
     REFUSED = "refused", _("Refused")  # has errors; a lenient analysis may still accept it
@@ -40,11 +41,12 @@ class UploadState(models.TextChoices):
 
 
 #: States in which a worker has, or will have, its hands on the files.
-BUSY_UPLOADS = (UploadState.ANALYSING, UploadState.PUBLISHING)
+BUSY_UPLOADS = (UploadState.FETCHING, UploadState.ANALYSING, UploadState.PUBLISHING)
 #: States that nothing leaves.
 ENDED_UPLOADS = (UploadState.PUBLISHED, UploadState.FAILED, UploadState.CANCELLED)
 UPLOAD_COLORS = {
     UploadState.RECEIVING: "azure",
+    UploadState.FETCHING: "azure",
     UploadState.ANALYSING: "blue",
     UploadState.READY: "teal",
     UploadState.REFUSED: "red",
@@ -53,6 +55,19 @@ UPLOAD_COLORS = {
     UploadState.FAILED: "orange",
     UploadState.CANCELLED: "secondary",
 }
+
+
+class UploadSource(models.TextChoices):
+    """Where the files of an upload come from."""
+
+    SENT = "sent", _("Sent")  # by a browser or a program
+    ADDRESS = "address", _("Web address")  # fetched from an address
+    BUCKET = "bucket", _("S3 bucket")  # fetched from under a prefix of a bucket
+    FOLDER = "folder", _("Server folder")  # copied from a folder that the administrator allowed
+
+
+#: Those that the portal fetches from.
+IMPORT_SOURCES = [choice for choice in UploadSource.choices if choice[0] != UploadSource.SENT]
 
 
 class PublishMode(models.TextChoices):

@@ -1,14 +1,16 @@
 """Files on their way into a dataset."""
 
+import json
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from apps.core import ciphers
 from apps.core.entities import Entity
 from apps.datasets.analysis import Analysis
-from apps.datasets.models.choices import BUSY_UPLOADS, UPLOAD_COLORS, PublishMode, UploadState
+from apps.datasets.models.choices import BUSY_UPLOADS, UPLOAD_COLORS, PublishMode, UploadSource, UploadState
 from apps.datasets.models.datasets import Dataset
 from apps.datasets.models.versions import Revision
 from apps.datasets.querysets import UploadQuerySet
@@ -27,6 +29,13 @@ class Upload(Entity):
         verbose_name=_("created by"),
     )
     state = models.CharField(_("state"), max_length=12, choices=UploadState.choices, default=UploadState.RECEIVING)
+    source = models.CharField(_("source"), max_length=10, choices=UploadSource.choices, default=UploadSource.SENT)
+    # Where the files are fetched from, without secrets: {"url"} or {"endpoint", "region", "bucket", "prefix"} or
+    # {"folder_id", "folder", "path"}; {} when they are sent.
+    place = models.JSONField(_("place"), default=dict, blank=True)
+    # Ciphertext of what only the worker needs to get there: {"url"} or {"access_key", "secret_key", "token"}. Emptied
+    # when everything is fetched, or nothing will be any more.
+    place_secret = models.TextField(blank=True, editable=False)
     file_count = models.PositiveIntegerField(_("files"), default=0)
     byte_count = models.PositiveBigIntegerField(_("bytes"), default=0)
     # Some errors count as warnings, and the rows concerned are left out or mended.
@@ -65,6 +74,13 @@ class Upload(Entity):
         indexes = [
             models.Index(fields=["updated_at"], condition=models.Q(swept_at__isnull=True), name="upload_to_sweep")
         ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(place_secret="") | models.Q(state=UploadState.FETCHING),
+                name="upload_secret_while_fetching",
+                violation_error_message=_("Keys are kept only while files are fetched."),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.dataset} · {self.created_at:%Y-%m-%d %H:%M}"
@@ -84,6 +100,27 @@ class Upload(Entity):
     @property
     def state_live(self) -> bool:
         return self.state in BUSY_UPLOADS
+
+    @property
+    def place_text(self) -> str:
+        """Where the files come from, in one line; "" when they were sent."""
+        place = self.place
+        if self.source == UploadSource.ADDRESS:
+            return str(place["url"])
+        if self.source == UploadSource.BUCKET:
+            return f"s3://{place['bucket']}/{place['prefix']}"
+        if self.source == UploadSource.FOLDER:
+            return f"{place['folder']}/{place['path']}".rstrip("/")
+        return ""
+
+    def seal(self, secret: dict[str, str]) -> str:
+        """The ciphertext of a secret, for this row alone."""
+        return ciphers.encrypt(json.dumps(secret), f"upload:{self.pk}")
+
+    @property
+    def secret(self) -> dict[str, str]:
+        """{} when there is none, or it is forgotten."""
+        return json.loads(ciphers.decrypt(self.place_secret, f"upload:{self.pk}")) if self.place_secret else {}
 
     @property
     def known_analysis(self) -> dict[str, Any]:

@@ -3,10 +3,24 @@
 from apps.datasets.services.datasets import dataset_change, dataset_create, dataset_restore, dataset_trash
 from apps.datasets.services.downloads import dataset_download
 from apps.datasets.services.exports import export_ask, export_cancel, export_delete, export_download, export_link
+from apps.datasets.services.importing import (
+    ImportFrom,
+    from_address,
+    from_bucket,
+    from_folder,
+    upload_fetch,
+    upload_import,
+)
 from apps.datasets.services.integrity import integrity_check
 from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
 from apps.datasets.services.refusals import as_domain_error
+from apps.datasets.services.server_folders import (
+    folder_entries,
+    server_folder_allow,
+    server_folder_change,
+    server_folder_forbid,
+)
 from apps.datasets.services.snapshots import snapshot_create, snapshot_delete, snapshot_for_training
 from apps.datasets.services.splits import checked_split, split_remove, split_set
 from apps.datasets.services.sweeping import sweep
@@ -14,6 +28,7 @@ from apps.datasets.services.uploads import received_files, upload_cancel, upload
 from apps.datasets.services.versions import version_restore
 
 __all__ = [
+    "ImportFrom",
     "analyse_archive",
     "as_domain_error",
     "checked_split",
@@ -28,8 +43,15 @@ __all__ = [
     "export_delete",
     "export_download",
     "export_link",
+    "folder_entries",
+    "from_address",
+    "from_bucket",
+    "from_folder",
     "integrity_check",
     "received_files",
+    "server_folder_allow",
+    "server_folder_change",
+    "server_folder_forbid",
     "snapshot_create",
     "snapshot_delete",
     "snapshot_for_training",
@@ -39,6 +61,8 @@ __all__ = [
     "upload_analyse",
     "upload_cancel",
     "upload_create",
+    "upload_fetch",
+    "upload_import",
     "upload_publish",
     "upload_read",
     "upload_receive",

@@ -30,11 +30,16 @@ from apps.datasets.services import messages
 from apps.datasets.services.blobs import noted_digests
 from apps.datasets.services.export_states import exports_expire
 from apps.datasets.services.exports import ARCHIVES
+from apps.datasets.services.locks import upload_lock
 
 GIVEN_UP_AFTER = timedelta(hours=24)
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
 FOLDER_SECONDS = 3600.0
-TASKS = {UploadState.ANALYSING: "datasets.read", UploadState.PUBLISHING: "datasets.store"}
+TASKS = {
+    UploadState.FETCHING: "datasets.fetch",
+    UploadState.ANALYSING: "datasets.read",
+    UploadState.PUBLISHING: "datasets.store",
+}
 BATCH = 500
 
 
@@ -82,17 +87,24 @@ def _ended() -> Iterator[Upload]:
 def _sweep_upload(upload: Upload) -> bool:
     """Removes the folder and, where nothing was published, the objects that the attempt left. False: later."""
     folder = UploadFolder(upload.pk)
-    if upload.state != UploadState.PUBLISHED:
-        organization_id = upload.dataset.organization_id
-        with blobs_alone(organization_id) as alone:
-            if not alone:
-                return False
-            left = list(noted_digests(folder.stored))
-            for start in range(0, len(left), BATCH):
-                part = left[start : start + BATCH]
-                _delete_objects(organization_id, set(part) - _named(part))
-    folder.remove()
+    # A worker that fetches may not have noticed yet that the import was given up.
+    with upload_lock(upload.pk) as idle:
+        if not idle or (upload.state != UploadState.PUBLISHED and not _remove_stored(upload, folder)):
+            return False
+        folder.remove()
     _note_swept(upload_id=upload.pk)
+    return True
+
+
+def _remove_stored(upload: Upload, folder: UploadFolder) -> bool:
+    organization_id = upload.dataset.organization_id
+    with blobs_alone(organization_id) as alone:
+        if not alone:
+            return False
+        left = list(noted_digests(folder.stored))
+        for start in range(0, len(left), BATCH):
+            part = left[start : start + BATCH]
+            _delete_objects(organization_id, set(part) - _named(part))
     return True
 
 

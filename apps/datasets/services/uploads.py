@@ -98,11 +98,14 @@ def received_files(upload: Upload) -> Iterator[tuple[str, int]]:
 
 @operation("datasets.upload_cancel", permission="datasets.change_upload", on="upload")
 def upload_cancel(*, actor: Actor, upload: Upload) -> Upload:
-    """Gives an upload up; its files are removed by the next sweep. Refused while a worker is at it."""
+    """Gives an upload up; its files are removed by the next sweep.
+
+    A worker that fetches files stops within a second; while one reads or stores them it is refused.
+    """
     upload = Upload.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=upload.pk)
-    if upload.state in BUSY_UPLOADS or upload.state in ENDED_UPLOADS:
+    if upload.state in {*BUSY_UPLOADS, *ENDED_UPLOADS} - {UploadState.FETCHING}:
         raise wrong_state(upload)
-    upload.change(state=UploadState.CANCELLED)
+    upload.change(state=UploadState.CANCELLED, place_secret="", progress={})
     auditing.record(actor, actions.UPLOAD_CANCELLED, upload, name=upload.dataset.name, about=[upload.dataset])
     return upload
 

@@ -18,7 +18,9 @@ from apps.datasets.analysis import NO_SPLIT
 from apps.datasets.defects import REASONS, Defect, describe
 from apps.datasets.forms import PublishForm
 from apps.datasets.models import Split, Task, Upload, UploadState
+from apps.datasets.sources import failure_words
 from apps.datasets.views.frame import class_table, framed, visible
+from apps.datasets.views.imports import import_tabs
 
 DEFECTS = 200
 FORMAT_NAMES = {
@@ -61,6 +63,7 @@ def upload(request: PortalRequest, pk: str) -> HttpResponse:
         request,
         dataset,
         "uploads",
+        ways=import_tabs(dataset, "computer"),
         labels=LABELS[Task(dataset.task)],
         folders=dataset.task == Task.CLASSIFY,
         api=f"/api/v1/datasets/{dataset.pk}",
@@ -166,10 +169,14 @@ def _report(upload: Upload) -> dict[str, Any]:
             for found in analysis["preview"]
         ],
         "fraction": _fraction(upload),
+        "failure": " ".join(filter(None, failure_words(upload.failure))),
         "publish_form": PublishForm(initial={"mode": upload.mode, "note": upload.note}, classes=_class_names(upload)),
     }
 
 
 def _fraction(upload: Upload) -> float | None:
+    """None while it is not known: of a single file that is fetched, the length may not be told before."""
+    if upload.state == UploadState.FETCHING and upload.progress.get("total") == 1:
+        return None
     done, total = upload.progress.get("done"), upload.progress.get("total")
     return done / total if done is not None and total else None

@@ -141,6 +141,12 @@ def require_storage(organization_id: UUID) -> None:
         )
 
 
+def storage_left(organization_id: UUID) -> tuple[int, float] | None:
+    """Bytes that may still be stored, and the limit in GB; None without one."""
+    limit = Organization.objects.values_list("max_storage_gb", flat=True).get(pk=organization_id)
+    return None if limit is None else (max(0, int(limit * GIGABYTE) - stored_bytes(organization_id)), limit)
+
+
 def require_stored(organization_id: UUID) -> None:
     """Raises `Conflict` when what this transaction has written does not fit any more.
 

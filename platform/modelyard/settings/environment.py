@@ -37,6 +37,13 @@ def boolean(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be one of {sorted(TRUE | FALSE)}, not {value!r}.")
 
 
+def one_of(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = text(name, default).strip().lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
 def integer(name: str, default: int, minimum: int | None = None) -> int:
     value = text(name, str(default))
     try:

@@ -25,6 +25,8 @@ from modelyard_trainer import environments
 from modelyard_trainer.descriptor import DescriptorError, read_descriptor
 
 from apps.core.storage import storage
+from apps.core.storage.probing import examine as examine_store
+from apps.core.storage.s3 import S3Storage
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 MINIMUM_POSTGRESQL = 15
@@ -169,16 +171,19 @@ def probe_web() -> Iterator[Finding]:
 
 
 def probe_storage() -> Iterator[Finding]:
-    place = f"bucket {settings.STORAGE['bucket']}" if settings.STORAGE["bucket"] else settings.STORAGE["local_root"]
-    try:
-        storage().probe()
-    except Exception as error:  # noqa: BLE001 - each client has errors of its own, and all mean the same here
-        advice = (
-            "Check S3_ENDPOINT_URL, S3_BUCKET and the keys." if settings.STORAGE["bucket"] else "Check its rights."
-        )
-        yield Finding("storage", FAILURE, f"{place}: {_first_line(error)}", advice)
-    else:
-        yield Finding("storage", OK, f"{place}: written, read and removed")
+    store = storage()
+    place = f"bucket {store.bucket} at {store.provider.name}" if isinstance(store, S3Storage) else str(_local_root())
+    done = []
+    for step in examine_store(store):
+        if step.error is not None:
+            yield Finding("storage", FAILURE, f"{place}, {step.name}: {_first_line(step.error)}", step.hint)
+            return
+        done.append(step.name)
+    yield Finding("storage", OK, f"{place}: {', '.join(done)}")
+
+
+def _local_root() -> Path:
+    return Path(settings.STORAGE["local_root"])
 
 
 def probe_disk() -> Iterator[Finding]:

@@ -1,0 +1,52 @@
+"""`manage.py storage_fsck`: does the store hold what the rows name, and nothing else?"""
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from apps.datasets.services.fsck import GRACE_SECONDS, examine_store
+
+
+class Command(BaseCommand):
+    help = (
+        "Compares the object store with the database: objects that are missing, damaged (another length; with --read "
+        "another content), or orphaned (no row names them). Exit status 1 when something is left to be done."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--read", action="store_true", help="read every object and compare its digest")
+        parser.add_argument(
+            "--repair", action="store_true", help="put damaged files of datasets into quarantine, delete old orphans"
+        )
+        parser.add_argument(
+            "--grace-hours",
+            type=float,
+            default=GRACE_SECONDS / 3600,
+            help="how old an orphan must be to be told and deleted (default: 24)",
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object for each finding")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        counts: Counter[str] = Counter()
+        left = 0
+        findings = examine_store(
+            read=options["read"], repair=options["repair"], grace=max(0.0, options["grace_hours"]) * 3600
+        )
+        for found in findings:
+            counts[found.kind] += 1
+            left += not found.repaired
+            if options["json"]:
+                self.stdout.write(json.dumps(asdict(found)))
+            else:
+                done = {"orphan": " (deleted)"}.get(found.kind, " (in quarantine)") if found.repaired else ""
+                names = f", named by {', '.join(found.names)}" if found.names else ""
+                self.stdout.write(f"{found.kind:<8} {found.key} {found.size} bytes{names}{done}")
+        if not options["json"]:
+            said = ", ".join(f"{counts[kind]} {kind}" for kind in ("missing", "damaged", "orphan"))
+            self.stdout.write(f"{said}; {left} left to be done.")
+        if left:
+            raise SystemExit(1)

@@ -1,0 +1,147 @@
+"""What the rows name against what the store holds: objects that are missing, damaged, or named by no row."""
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import Model
+
+from apps.core.storage import ObjectNotFound, StoredObject, storage
+from apps.core.storage.keys import blob_key, blob_root
+from apps.core.storage.locks import blobs_alone
+from apps.datasets.models import Blob
+from apps.datasets.services.integrity import blob_note_damage
+from apps.organizations.models import Organization
+
+#: Younger objects may belong to what is being stored just now.
+GRACE_SECONDS = 24 * 3600.0
+DIGEST = re.compile(r"[0-9a-f]{64}")
+DEEPEST = 3
+PREFIXES = tuple(f"{number:02x}" for number in range(256))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`kind` is missing, damaged or orphan; `names` are the kinds of rows that name the object.
+
+    `repaired`: a file of datasets is in quarantine, an orphan is deleted.
+    """
+
+    kind: str
+    key: str
+    size: int
+    names: tuple[str, ...] = ()
+    repaired: bool = False
+
+
+def examine_store(*, read: bool = False, repair: bool = False, grace: float = GRACE_SECONDS) -> Iterator[Finding]:
+    """Compares every organization's objects, one 256th after the other, with the rows of all apps.
+
+    Sizes are compared; with `read` every byte is. With `repair` files of datasets go into quarantine, and orphans that
+    are older than the grace are deleted; nothing else is changed. Younger orphans are not told.
+    """
+    known = set(Organization.objects.values_list("pk", flat=True))
+    for organization_id in sorted(known):
+        for prefix in PREFIXES:
+            yield from _examine_part(organization_id, prefix, read=read, repair=repair, grace=grace)
+    for name in storage().folders("blobs/"):
+        if name not in {str(pk) for pk in known}:
+            yield from _orphans(storage().objects(f"blobs/{name}/"), repair=repair, grace=grace)
+    yield from _orphans(storage().objects("incoming/"), repair=repair, grace=grace)
+
+
+def _examine_part(organization_id: UUID, prefix: str, *, read: bool, repair: bool, grace: float) -> Iterator[Finding]:
+    # Rows first: what is stored after the list of rows was made is young.
+    named = _named(organization_id, prefix)
+    held = {
+        found.key.rpartition("/")[2]: found for found in storage().objects(f"{blob_root(organization_id)}/{prefix}/")
+    }
+    for sha256, (size, names) in named.items():
+        found = held.get(sha256)
+        kind = "missing" if found is None else "damaged" if found.size != size or (read and _differs(found)) else ""
+        if kind and _is_so(organization_id, sha256, prefix, kind, size):
+            repaired = False
+            if repair and Blob._meta.label in names:
+                blob_note_damage(organization_id=organization_id, sha256=sha256)
+                repaired = True
+            yield Finding(kind, blob_key(organization_id, sha256), size, names, repaired)
+    left = [found for sha256, found in held.items() if sha256 not in named]
+    if not left:
+        return
+    with blobs_alone(organization_id) as alone:
+        # Under the lock: nobody is about to name one of them.
+        now = _named(organization_id, prefix) if alone else {}
+        orphans = [found for found in left if found.key.rpartition("/")[2] not in now]
+        yield from _orphans(iter(orphans), repair=repair and alone, grace=grace)
+
+
+def _orphans(found: Iterator[StoredObject], *, repair: bool, grace: float) -> Iterator[Finding]:
+    before = time.time() - grace
+    for row in found:
+        if row.modified_at < before:
+            if repair:
+                storage().delete(row.key)
+            yield Finding("orphan", row.key, row.size, repaired=repair)
+
+
+def _is_so(organization_id: UUID, sha256: str, prefix: str, kind: str, size: int) -> bool:
+    """Looks a second time: rows and objects go together while they are compared."""
+    if sha256 not in _named(organization_id, prefix):
+        return False
+    again = storage().size(blob_key(organization_id, sha256))
+    return again is None if kind == "missing" else again is not None
+
+
+def _differs(found: StoredObject) -> bool:
+    digest = hashlib.sha256()
+    try:
+        for chunk in storage().open(found.key):
+            digest.update(chunk)
+    except (ObjectNotFound, OSError):
+        return True
+    return digest.hexdigest() != found.key.rpartition("/")[2]
+
+
+def _named(organization_id: UUID, prefix: str) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """Digests that rows of any app name, with their size and the kinds of rows."""
+    named: dict[str, tuple[int, tuple[str, ...]]] = {}
+    for model, path in _naming():
+        rows = model._default_manager.filter(**{path: organization_id}, sha256__startswith=prefix)
+        for sha256, size in rows.values_list("sha256", "size").distinct():
+            if DIGEST.fullmatch(sha256):
+                names = named.get(sha256, (size, ()))[1]
+                named[sha256] = (size, (*names, model._meta.label) if model._meta.label not in names else names)
+    return named
+
+
+@cache
+def _naming() -> tuple[tuple[type[Model], str], ...]:
+    """Models whose rows name blobs by digest and size, each with the way to its organization."""
+    found = []
+    for model in apps.get_models():
+        names = {field.name for field in model._meta.concrete_fields}
+        if {"sha256", "size"} <= names:
+            path = _path_to_organization(model)
+            if path is None:
+                raise LookupError(f"{model._meta.label} names blobs, and no way leads to its organization.")
+            found.append((model, path))
+    return tuple(found)
+
+
+def _path_to_organization(model: Any, depth: int = 0) -> str | None:
+    fields = [field for field in model._meta.concrete_fields if field.is_relation and field.related_model]
+    if any(field.name == "organization" for field in fields):
+        return "organization_id"
+    if depth == DEEPEST:
+        return None
+    for field in fields:
+        below = _path_to_organization(field.related_model, depth + 1)
+        if below is not None and not field.null:
+            return f"{field.name}__{below}"
+    return None
