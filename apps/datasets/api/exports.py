@@ -160,8 +160,10 @@ class ExportView(APIView):
         responses={200: DatasetExportSerializer, 202: DatasetExportSerializer},
     )
     def post(self, request: ApiRequest, dataset_id: Any) -> Response:
-        """Have a version written in a format, in the background. 200 with the export that is ready, where just this
-        was exported already; else 202: `GET …/exports/{id}` tells how far it is."""
+        """Have a version written in a format, in the background.
+
+        200 with the export that is ready, where just this was exported already; else 202: `GET …/exports/{id}` tells how far it is.
+        """
         dataset = visible_dataset(request, dataset_id)
         form = DatasetExportRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
