@@ -35,7 +35,15 @@ MUST_SEE = (
         "/datasets/*/uploads/",
         "/datasets/*/uploads/*/",
     ),
-    *("/datasets/*/usage/", "/datasets/*/edit/", "/training/", "/training/new/", "/training/*/"),
+    *(
+        "/datasets/*/files/",
+        "/datasets/*/exports/",
+        "/datasets/*/usage/",
+        "/datasets/*/edit/",
+        "/training/",
+        "/training/new/",
+        "/training/*/",
+    ),
     *("/training/*/change/", "/quick-test/"),
     *("/resource-groups/", "/resource-groups/*/", "/audit/", "/audit/organization/", "/profile/"),
     *("/account/password/change/", "/account/email/"),
@@ -44,7 +52,7 @@ MUST_SEE = (
 
 @pytest.fixture(scope="module")
 def furnished(live_portal: LivePortal) -> LivePortal:
-    """A project with a dataset of two versions, an upload that was refused, an empty dataset, and a training that waits
+    """A project with a dataset of two versions and an export, an upload that was refused, an empty dataset, and a training that waits
     as a draft."""
     client = Client(live_portal.url)
     client.sign_in(live_portal.email, live_portal.password)
@@ -55,6 +63,8 @@ def furnished(live_portal: LivePortal) -> LivePortal:
         upload = _uploaded(client, dataset, archive, "ready")
         client.post(f"{upload}/publish")
         client.wait(upload, lambda found: found["state"] == "published", 120)
+    export = client.post(f"/datasets/{dataset}/export", {"format": "imagefolder"})["id"]
+    client.wait(f"/datasets/{dataset}/exports/{export}", lambda found: found["state"] == "ready", 120)
     client.post("/datasets", {"name": "Empty", "project_id": project})
     _uploaded(client, dataset, _defective(), "refused")
     client.post(
