@@ -1,5 +1,6 @@
 """Imports from an address, a bucket and a folder of the server: whole or not at all, and by nobody who may not."""
 
+import contextlib
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from apps.audit.selectors import readable
 from apps.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from apps.core.identity import Actor
 from apps.core.outbound import downloads
+from apps.core.storage.locks import held
 from apps.core.testing import Cast, committed
 from apps.datasets import services, tasks
 from apps.datasets.archives import Limits
@@ -27,7 +29,7 @@ from apps.datasets.folders import UploadFolder
 from apps.datasets.models import Blob, Dataset, ServerFolder, Upload, UploadState
 from apps.datasets.samples import sample_archive
 from apps.datasets.services import fetching, importing
-from apps.datasets.services.locks import upload_lock
+from apps.datasets.services.locks import IMPORT_SLOTS, IMPORTS, upload_lock
 from tests.core.test_outbound import Canary, allowed, canary, reply
 from tests.core.test_storage import ACCESS, SECRET, s3, signing_server
 from tests.datasets.factories.archives import zip_of
@@ -545,23 +547,58 @@ def test_the_sweep_waits_for_a_worker_and_asks_again_for_one_that_is_gone(
     services.sweep()
     assert sent == ["datasets.fetch"]
     services.upload_cancel(actor=cast.editor.actor, upload=upload)
-    held, release = threading.Event(), threading.Event()
+    locked, release = threading.Event(), threading.Event()
 
     def hold() -> None:
         with upload_lock(upload.pk):
-            held.set()
+            locked.set()
             release.wait(20)
         connection.close()
 
     worker = threading.Thread(target=hold)
     worker.start()
-    assert held.wait(20)
+    assert locked.wait(20)
     services.sweep()
     assert Upload.objects.get(pk=upload.pk).swept_at is None
     release.set()
     worker.join(20)
     services.sweep()
     assert Upload.objects.get(pk=upload.pk).swept_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imports_take_a_few_of_the_workers_threads_and_the_next_one_follows(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (
+        services.upload_import(
+            actor=cast.editor.actor,
+            dataset=cast.sample("dataset"),
+            wanted=services.from_folder(cast.sample("server-folder")),
+        )
+        for _number in range(2)
+    )
+    taken, release = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        with contextlib.ExitStack() as stack:
+            for number in range(IMPORT_SLOTS):
+                stack.enter_context(held("pg_advisory_lock", "pg_advisory_unlock", IMPORTS, number))
+            taken.set()
+            release.wait(20)
+        connection.close()
+
+    worker = threading.Thread(target=occupy)
+    worker.start()
+    assert taken.wait(20)
+    assert ended(first).state == UploadState.FETCHING
+    assert not UploadFolder(first.pk).root.exists()
+    release.set()
+    worker.join(20)
+    sent: list[Any] = []
+    monkeypatch.setattr("apps.datasets.services.messages.send", lambda name, pk: sent.append((name, pk)))
+    assert ended(first).state == UploadState.ANALYSING
+    assert sent == [("datasets.fetch", second.pk)]
 
 
 def test_who_lost_the_right_meanwhile_brings_nothing_in(dataset: Dataset, root: Path) -> None:
@@ -649,22 +686,19 @@ def test_pages_begin_imports_and_show_how_far_they_are(cast: Cast, allowed: Cana
     shown = cast.editor.portal.get(f"{base}/folder/?folder={folder.pk}&path=shapes").content.decode()
     assert "data.yaml" in shown
     assert cast.editor.portal.get(f"{base}/folder/?folder={folder.pk}&path=absent").status_code == 422
-    answers = [
-        cast.editor.portal.post(f"{base}/address/", {"url": f"{allowed.url}a.zip"}),
-        cast.editor.portal.post(
-            f"{base}/bucket/", {"bucket": "shapes", "endpoint": allowed.url, "region": "eu-west-1"}
-        ),
-        cast.editor.portal.post(f"{base}/folder/", {"folder": str(folder.pk), "path": "shapes"}),
-    ]
-    for answer in answers:
+    for way, sent, place in (
+        ("address", {"url": f"{allowed.url}a.zip"}, f"{allowed.url}a.zip"),
+        ("bucket", {"bucket": "shapes", "endpoint": allowed.url, "region": "eu-west-1"}, "s3://shapes/"),
+        ("folder", {"folder": str(folder.pk), "path": "shapes"}, f"{folder.name}/shapes"),
+    ):
+        answer = cast.editor.portal.post(f"{base}/{way}/", sent)
         assert answer.status_code == 302, answer.content.decode()
-        page = cast.editor.portal.get(answer["Location"])
-        assert "hx-trigger" in page.content.decode()
-    assert [upload.place_text for upload in Upload.objects.filter(state="fetching").order_by("pk")] == [
-        f"{allowed.url}a.zip",
-        "s3://shapes/",
-        f"{folder.name}/shapes",
-    ]
+        page = cast.editor.portal.get(answer["Location"]).content.decode()
+        assert "hx-trigger" in page
+        assert place in page
+        given_up = cast.editor.portal.post(f"{answer['Location']}cancel/")
+        assert given_up.status_code == 302
+        assert not Upload.objects.filter(state="fetching").exists()
     wrong = cast.editor.portal.post(f"{base}/address/", {"url": "https://localhost/"})
     assert wrong.status_code == 422
     assert cast.viewer.portal.post(f"{base}/address/", {"url": f"{allowed.url}a.zip"}).status_code == 403

@@ -24,7 +24,7 @@ from apps.datasets.defects import BadInput
 from apps.datasets.models import Dataset, PublishMode, ServerFolder, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
 from apps.datasets.services.fetching import Stopped, fetch_files
-from apps.datasets.services.locks import upload_lock
+from apps.datasets.services.locks import import_slot, upload_lock
 from apps.datasets.sources import (
     AddressSource,
     BucketSource,
@@ -37,8 +37,8 @@ from apps.organizations.models import Organization
 from apps.organizations.services import quotas
 
 log = logging.getLogger(__name__)
-#: Imports of one organization that are fetched at a time: they share the workers with everybody else.
-MOST_AT_ONCE = 4
+#: Imports that one organization may have begun and not ended: they share the places with everybody else.
+MOST_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,25 +133,34 @@ def upload_fetch(upload_id: UUID | str) -> None:
     upload = Upload.objects.select_related("dataset", "created_by").filter(pk=upload_id).first()
     if upload is None:
         return
-    with upload_lock(upload.pk) as held:
-        upload.refresh_from_db()
-        if not held or upload.state != UploadState.FETCHING:
+    with import_slot() as free:
+        if not free:  # the end of another import asks again, and so does the sweep
             return
-        try:
-            require_still(upload)
-            files, size = fetch_files(upload, _source(upload), check=lambda: require_still(upload))
-        except Stopped:  # given up meanwhile
-            return
-        except OperationalError:
-            # The database is away: the row still says what is to be done, and the sweep asks again.
-            raise
-        except Exception as error:
-            code, params = _reason(error)
-            if code == "import_failed":
-                log.exception("the import %s failed", upload.pk)
-            import_fail(actor=Actor.system("imports"), upload=upload, code=code, params=params)
-            return
-        _note_fetched(upload_id=upload.pk, files=files, size=size)
+        with upload_lock(upload.pk) as held:
+            upload.refresh_from_db()
+            if held and upload.state == UploadState.FETCHING:
+                _fetch(upload)
+    waiting = Upload.objects.filter(state=UploadState.FETCHING, progress={}).exclude(pk=upload.pk).order_by("pk")
+    if (following := waiting.first()) is not None:
+        messages.send("datasets.fetch", following.pk)
+
+
+def _fetch(upload: Upload) -> None:
+    try:
+        require_still(upload)
+        files, size = fetch_files(upload, _source(upload), check=lambda: require_still(upload))
+    except Stopped:  # given up meanwhile
+        return
+    except OperationalError:
+        # The database is away: the row still says what is to be done, and the sweep asks again.
+        raise
+    except Exception as error:
+        code, params = _reason(error)
+        if code == "import_failed":
+            log.exception("the import %s failed", upload.pk)
+        import_fail(actor=Actor.system("imports"), upload=upload, code=code, params=params)
+        return
+    _note_fetched(upload_id=upload.pk, files=files, size=size)
 
 
 def require_still(upload: Upload) -> None:

@@ -9,6 +9,9 @@ from apps.core.storage.locks import held, number_of
 
 UPLOADS = 0x4D59_0001
 PATHS = 0x4D59_0003
+IMPORTS = 0x4D59_0005
+#: Imports that are fetched at a time in the whole portal: a worker has eight threads, and others need some too.
+IMPORT_SLOTS = 4
 
 
 @contextmanager
@@ -16,6 +19,17 @@ def upload_lock(upload_id: UUID) -> Iterator[bool]:
     """Whether this worker alone has its hands on the upload: a message delivered twice does its work once."""
     with held("pg_try_advisory_lock", "pg_advisory_unlock", UPLOADS, number_of(upload_id)) as got:
         yield got
+
+
+@contextmanager
+def import_slot() -> Iterator[bool]:
+    """Whether one of the places for imports was free; it is taken meanwhile."""
+    for number in range(IMPORT_SLOTS):
+        with held("pg_try_advisory_lock", "pg_advisory_unlock", IMPORTS, number) as got:
+            if got:
+                yield True
+                return
+    yield False
 
 
 @contextmanager
