@@ -12,11 +12,13 @@ from apps.datasets.models import (
     BucketHash,
     Dataset,
     Entry,
+    ImageTag,
     Item,
     Revision,
     Snapshot,
     SplitPlan,
     SplitRow,
+    TaggedImage,
     Upload,
 )
 from apps.departures.contributions import Contribution, Removal, listed
@@ -32,6 +34,14 @@ def _snapshots(organization_id: UUID) -> QuerySet[Snapshot]:
 
 def _split_rows(organization_id: UUID) -> QuerySet[SplitRow]:
     return SplitRow.objects.filter(plan__dataset__organization_id=organization_id)
+
+
+def _tagged(organization_id: UUID) -> QuerySet[TaggedImage]:
+    return TaggedImage.objects.filter(tag__dataset__organization_id=organization_id)
+
+
+def _tags(organization_id: UUID) -> QuerySet[ImageTag]:
+    return ImageTag.objects.filter(dataset__organization_id=organization_id)
 
 
 def _entries(organization_id: UUID) -> QuerySet[Entry]:
@@ -56,6 +66,10 @@ def _revisions(organization_id: UUID) -> QuerySet[Revision]:
 
 def _plans(organization_id: UUID) -> QuerySet[SplitPlan]:
     return SplitPlan.objects.filter(dataset__organization_id=organization_id)
+
+
+def _moved_plans(organization_id: UUID) -> QuerySet[SplitPlan]:
+    return _plans(organization_id).filter(base__isnull=False)
 
 
 def _documents(organization_id: UUID) -> QuerySet[AnnotationDocument]:
@@ -122,8 +136,8 @@ CONTRIBUTION = Contribution(
     parts=(DATASETS, SNAPSHOTS),
     removals=(
         Removal(_uploads, ahead=_without_folders),
-        *map(Removal, (_snapshots, _split_rows, _entries, _hashes, _items, _revisions, _plans)),
-        *map(Removal, (_datasets, _documents, _blobs)),
+        *map(Removal, (_snapshots, _split_rows, _tagged, _tags, _entries, _hashes, _items, _revisions)),
+        *map(Removal, (_moved_plans, _plans, _datasets, _documents, _blobs)),
     ),
     folders=(_derived_folder,),
 )

@@ -4,6 +4,7 @@ incoming/       files that are being received, under names of our own
 files/          files received, under their paths
 staged/         the set that was analysed; taken from files/, or unpacked from the one archive in it
 items.jsonl     what the analysis found, one file of the set a line: what is published
+warned.json     the paths that a warning of the analysis names
 stored.txt      digests that a publication has put into the store
 """
 
@@ -22,6 +23,7 @@ class UploadFolder:
         self.staged = self.root / "staged"
         self.unpacking = self.root / "unpacking"
         self.items = self.root / "items.jsonl"
+        self.warned = self.root / "warned.json"
         self.stored = self.root / "stored.txt"
 
     def remove(self) -> None:

@@ -1,14 +1,15 @@
 from django.urls import path
 
-from apps.datasets.views import detail, files, lists, uploads, versions
+from apps.datasets.views import detail, files, images, lists, uploads, versions
 
 app_name = "datasets"
 urlpatterns = [
     path("", lists.dataset_list, name="list"),
     path("new/", lists.dataset_create, name="create"),
     path("trash/", lists.trash, name="trash"),
-    path("<uuid:pk>/", detail.images, name="detail"),
-    path("<uuid:pk>/images/<int:item>/", detail.image, name="image"),
+    path("<uuid:pk>/", images.images, name="detail"),
+    path("<uuid:pk>/images/act/", images.act, name="images-act"),
+    path("<uuid:pk>/images/<int:item>/", images.image, name="image"),
     path("<uuid:pk>/classes/", detail.classes, name="classes"),
     path("<uuid:pk>/versions/", versions.versions, name="versions"),
     path("<uuid:pk>/versions/restore/", versions.restore, name="version-restore"),

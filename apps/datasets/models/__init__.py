@@ -10,9 +10,12 @@ from apps.datasets.models.choices import (
     BUSY_UPLOADS,
     CHECK_COLORS,
     ENDED_UPLOADS,
+    SIDES,
     UPLOAD_COLORS,
     CheckState,
     Damage,
+    ImageDefect,
+    PictureSize,
     PublishMode,
     Split,
     SplitLevel,
@@ -25,6 +28,7 @@ from apps.datasets.models.contents import AnnotationDocument, Blob, Entry, Item
 from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
 from apps.datasets.models.integrity import IntegrityCheck
 from apps.datasets.models.splits import SplitGroup, SplitPlan, SplitRow
+from apps.datasets.models.tags import ImageTag, TaggedImage
 from apps.datasets.models.uploads import Upload
 from apps.datasets.models.versions import TAG, BucketHash, Revision, Snapshot
 
@@ -33,6 +37,7 @@ __all__ = [
     "BUSY_UPLOADS",
     "CHECK_COLORS",
     "ENDED_UPLOADS",
+    "SIDES",
     "TAG",
     "UPLOAD_COLORS",
     "AnnotationDocument",
@@ -44,8 +49,11 @@ __all__ = [
     "DatasetGroupShare",
     "DatasetUserShare",
     "Entry",
+    "ImageDefect",
+    "ImageTag",
     "IntegrityCheck",
     "Item",
+    "PictureSize",
     "PublishMode",
     "Revision",
     "Snapshot",
@@ -55,6 +63,7 @@ __all__ = [
     "SplitMethod",
     "SplitPlan",
     "SplitRow",
+    "TaggedImage",
     "Task",
     "Upload",
     "UploadState",

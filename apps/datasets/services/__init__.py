@@ -2,6 +2,7 @@
 
 from apps.datasets.services.datasets import dataset_change, dataset_create, dataset_restore, dataset_trash
 from apps.datasets.services.downloads import dataset_download
+from apps.datasets.services.images import ImageChoice, images_delete, images_move, images_tag, images_untag
 from apps.datasets.services.integrity import integrity_check
 from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
@@ -13,6 +14,7 @@ from apps.datasets.services.uploads import received_files, upload_cancel, upload
 from apps.datasets.services.versions import version_restore
 
 __all__ = [
+    "ImageChoice",
     "analyse_archive",
     "as_domain_error",
     "checked_split",
@@ -22,6 +24,10 @@ __all__ = [
     "dataset_publish",
     "dataset_restore",
     "dataset_trash",
+    "images_delete",
+    "images_move",
+    "images_tag",
+    "images_untag",
     "integrity_check",
     "received_files",
     "snapshot_create",

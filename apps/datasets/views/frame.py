@@ -17,7 +17,7 @@ DRAWN = ("id", "name", "color", "skeleton")
 
 
 def visible(request: PortalRequest, pk: Any) -> Dataset:
-    rows = Dataset.objects.select_related("project", "organization", "created_by", "split_plan")
+    rows = Dataset.objects.select_related("project", "organization", "created_by", "split_plan__base")
     return rows.get_visible(request.actor, pk=pk)
 
 
@@ -64,6 +64,7 @@ def tile(entry: Entry, size: int = 256, values: int = 500) -> dict[str, Any]:
     Outlines are shown with `values` numbers at most.
     """
     return {
+        "id": entry.item_id,
         "src": thumbnail_address(entry.dataset_id, entry.item_id, entry.blob.sha256, size),
         "path": entry.item.path,
         "name": entry.item.path.rpartition("/")[2],
