@@ -20,6 +20,7 @@ from apps.datasets.models import (
     SplitRow,
     TaggedImage,
     Upload,
+    VersionStatistics,
 )
 from apps.departures.contributions import Contribution, Removal, listed
 
@@ -62,6 +63,10 @@ def _uploads(organization_id: UUID) -> QuerySet[Upload]:
 
 def _revisions(organization_id: UUID) -> QuerySet[Revision]:
     return Revision.objects.filter(dataset__organization_id=organization_id)
+
+
+def _statistics(organization_id: UUID) -> QuerySet[VersionStatistics]:
+    return VersionStatistics.objects.filter(revision__dataset__organization_id=organization_id)
 
 
 def _plans(organization_id: UUID) -> QuerySet[SplitPlan]:
@@ -136,8 +141,8 @@ CONTRIBUTION = Contribution(
     parts=(DATASETS, SNAPSHOTS),
     removals=(
         Removal(_uploads, ahead=_without_folders),
-        *map(Removal, (_snapshots, _split_rows, _tagged, _tags, _entries, _hashes, _items, _revisions)),
-        *map(Removal, (_moved_plans, _plans, _datasets, _documents, _blobs)),
+        *map(Removal, (_snapshots, _split_rows, _tagged, _tags, _entries, _hashes, _items)),
+        *map(Removal, (_statistics, _revisions, _moved_plans, _plans, _datasets, _documents, _blobs)),
     ),
     folders=(_derived_folder,),
 )

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.datasets.views import detail, files, images, lists, uploads, versions
+from apps.datasets.views import detail, files, images, lists, statistics, uploads, versions
 
 app_name = "datasets"
 urlpatterns = [
@@ -18,6 +18,7 @@ urlpatterns = [
     path("<uuid:pk>/files/", files.files, name="files"),
     path("<uuid:pk>/files/download/", files.download, name="download"),
     path("<uuid:pk>/files/check/", files.check, name="check"),
+    path("<uuid:pk>/statistics/", statistics.statistics, name="statistics"),
     path("<uuid:pk>/usage/", versions.usage, name="usage"),
     path("<uuid:pk>/history/", detail.history, name="history"),
     path("<uuid:pk>/edit/", detail.change, name="change"),

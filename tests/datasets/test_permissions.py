@@ -40,6 +40,7 @@ class TestDatasets(PermissionMatrix):
     POST    /datasets/{dataset}/images/tag                        200    =       403     404     200      =      404    404       401        200
     POST    /datasets/{dataset}/images/untag                      200    =       403     404     200      =      404    404       401        200
     POST    /datasets/{dataset}/images/delete                     200    =       403     404     200      =      404    404       401        200
+    GET     /datasets/{dataset}/statistics                        200    =       =       404     200      =      404    404       401        200
     GET     /datasets/{dataset}/snapshots                         200    =       =       404     200      =      404    404       401        200
     POST    /datasets/{dataset}/snapshots                         201    =       403     404     201      =      404    404       401        201
     GET     /datasets/{dataset}/snapshots/{dataset-snapshot}      200    =       =       404     200      =      404    404       401        200

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lastState, levelOf, parseAnsi, plainStyle } from "../../static/js/ansi.js";
 import { contain, isShown, labelPoint, maskPieces } from "../../static/js/boxes.js";
+import { cells } from "../../static/js/charts/density.js";
 import { shares } from "../../static/js/charts/heatmap.js";
 import { between, stepped } from "../../static/js/choose.js";
 import { clipRange, pairs, smooth, tableRows, toCsv } from "../../static/js/charts/series.js";
@@ -219,4 +220,9 @@ test("arrow keys lead through the grid and stop at its edges", () => {
   assert.deepEqual(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].map((key) => from(key, 5)), [4, 6, 1, 9]);
   assert.deepEqual([from("ArrowLeft", 0), from("ArrowUp", 2), from("ArrowDown", 7), from("ArrowRight", 9)], [0, 2, 7, 9]);
   assert.equal(from("Home", 5), 5);
+});
+
+test("a grid is drawn by its cells that have any, the rare ones too", () => {
+  assert.deepEqual(cells([[0, 4], [1, 0]]), [[1, 0, 1, 4], [0, 1, 0.5, 1]]);
+  assert.deepEqual(cells([[0, 0], [0, 0]]), []);
 });

@@ -1,7 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from apps.datasets.api import downloads, images, integrity, snapshots, uploads, versions, views
+from apps.datasets.api import downloads, images, integrity, snapshots, statistics, uploads, versions, views
 
 router = SimpleRouter(trailing_slash=False)
 router.register("datasets", views.DatasetViewSet, basename="dataset")
@@ -23,6 +23,7 @@ urlpatterns = [
         include(
             [
                 *inner.urls,
+                path("statistics", statistics.StatisticsView.as_view(), name="dataset-statistics"),
                 path("usage", versions.UsageView.as_view(), name="dataset-usage"),
                 path("duplicates", integrity.DuplicateImagesView.as_view(), name="dataset-duplicate-images"),
                 path("integrity", integrity.IntegrityView.as_view(), name="dataset-integrity"),

@@ -52,6 +52,16 @@ class Migration(migrations.Migration):
             field=models.BooleanField(db_default=False, default=False, verbose_name="has warnings"),
         ),
         migrations.AddField(
+            model_name="entry",
+            name="side",
+            field=models.GeneratedField(
+                db_persist=True,
+                expression=django.db.models.functions.comparison.Greatest("width", "height"),
+                output_field=models.PositiveIntegerField(null=True),
+                verbose_name="longer side",
+            ),
+        ),
+        migrations.AddField(
             model_name="splitplan",
             name="base",
             field=models.ForeignKey(
@@ -83,10 +93,8 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="entry",
             index=models.Index(
-                models.F("dataset"),
-                django.db.models.functions.comparison.Greatest("width", "height"),
-                models.F("item"),
                 condition=models.Q(("is_image", True), ("to_revision__isnull", True)),
+                fields=["dataset", "side", "item"],
                 name="entry_open_side",
             ),
         ),

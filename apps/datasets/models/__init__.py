@@ -28,6 +28,7 @@ from apps.datasets.models.contents import AnnotationDocument, Blob, Entry, Item
 from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
 from apps.datasets.models.integrity import IntegrityCheck
 from apps.datasets.models.splits import SplitGroup, SplitPlan, SplitRow
+from apps.datasets.models.statistics import VersionStatistics
 from apps.datasets.models.tags import ImageTag, TaggedImage
 from apps.datasets.models.uploads import Upload
 from apps.datasets.models.versions import TAG, BucketHash, Revision, Snapshot
@@ -67,5 +68,6 @@ __all__ = [
     "Task",
     "Upload",
     "UploadState",
+    "VersionStatistics",
     "Visibility",
 ]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.db.models.functions import Greatest
 
 from apps.datasets.models import SIDES, Blob, Dataset, ImageDefect, Revision, SplitPlan, TaggedImage
 from apps.datasets.selectors.splits import only_split
@@ -62,7 +61,6 @@ def narrowed(
 def _of_side(rows: "QuerySet[SplitEntry]", shortest: int | None, longest: int | None) -> "QuerySet[SplitEntry]":
     if shortest is None and longest is None:
         return rows
-    rows = rows.alias(side=Greatest("width", "height"))
     if shortest is not None:
         rows = rows.filter(side__gte=shortest)
     return rows if longest is None else rows.filter(side__lte=longest)

@@ -26,11 +26,12 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
     may_change = policy.allows(request.actor, "datasets.change_dataset", dataset)
     tabs = [
         ("images", _("Images"), "datasets:detail", "photo", dataset.image_count, True),
-        ("classes", _("Classes and split"), "datasets:classes", "chart-bar", None, True),
+        ("classes", _("Split"), "datasets:classes", "chart-bar", None, True),
+        ("statistics", _("Statistics"), "datasets:statistics", "chart-dots", None, True),
         ("versions", _("Versions"), "datasets:versions", "git-branch", None, True),
         ("files", _("Files"), "datasets:files", "file-zip", None, True),
         ("uploads", _("Uploads"), "datasets:uploads", "upload", None, may_change),
-        ("usage", _("Usage"), "datasets:usage", "chart-dots", None, True),
+        ("usage", _("Usage"), "datasets:usage", "activity", None, True),
         ("sharing", _("Sharing"), "datasets:sharing", "users", None, True),
         ("history", _("History"), "datasets:history", "history", None, True),
         ("settings", _("Settings"), "datasets:change", "settings", None, True),
