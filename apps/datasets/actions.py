@@ -46,6 +46,24 @@ SPLIT_CHANGED = register_action(
 SPLIT_REMOVED = register_action(
     "dataset.split_removed", _("Split removed"), _("%(actor)s put %(object)s back to the default split.")
 )
+IMAGES_MOVED = register_action(
+    "dataset.images_moved",
+    _("Images moved to a split"),
+    _("%(actor)s moved images of %(object)s to the split %(split)s: %(count)s."),
+)
+IMAGES_TAGGED = register_action(
+    "dataset.images_tagged", _("Images tagged"), _("%(actor)s tagged images of %(object)s with %(tags)s: %(count)s.")
+)
+IMAGES_UNTAGGED = register_action(
+    "dataset.images_untagged",
+    _("Tags of images removed"),
+    _("%(actor)s took the tags %(tags)s from images of %(object)s: %(count)s."),
+)
+IMAGES_DELETED = register_action(
+    "dataset.images_deleted",
+    _("Images deleted"),
+    _("%(actor)s deleted images of %(object)s: %(count)s. Revision %(revision)s is without them."),
+)
 SNAPSHOT_CREATED = register_action(
     "dataset.snapshot_created", _("Snapshot made"), _("%(actor)s made the snapshot %(object)s.")
 )

@@ -98,12 +98,14 @@ def analyse(
     image_limits: ImageLimits | None = None,
     progress: Progress | None = None,
     on_item: OnItem | None = None,
+    warned: set[str] | None = None,
 ) -> Analysis:
     """Analyse the set. Defects never raise: a set that is refused as a whole has that as its one last error.
 
-    `task` is what the labels are wanted for; without it they are read for whatever they are.
+    `task` is what the labels are wanted for; without it they are read for whatever they are. `warned` takes every path
+    that a warning names, however many the analysis lists.
     """
-    log = DefectLog(lenient=lenient, listed=LISTED)
+    log = DefectLog(lenient=lenient, listed=LISTED, warned=warned)
     log.extend(staged.defects)
     # The stage lists its first findings only; the rest of its counts are added so that the totals are true.
     for code, count in staged.defect_counts.items():

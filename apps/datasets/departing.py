@@ -13,13 +13,16 @@ from apps.datasets.models import (
     Dataset,
     Entry,
     Export,
+    ImageTag,
     Item,
     Revision,
     ServerFolder,
     Snapshot,
     SplitPlan,
     SplitRow,
+    TaggedImage,
     Upload,
+    VersionStatistics,
 )
 from apps.datasets.services.exports import archive_folder
 from apps.departures.contributions import Contribution, Removal, listed
@@ -35,6 +38,14 @@ def _snapshots(organization_id: UUID) -> QuerySet[Snapshot]:
 
 def _split_rows(organization_id: UUID) -> QuerySet[SplitRow]:
     return SplitRow.objects.filter(plan__dataset__organization_id=organization_id)
+
+
+def _tagged(organization_id: UUID) -> QuerySet[TaggedImage]:
+    return TaggedImage.objects.filter(tag__dataset__organization_id=organization_id)
+
+
+def _tags(organization_id: UUID) -> QuerySet[ImageTag]:
+    return ImageTag.objects.filter(dataset__organization_id=organization_id)
 
 
 def _entries(organization_id: UUID) -> QuerySet[Entry]:
@@ -65,8 +76,16 @@ def _revisions(organization_id: UUID) -> QuerySet[Revision]:
     return Revision.objects.filter(dataset__organization_id=organization_id)
 
 
+def _statistics(organization_id: UUID) -> QuerySet[VersionStatistics]:
+    return VersionStatistics.objects.filter(revision__dataset__organization_id=organization_id)
+
+
 def _plans(organization_id: UUID) -> QuerySet[SplitPlan]:
     return SplitPlan.objects.filter(dataset__organization_id=organization_id)
+
+
+def _moved_plans(organization_id: UUID) -> QuerySet[SplitPlan]:
+    return _plans(organization_id).filter(base__isnull=False)
 
 
 def _documents(organization_id: UUID) -> QuerySet[AnnotationDocument]:
@@ -133,8 +152,9 @@ CONTRIBUTION = Contribution(
     parts=(DATASETS, SNAPSHOTS),
     removals=(
         Removal(_uploads, ahead=_without_folders),
-        *map(Removal, (_exports, _snapshots, _split_rows, _entries, _hashes, _items, _revisions, _plans)),
-        *map(Removal, (_datasets, _documents, _blobs, _server_folders)),
+        *map(Removal, (_exports, _snapshots, _split_rows, _tagged, _tags, _entries, _hashes, _items)),
+        *map(Removal, (_statistics, _revisions, _moved_plans, _plans, _datasets, _documents, _blobs)),
+        Removal(_server_folders),
     ),
     folders=(_derived_folder, archive_folder),
 )

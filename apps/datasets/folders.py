@@ -5,6 +5,7 @@ files/          files received, under their paths
 staged/         the set that was analysed; taken from files/, or unpacked from the one archive in it
 items.jsonl     what the analysis found, one file of the set a line: what is published
 fetched.txt     what an import has brought so far, one file a line
+warned.json     the paths that a warning of the analysis names
 stored.txt      digests that a publication has put into the store
 """
 
@@ -24,6 +25,7 @@ class UploadFolder:
         self.unpacking = self.root / "unpacking"
         self.items = self.root / "items.jsonl"
         self.fetched = self.root / "fetched.txt"
+        self.warned = self.root / "warned.json"
         self.stored = self.root / "stored.txt"
 
     def remove(self) -> None:

@@ -2,11 +2,15 @@
 
 from celery import shared_task
 
+from apps.core.broker import send_hint
 from apps.datasets import services
+from apps.datasets.selectors.versions import HEAD
 from apps.datasets.services.decoding import decode_images
 from apps.datasets.services.exporting import export_run
 from apps.datasets.services.integrity import check_due as begin_due_checks
 from apps.datasets.services.integrity import check_run, head_hash
+from apps.datasets.services.messages import QUEUE
+from apps.datasets.services.statistics import statistics_count
 from apps.datasets.services.sweeping import sweep_archives
 
 
@@ -32,7 +36,14 @@ def store(upload_id: str) -> None:
 def decode(dataset_id: str) -> int:
     """Decodes pictures that are new in a dataset, and computes what it is compared with other datasets by."""
     head_hash(dataset_id=dataset_id)
+    send_hint("datasets.count", dataset_id, HEAD, queue=QUEUE)
     return decode_images(dataset_id)
+
+
+@shared_task(name="datasets.count", ignore_result=True)
+def count(dataset_id: str, version: str) -> bool:
+    """Counts the statistics of a version."""
+    return statistics_count(dataset_id, version)
 
 
 @shared_task(name="datasets.check", ignore_result=True)

@@ -1,14 +1,15 @@
 from django.urls import path
 
-from apps.datasets.views import detail, exports, files, imports, lists, uploads, versions
+from apps.datasets.views import detail, exports, files, images, imports, lists, statistics, uploads, versions
 
 app_name = "datasets"
 urlpatterns = [
     path("", lists.dataset_list, name="list"),
     path("new/", lists.dataset_create, name="create"),
     path("trash/", lists.trash, name="trash"),
-    path("<uuid:pk>/", detail.images, name="detail"),
-    path("<uuid:pk>/images/<int:item>/", detail.image, name="image"),
+    path("<uuid:pk>/", images.images, name="detail"),
+    path("<uuid:pk>/images/act/", images.act, name="images-act"),
+    path("<uuid:pk>/images/<int:item>/", images.image, name="image"),
     path("<uuid:pk>/classes/", detail.classes, name="classes"),
     path("<uuid:pk>/versions/", versions.versions, name="versions"),
     path("<uuid:pk>/versions/restore/", versions.restore, name="version-restore"),
@@ -21,6 +22,7 @@ urlpatterns = [
     path("<uuid:pk>/exports/<uuid:export_pk>/download/", exports.download, name="export-download"),
     path("<uuid:pk>/exports/<uuid:export_pk>/cancel/", exports.cancel, name="export-cancel"),
     path("<uuid:pk>/exports/<uuid:export_pk>/delete/", exports.delete, name="export-delete"),
+    path("<uuid:pk>/statistics/", statistics.statistics, name="statistics"),
     path("<uuid:pk>/usage/", versions.usage, name="usage"),
     path("<uuid:pk>/history/", detail.history, name="history"),
     path("<uuid:pk>/edit/", detail.change, name="change"),

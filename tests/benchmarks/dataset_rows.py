@@ -28,6 +28,8 @@ from apps.datasets.services import statements
 from apps.projects.models import Project
 
 CLASSES = 20
+#: One picture in ten is large, two are small.
+WIDTHS = (2400, 320, *[1280] * 3, 320, *[1280] * 4)
 #: Each hundredth image differs in the second revision, every one in the third.
 STEPS = ((0, 1), (1, 100), (2, 1))
 
@@ -102,13 +104,14 @@ def _rows(count: int, seed: int, each: int) -> Iterator[statements.Row]:
             size=len(path),
             media_type="image/jpeg",
             is_image=True,
-            width=640,
-            height=480,
+            width=WIDTHS[number % len(WIDTHS)],
+            height=240,
             split="val" if number % 5 == 0 else "train",
             annotation=annotation.digest(),
             document=annotation.canonical().decode(),
             class_ids=annotation.class_ids,
             box_count=len(boxes),
+            has_warnings=number % 1000 == 0,
         )
 
 

@@ -15,6 +15,20 @@ from PIL import Image
 from tests.benchmarks.figures import Figures, arguments, median, percentile
 from tests.benchmarks.stand import BenchmarkPortal, portal, timed, until
 
+#: Pages of images by what they are narrowed to: what is frequent, what is rare, what is not there, and all at once.
+PAGES = {
+    "first": "",
+    "of a class": "class_id=7",
+    "of a split": "split=val",
+    "of large pictures": "size=large",
+    "with sides that none has": "min_side=9000",
+    "with warnings": "defect=warned",
+    "of one day and one class": "since=2020-01-01&class_id=7",
+    "of one name": "search=00000011.jpg",
+    "of no name": "search=nothing-like-it",
+    "of four filters": "split=val&size=large&class_id=7&labelled=true",
+}
+
 
 class Client:
     def __init__(self, beside: BenchmarkPortal, dataset: str) -> None:
@@ -92,7 +106,7 @@ def snapshots(figures: Figures, client: Client, rounds: int, entries: int) -> No
 
 
 def pages(figures: Figures, client: Client, rounds: int, entries: int) -> None:
-    for label, query in (("first", ""), ("of a class", "class_id=7"), ("of a split", "split=val")):
+    for label, query in PAGES.items():
         client.own("GET", f"images?{query}")
         seconds = [timed(lambda query=query: client.own("GET", f"images?{query}"))[0] for _ in range(rounds)]
         p95 = percentile(seconds, 0.95) * 1000

@@ -5,6 +5,7 @@ from typing import Any
 from apps.core.testing import Cast, PermissionMatrix
 
 RAW: dict[str, Any] = {"method": "auto", "ratios": {"train": 0.5, "val": 0.5}}
+TAGGED: dict[str, Any] = {"matching": {}, "tags": ["night"]}
 INLINES = {"revisions-TOTAL_FORMS": "0", "revisions-INITIAL_FORMS": "0"}
 FIELDS = {"name": "Renamed", "description": "", "visibility": "project"}
 
@@ -34,6 +35,12 @@ class TestDatasets(PermissionMatrix):
     GET     /datasets/{dataset}/images/{dataset-image}            200    =       =       404     200      =      404    404       401        200
     GET     /datasets/{dataset}/images/{dataset-image}/content    200    =       =       404     200      =      404    404       401        200
     GET     /datasets/{dataset}/images/{dataset-image}/thumbnail  200    =       =       404     200      =      404    404       401        200
+    GET     /datasets/{dataset}/images/count                      200    =       =       404     200      =      404    404       401        200
+    POST    /datasets/{dataset}/images/move                       200    =       403     404     200      =      404    404       401        200
+    POST    /datasets/{dataset}/images/tag                        200    =       403     404     200      =      404    404       401        200
+    POST    /datasets/{dataset}/images/untag                      200    =       403     404     200      =      404    404       401        200
+    POST    /datasets/{dataset}/images/delete                     200    =       403     404     200      =      404    404       401        200
+    GET     /datasets/{dataset}/statistics                        200    =       =       404     200      =      404    404       401        200
     GET     /datasets/{dataset}/snapshots                         200    =       =       404     200      =      404    404       401        200
     POST    /datasets/{dataset}/snapshots                         201    =       403     404     201      =      404    404       401        201
     GET     /datasets/{dataset}/snapshots/{dataset-snapshot}      200    =       =       404     200      =      404    404       401        200
@@ -55,10 +62,15 @@ class TestDatasets(PermissionMatrix):
         "PUT /datasets/{dataset}/split": RAW,
         "POST /datasets/{dataset}/import": {"source": "address", "url": "https://example.com/shapes.zip"},
         "POST /admin/datasets/serverfolder/{server-folder}/delete/": {"post": "yes", "reason": "a test"},
+        "POST /datasets/{dataset}/images/move": {"matching": {}, "split": "val"},
+        "POST /datasets/{dataset}/images/tag": TAGGED,
+        "POST /datasets/{dataset}/images/untag": TAGGED,
+        "POST /datasets/{dataset}/images/delete": {"matching": {}},
         "POST /admin/datasets/dataset/{dataset}/change/": {**FIELDS, **INLINES},
         "POST /admin/datasets/dataset/{dataset}/delete/": {"post": "yes", "reason": "a test"},
         "POST /admin/datasets/snapshot/{dataset-snapshot}/delete/": {"post": "yes", "reason": "a test"},
         "POST /datasets/{dataset}/edit/": FIELDS,
+        "POST /datasets/{dataset}/images/act/": {"act": "tag", "all": "1", "tags": "night"},
     }
     admin = """
                                                                owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform
@@ -78,6 +90,7 @@ class TestDatasets(PermissionMatrix):
     GET   /datasets/                     200    =       =       =       =        =      =      =         302        200
     GET   /datasets/{dataset}/           200    =       =       404     200      =      404    404       302        200
     GET   /datasets/{dataset}/upload/    200    =       403     404     200      =      404    404       302        200
+    POST  /datasets/{dataset}/images/act/  302    =     403     404     302      =      404    404       302        302
     POST  /datasets/{dataset}/edit/      302    =       403     404     302      =      404    404       302        302
     POST  /datasets/{dataset}/trash/     302    =       403     404     302      =      404    404       302        302
     """

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lastState, levelOf, parseAnsi, plainStyle } from "../../static/js/ansi.js";
 import { contain, isShown, labelPoint, maskPieces } from "../../static/js/boxes.js";
+import { cells } from "../../static/js/charts/density.js";
 import { shares } from "../../static/js/charts/heatmap.js";
+import { between, stepped } from "../../static/js/choose.js";
 import { clipRange, pairs, smooth, tableRows, toCsv } from "../../static/js/charts/series.js";
 import { ago, bytes, duration, figure } from "../../static/js/format.js";
 import { Logbook, passes } from "../../static/js/logbook.js";
@@ -205,4 +207,22 @@ test("figures in words", () => {
   assert.equal(duration(3725), "1 h 2 min");
   assert.equal(ago(120), "2 minutes ago");
   assert.equal(ago(-7200), "in 2 hours");
+});
+
+test("a range of choices holds both of its ends, in either direction", () => {
+  assert.deepEqual(between(2, 4), [2, 3, 4]);
+  assert.deepEqual(between(4, 2), [2, 3, 4]);
+  assert.deepEqual(between(3, 3), [3]);
+});
+
+test("arrow keys lead through the grid and stop at its edges", () => {
+  const from = (key, at) => stepped(key, at, 10, 4);
+  assert.deepEqual(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].map((key) => from(key, 5)), [4, 6, 1, 9]);
+  assert.deepEqual([from("ArrowLeft", 0), from("ArrowUp", 2), from("ArrowDown", 7), from("ArrowRight", 9)], [0, 2, 7, 9]);
+  assert.equal(from("Home", 5), 5);
+});
+
+test("a grid is drawn by its cells that have any, the rare ones too", () => {
+  assert.deepEqual(cells([[0, 4], [1, 0]]), [[1, 0, 1, 4], [0, 1, 0.5, 1]]);
+  assert.deepEqual(cells([[0, 0], [0, 0]]), []);
 });

@@ -88,7 +88,7 @@ class DownloadView(APIView):
         else:
             actor = signed_in(actor)
             wanted = downloads.Wanted(given["version"], given["path"], _manifest(request), given["partial"])
-        dataset = Dataset.objects.select_related("split_plan").get_visible(actor, pk=dataset_id)
+        dataset = Dataset.objects.select_related("split_plan__base").get_visible(actor, pk=dataset_id)
         return _answer(request, actor, version_named(dataset, wanted.version), wanted)
 
     @extend_schema(

@@ -12,12 +12,15 @@ from apps.core.api.bodies import file_response, not_modified
 from apps.core.api.pagination import KeysetPagination
 from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors
-from apps.datasets.api.serializers import SPLIT_CHOICES, DatasetImageDetailSerializer, DatasetImageSerializer
-from apps.datasets.api.views import DATASET, visible_dataset
+from apps.datasets.api.acts import ImageActs
+from apps.datasets.api.filters import ImageQuery, image_filter
+from apps.datasets.api.serializers import DatasetImageDetailSerializer, DatasetImageSerializer
+from apps.datasets.api.views import DATASET
 from apps.datasets.images import MEDIA_TYPES
-from apps.datasets.models import Dataset, Entry
+from apps.datasets.models import Entry
 from apps.datasets.selectors.images import THUMBNAIL_SIZES
 from apps.datasets.selectors.versions import image_at
+from apps.datasets.services.images import MOST_IMAGES
 
 ITEM = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The image.")
 VERSION = OpenApiParameter("v", str, description="Beginning of the sha256; then the answer may be kept for ever.")
@@ -31,13 +34,9 @@ class ImagePages(KeysetPagination):
     ordering = "item_id"
 
 
-class ImageQuery(serializers.Serializer[Any]):
-    class_id = serializers.IntegerField(required=False, min_value=0, max_value=32_767)
-    split = serializers.ChoiceField(choices=SPLIT_CHOICES, required=False)
-    labelled = serializers.BooleanField(required=False, allow_null=True, default=None)
-    search = serializers.CharField(
-        required=False, allow_blank=True, max_length=200, default="", help_text="Part of the path."
-    )
+class ImageCountSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    is_more = serializers.BooleanField(help_text="There are more than these.")
 
 
 class RevisionQuery(serializers.Serializer[Any]):
@@ -48,22 +47,8 @@ class ThumbnailQuery(serializers.Serializer[Any]):
     size = serializers.ChoiceField(choices=THUMBNAIL_SIZES, default=256)
 
 
-def image_filter(query: Any) -> selectors.ImageFilter:
-    """The filter that the address asks for. Raises `ValidationError`."""
-    form = ImageQuery(data={name: value for name, value in query.items() if value != ""})
-    form.is_valid(raise_exception=True)
-    given = form.validated_data
-    split = given.get("split")
-    return selectors.ImageFilter(
-        class_id=given.get("class_id"),
-        split="" if split == "none" else split,
-        labelled=given["labelled"],
-        search=given["search"],
-    )
-
-
 @extend_schema_view(list=extend_schema(parameters=[DATASET, ImageQuery]))
-class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
+class ImageViewSet(ImageActs, viewsets.ReadOnlyModelViewSet[Entry]):
     """The images that a dataset holds now."""
 
     request: ApiRequest
@@ -76,6 +61,13 @@ class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
         return selectors.images_of(self._dataset(), image_filter(self.request.query_params))
+
+    @extend_schema(parameters=[DATASET, ImageQuery], responses=ImageCountSerializer)
+    @action(detail=False, methods=["get"], pagination_class=None)
+    def count(self, request: ApiRequest, *args: Any, **kwargs: Any) -> Response:
+        """How many images match, counted up to what one act takes."""
+        count = selectors.counted(self.get_queryset(), MOST_IMAGES)
+        return Response({"count": min(count, MOST_IMAGES), "is_more": count > MOST_IMAGES})
 
     def filter_queryset(self, queryset: Any) -> Any:
         return queryset
@@ -125,9 +117,6 @@ class ImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
             name="thumbnail.webp",
             size=len(content),
         )
-
-    def _dataset(self) -> Dataset:
-        return visible_dataset(self.request, self.kwargs["dataset_id"])
 
     def _image(self) -> Entry:
         dataset = self._dataset()

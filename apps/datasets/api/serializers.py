@@ -311,6 +311,7 @@ class DatasetImageSerializer(serializers.ModelSerializer[Entry]):
     is_sound = serializers.BooleanField(
         source="blob.is_sound", allow_null=True, help_text="Whether it could be decoded; null until it was tried."
     )
+    revision = serializers.IntegerField(source="from_revision", help_text="That brought it as it is.")
 
     class Meta:
         model = Entry
@@ -327,6 +328,8 @@ class DatasetImageSerializer(serializers.ModelSerializer[Entry]):
             "class_ids",
             "box_count",
             "is_sound",
+            "has_warnings",
+            "revision",
         ]
 
     def get_labelled(self, entry: Entry) -> bool:
@@ -368,6 +371,7 @@ class SplitPlanSerializer(serializers.Serializer[Any]):
     seed = serializers.IntegerField()
     ratios = serializers.DictField(child=serializers.FloatField())
     pattern = serializers.CharField(allow_blank=True)
+    moved = serializers.IntegerField(source="moved_count", help_text="Images that were moved by hand since.")
     digest = serializers.CharField()
 
 

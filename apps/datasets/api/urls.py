@@ -1,7 +1,18 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from apps.datasets.api import downloads, exports, images, imports, integrity, snapshots, uploads, versions, views
+from apps.datasets.api import (
+    downloads,
+    exports,
+    images,
+    imports,
+    integrity,
+    snapshots,
+    statistics,
+    uploads,
+    versions,
+    views,
+)
 
 router = SimpleRouter(trailing_slash=False)
 router.register("datasets", views.DatasetViewSet, basename="dataset")
@@ -32,6 +43,7 @@ urlpatterns = [
                     "exports/<uuid:id>/download", exports.ExportDownloadView.as_view(), name="dataset-export-download"
                 ),
                 path("import", imports.ImportView.as_view(), name="dataset-import"),
+                path("statistics", statistics.StatisticsView.as_view(), name="dataset-statistics"),
                 path("usage", versions.UsageView.as_view(), name="dataset-usage"),
                 path("duplicates", integrity.DuplicateImagesView.as_view(), name="dataset-duplicate-images"),
                 path("integrity", integrity.IntegrityView.as_view(), name="dataset-integrity"),

@@ -28,7 +28,7 @@ DATASET = OpenApiParameter("dataset_id", OpenApiTypes.UUID, OpenApiParameter.PAT
 
 def visible_dataset(request: ApiRequest, dataset_id: Any) -> Dataset:
     """The dataset of an address below `datasets/{id}/`."""
-    return Dataset.objects.select_related("split_plan").get_visible(request.actor, pk=dataset_id)
+    return Dataset.objects.select_related("split_plan__base").get_visible(request.actor, pk=dataset_id)
 
 
 class DatasetFilter(django_filters.FilterSet):
@@ -57,7 +57,7 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
             return self.queryset
         if self.action == "restore":
             return Dataset.objects.permitted(self.request.actor, "datasets.restore_dataset")
-        return Dataset.objects.visible(self.request.actor).select_related("split_plan")
+        return Dataset.objects.visible(self.request.actor).select_related("split_plan__base")
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         form = self.get_serializer(data=request.data)

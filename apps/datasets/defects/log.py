@@ -60,9 +60,11 @@ class DefectLog:
     mended by the parser in either mode, lenient only says that this is acceptable to the caller.
     """
 
-    def __init__(self, *, lenient: bool = False, listed: int = LISTED) -> None:
+    def __init__(self, *, lenient: bool = False, listed: int = LISTED, warned: set[str] | None = None) -> None:
         self.lenient = lenient
         self.listed = listed
+        #: Every path that a warning names.
+        self.warned = set() if warned is None else warned
         self.counts: Counter[str] = Counter()
         self.errors = 0
         self.warnings = 0
@@ -86,6 +88,8 @@ class DefectLog:
         else:
             self.warnings += 1
             kept = self._warnings
+            if path is not None:
+                self.warned.add(path)
         if len(kept) < self.listed:
             kept.append(Defect(code, severity, path, line, {name: shown(value) for name, value in params.items()}))
 

@@ -13,11 +13,14 @@ from apps.datasets.models.choices import (
     ENDED_UPLOADS,
     IMPORT_SOURCES,
     KEPT_EXPORTS,
+    SIDES,
     UPLOAD_COLORS,
     CheckState,
     Damage,
     ExportFormat,
     ExportState,
+    ImageDefect,
+    PictureSize,
     PublishMode,
     Split,
     SplitLevel,
@@ -33,6 +36,8 @@ from apps.datasets.models.exports import Export
 from apps.datasets.models.integrity import IntegrityCheck
 from apps.datasets.models.server_folders import ServerFolder
 from apps.datasets.models.splits import SplitGroup, SplitPlan, SplitRow
+from apps.datasets.models.statistics import VersionStatistics
+from apps.datasets.models.tags import ImageTag, TaggedImage
 from apps.datasets.models.uploads import Upload
 from apps.datasets.models.versions import TAG, BucketHash, Revision, Snapshot
 
@@ -44,6 +49,7 @@ __all__ = [
     "ENDED_UPLOADS",
     "IMPORT_SOURCES",
     "KEPT_EXPORTS",
+    "SIDES",
     "TAG",
     "UPLOAD_COLORS",
     "AnnotationDocument",
@@ -58,8 +64,11 @@ __all__ = [
     "Export",
     "ExportFormat",
     "ExportState",
+    "ImageDefect",
+    "ImageTag",
     "IntegrityCheck",
     "Item",
+    "PictureSize",
     "PublishMode",
     "Revision",
     "ServerFolder",
@@ -70,9 +79,11 @@ __all__ = [
     "SplitMethod",
     "SplitPlan",
     "SplitRow",
+    "TaggedImage",
     "Task",
     "Upload",
     "UploadSource",
     "UploadState",
+    "VersionStatistics",
     "Visibility",
 ]

@@ -155,3 +155,27 @@ EXPORT_FAILURES = {
     ),
     "interrupted": _("It was interrupted too often. Export it again."),
 }
+
+
+class PictureSize(models.TextChoices):
+    """By the longer side of the upright picture, in pixels."""
+
+    SMALL = "small", _("Small: up to 640 px")
+    MEDIUM = "medium", _("Medium: 641 to 1,920 px")
+    LARGE = "large", _("Large: over 1,920 px")
+
+
+#: The shortest and the longest that the longer side is.
+SIDES: dict[str, tuple[int | None, int | None]] = {
+    PictureSize.SMALL: (None, 640),
+    PictureSize.MEDIUM: (641, 1920),
+    PictureSize.LARGE: (1921, None),
+}
+
+
+class ImageDefect(models.TextChoices):
+    """What may be wrong with an image that is in a dataset."""
+
+    WARNED = "warned", _("Warned of")  # the report of its upload has a warning of it, or of its labels
+    UNSOUND = "unsound", _("Cannot be decoded")
+    QUARANTINED = "quarantined", _("In quarantine")  # its file is damaged or missing in the store

@@ -3,12 +3,14 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext_lazy as _
 
 from apps.datasets.models.choices import Damage, Split
 from apps.datasets.models.datasets import Dataset
 from apps.datasets.querysets import EntryQuerySet, ItemQuerySet
+
+OPEN_IMAGES = models.Q(to_revision__isnull=True, is_image=True)
 
 
 class Blob(models.Model):
@@ -36,6 +38,7 @@ class Blob(models.Model):
         indexes = [
             models.Index(fields=["created_at"], name="blob_by_time"),
             models.Index(fields=["organization"], condition=~models.Q(damage=""), name="blob_damaged"),
+            models.Index(fields=["organization"], condition=models.Q(is_sound=False), name="blob_unsound"),
         ]
 
     def __str__(self) -> str:
@@ -100,6 +103,13 @@ class Entry(models.Model):
     # Of the upright picture, in pixels; NULL for other files.
     width = models.PositiveIntegerField(_("width"), null=True)
     height = models.PositiveIntegerField(_("height"), null=True)
+    # The longer one; a column of its own, so that the planner knows how many there are of a size.
+    side = models.GeneratedField(
+        expression=Greatest("width", "height"),
+        output_field=models.PositiveIntegerField(null=True),
+        db_persist=True,
+        verbose_name=_("longer side"),
+    )
     # NULL: nobody has labelled the image. A document without objects says that there is nothing to see.
     annotation = models.ForeignKey(
         AnnotationDocument, on_delete=models.PROTECT, null=True, related_name="entries", verbose_name=_("labels")
@@ -108,6 +118,8 @@ class Entry(models.Model):
     box_count = models.PositiveIntegerField(_("objects"), default=0)
     # The split that the upload named, "" for none.
     split = models.CharField(_("split"), max_length=5, blank=True, choices=Split.choices)
+    # Whether the report of its upload warned of the image or of its labels.
+    has_warnings = models.BooleanField(_("has warnings"), default=False, db_default=False)
 
     objects = EntryQuerySet.as_manager()
 
@@ -129,8 +141,17 @@ class Entry(models.Model):
         indexes = [
             models.Index(
                 fields=["dataset", "item"],
-                condition=models.Q(to_revision__isnull=True, is_image=True),
+                condition=OPEN_IMAGES,
                 name="entry_open_images",
+            ),
+            # What pages of images are narrowed to, each in the order of the pages.
+            models.Index(fields=["dataset", "split", "item"], condition=OPEN_IMAGES, name="entry_open_split"),
+            models.Index(fields=["dataset", "side", "item"], condition=OPEN_IMAGES, name="entry_open_side"),
+            models.Index(fields=["dataset", "from_revision", "item"], condition=OPEN_IMAGES, name="entry_open_from"),
+            models.Index(
+                fields=["dataset", "item"],
+                condition=OPEN_IMAGES & models.Q(has_warnings=True),
+                name="entry_open_warned",
             ),
             models.Index(fields=["dataset", "from_revision"], name="entry_from"),
             models.Index(

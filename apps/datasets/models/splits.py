@@ -25,6 +25,11 @@ class SplitPlan(Entity):
     ratios = models.JSONField(_("ratios"), default=dict, blank=True)
     # What of a path names its group, for a grouped plan; "" is the folder.
     pattern = models.CharField(_("pattern"), max_length=200, blank=True, default="")
+    # The plan from which images were moved by hand; its rows say where to. The base has none itself.
+    base = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("moved from")
+    )
+    moved_count = models.PositiveIntegerField(_("images moved by hand"), default=0, db_default=0)
     # Of method, seed, ratios, pattern and rows; the level is no part of it.
     digest = models.CharField(_("digest"), max_length=64)
     created_by = models.ForeignKey(
@@ -68,7 +73,7 @@ class SplitGroup(models.Model):
 
 
 class SplitRow(models.Model):
-    """The split of one item in a plan made by hand, or stratified."""
+    """The split of one item in a plan made by hand or stratified, or of one that was moved by hand."""
 
     id = models.BigAutoField(primary_key=True)
     plan = models.ForeignKey(

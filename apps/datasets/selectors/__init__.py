@@ -1,15 +1,20 @@
 """Reads that pages, programs and the apps above need."""
 
+from apps.datasets.selectors.filtering import ImageFilter
 from apps.datasets.selectors.images import (
-    ImageFilter,
     class_counts,
+    class_rows,
     classes_of,
+    counted,
     covers_of,
     image_of,
     images_of,
     open_blob,
     preview_of,
+    tags_of,
+    tags_on,
     thumbnail_of,
+    uploaders_of,
 )
 from apps.datasets.selectors.snapshots import manifest_lines, snapshot_entries, snapshot_has_blob
 from apps.datasets.selectors.splits import SplitView, split_in_force, splits_of
@@ -31,7 +36,9 @@ __all__ = [
     "UsageQuery",
     "Use",
     "class_counts",
+    "class_rows",
     "classes_of",
+    "counted",
     "covers_of",
     "datasets_for_choice",
     "image_of",
@@ -46,7 +53,10 @@ __all__ = [
     "split_in_force",
     "splits_of",
     "stored_bytes",
+    "tags_of",
+    "tags_on",
     "thumbnail_of",
+    "uploaders_of",
     "usage_of",
     "use_counts",
     "uses_by_day",

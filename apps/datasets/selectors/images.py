@@ -2,48 +2,64 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db.models import Count, F, Func, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
+from apps.accounts.models import User
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.defects import BadInput, describe
 from apps.datasets.folders import UploadFolder
 from apps.datasets.images.thumbnail_process import bounded_thumbnail
-from apps.datasets.models import Blob, Dataset, Entry, Revision, Upload
-from apps.datasets.selectors.splits import split_in_force, with_split
+from apps.datasets.models import Blob, Dataset, Entry, ImageTag, Revision, TaggedImage, Upload
+from apps.datasets.selectors.filtering import ImageFilter, narrowed
+from apps.datasets.selectors.splits import split_in_force, with_split_by_page
+
+if TYPE_CHECKING:
+    from apps.datasets.selectors.splits import SplitEntry
 
 THUMBNAIL_SIZES = (128, 256, 512)
 PREVIEW_SIZE = 256
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFilter:
-    """What a list of images is narrowed to; None means not at all. `split` "" is for images of no split."""
-
-    class_id: int | None = None
-    split: str | None = None
-    labelled: bool | None = None
-    search: str = ""
-
-
-def images_of(dataset: Dataset, wanted: ImageFilter | None = None) -> QuerySet[Entry]:
+def images_of(dataset: Dataset, wanted: ImageFilter | None = None) -> "QuerySet[SplitEntry]":
     """The images that the dataset holds now, with `in_split` of the plan in force, ordered by item: pages by key."""
-    wanted = wanted or ImageFilter()
-    rows = with_split(Entry.objects.head(dataset.pk).images(), split_in_force(dataset))
-    if wanted.class_id is not None:
-        rows = rows.filter(class_ids__contains=[wanted.class_id])
-    if wanted.split is not None:
-        rows = rows.filter(in_split=wanted.split)
-    if wanted.labelled is not None:
-        rows = rows.filter(annotation__isnull=not wanted.labelled)
-    if wanted.search:
-        rows = rows.filter(item__path__icontains=wanted.search)
-    return rows.select_related("item", "blob", "annotation").order_by("item_id")
+    plan = split_in_force(dataset)
+    rows = with_split_by_page(Entry.objects.head(dataset.pk).images(), plan)
+    rows = narrowed(rows, dataset, plan, wanted or ImageFilter())
+    # Of the page alone: joined, they would be read from the first item on.
+    return rows.prefetch_related("item", "blob", "annotation").order_by("item_id")
+
+
+def counted(rows: QuerySet[Entry], most: int) -> int:
+    """How many they are; `most` + 1 where they are more than that."""
+    return rows.order_by()[: most + 1].count()
+
+
+def tags_of(dataset: Dataset) -> list[str]:
+    """The words that images of the dataset have."""
+    return list(ImageTag.objects.filter(dataset=dataset).order_by("name").values_list("name", flat=True))
+
+
+def tags_on(item_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Item → its tags; one query."""
+    found: dict[int, list[str]] = {}
+    rows = TaggedImage.objects.filter(item_id__in=item_ids).order_by("tag__name")
+    for item_id, name in rows.values_list("item_id", "tag__name"):
+        found.setdefault(item_id, []).append(name)
+    return found
+
+
+def uploaders_of(dataset: Dataset) -> list[tuple[UUID, str]]:
+    """Who published revisions of it."""
+    people = Revision.objects.filter(dataset=dataset, created_by__isnull=False).order_by().values("created_by")
+    return sorted(
+        ((person.pk, str(person)) for person in User.objects.filter(pk__in=people)), key=lambda pair: pair[1]
+    )
 
 
 def image_of(dataset: Dataset, item_id: int) -> Entry:
@@ -63,11 +79,15 @@ def class_counts(dataset: Dataset) -> dict[int, int]:
 
 def classes_of(dataset: Dataset) -> list[dict[str, Any]]:
     """The class table of the newest revision, `{"id", "name", "images"}` each; [] before the first."""
+    rows = class_rows(dataset)
+    counts = class_counts(dataset) if rows else {}
+    return [{**found, "images": counts.get(found["id"], 0)} for found in rows]
+
+
+def class_rows(dataset: Dataset) -> list[dict[str, Any]]:
+    """The same without counting."""
     revision = Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
-    if revision is None:
-        return []
-    counts = class_counts(dataset)
-    return [{**found, "images": counts.get(found["id"], 0)} for found in revision.classes]
+    return revision.classes if revision else []
 
 
 def preview_of(upload: Upload, path: str) -> tuple[str, bytes]:

@@ -31,6 +31,7 @@ from apps.datasets.formats.model import canonical_json
 from apps.datasets.models import (
     Dataset,
     Entry,
+    Item,
     Snapshot,
     Split,
     SplitGroup,
@@ -110,19 +111,26 @@ def split_in_force(dataset: Dataset, override: SplitPlan | None = None) -> Split
     return automatic_plan(dataset, SplitLevel.DEFAULT, 0, DEFAULT_RATIOS)
 
 
-def split_expression(plan: SplitPlan) -> Expression | F:
-    """The split of an `Entry`, "" for none, as an expression."""
+def split_expression(plan: SplitPlan, path: str = "item__path") -> Expression | F:
+    """The split of an `Entry`, "" for none, as an expression. Images that were moved by hand are where they were
+    moved to, the others where the plan beneath has them. `path` names the field or alias with the item's path."""
+    if plan.base is not None:
+        return Coalesce(_row_of(plan), split_expression(plan.base, path), output_field=CharField())
     if plan.method == SplitMethod.UPLOADED:
         return F("split")
     if plan.method == SplitMethod.GROUPED:
-        key = group_expression(plan.pattern, F("item__path"))
-        groups = SplitGroup.objects.filter(plan_id=plan.pk, key=group_expression(plan.pattern, OuterRef("item__path")))
-        return Coalesce(Subquery(groups.values("split")[:1]), _rule(plan, key), output_field=CharField())
+        groups = SplitGroup.objects.filter(plan_id=plan.pk, key=group_expression(plan.pattern, OuterRef(path)))
+        later = _rule(plan, group_expression(plan.pattern, F(path)))
+        return Coalesce(Subquery(groups.values("split")[:1]), later, output_field=CharField())
     if plan.method == SplitMethod.AUTO:
-        return _rule(plan, F("item__path"))
+        return _rule(plan, F(path))
+    rest = Value("") if plan.method == SplitMethod.MANUAL else _rule(plan, F(path))
+    return Coalesce(_row_of(plan), rest, output_field=CharField())
+
+
+def _row_of(plan: SplitPlan) -> Subquery:
     rows = SplitRow.objects.filter(plan_id=plan.pk, item_id=OuterRef("item_id"))
-    later = Value("") if plan.method == SplitMethod.MANUAL else _rule(plan, F("item__path"))
-    return Coalesce(Subquery(rows.values("split")[:1]), later, output_field=CharField())
+    return Subquery(rows.values("split")[:1])
 
 
 def group_expression(pattern: str, path: Any) -> Func:
@@ -146,6 +154,13 @@ def _rule(plan: SplitPlan, name: Any) -> Case:
     )
 
 
+def with_split_by_page(rows: QuerySet[Entry], plan: SplitPlan) -> "QuerySet[SplitEntry]":
+    """As `with_split`, for pages by key: the path is looked up for each row that is read. A join would be merged from
+    the first item on, however deep in the list the page lies."""
+    path = Item.objects.filter(pk=OuterRef("item_id")).values("path")[:1]
+    return rows.alias(its_path=Subquery(path)).annotate(in_split=split_expression(plan, "its_path"))
+
+
 def split_by_rule(seed: int, ratios: Mapping[str, float], path: str) -> str:
     """The split of a path under an automatic plan."""
     digest = hashlib.md5(f"{seed}:{path}".encode(), usedforsecurity=False).hexdigest()
@@ -157,6 +172,17 @@ def split_by_rule(seed: int, ratios: Mapping[str, float], path: str) -> str:
 def with_split(rows: QuerySet[Entry], plan: SplitPlan) -> "QuerySet[SplitEntry]":
     """The entries with their split in this plan as `in_split`."""
     return rows.annotate(in_split=split_expression(plan))
+
+
+def only_split(rows: "QuerySet[SplitEntry]", plan: SplitPlan, split: str) -> "QuerySet[SplitEntry]":
+    """Those of `with_split(rows, plan)` that are in a split. One that a rule leaves empty is not searched for."""
+    rule = plan.base or plan
+    if rule.method == SplitMethod.AUTO and not rule.ratios.get(split):
+        moved = SplitRow.objects.filter(plan_id=plan.pk, split=split)
+        return rows.filter(item_id__in=moved.values("item_id")) if plan.base else rows.none()
+    if rule.method == SplitMethod.UPLOADED and not plan.base:
+        return rows.filter(split=split)
+    return rows.filter(in_split=split)
 
 
 def split_view(dataset: Dataset, revision_no: int, plan: SplitPlan) -> SplitView:

@@ -3,6 +3,7 @@
 from apps.datasets.services.datasets import dataset_change, dataset_create, dataset_restore, dataset_trash
 from apps.datasets.services.downloads import dataset_download
 from apps.datasets.services.exports import export_ask, export_cancel, export_delete, export_download, export_link
+from apps.datasets.services.images import ImageChoice, images_delete, images_move, images_tag, images_untag
 from apps.datasets.services.importing import (
     ImportFrom,
     from_address,
@@ -28,6 +29,7 @@ from apps.datasets.services.uploads import received_files, upload_cancel, upload
 from apps.datasets.services.versions import version_restore
 
 __all__ = [
+    "ImageChoice",
     "ImportFrom",
     "analyse_archive",
     "as_domain_error",
@@ -47,6 +49,10 @@ __all__ = [
     "from_address",
     "from_bucket",
     "from_folder",
+    "images_delete",
+    "images_move",
+    "images_tag",
+    "images_untag",
     "integrity_check",
     "received_files",
     "server_folder_allow",

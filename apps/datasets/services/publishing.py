@@ -30,6 +30,7 @@ from apps.datasets.services import messages, statements
 from apps.datasets.services.blobs import store_files
 from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.reading import note_failure, refused_error
+from apps.datasets.services.revisions import next_revision
 from apps.datasets.services.uploads import wrong_state
 from apps.organizations.services import quotas
 
@@ -143,35 +144,12 @@ def dataset_publish(
     quotas.require_stored(dataset.organization_id)
     revision = None
     if moved.total or last is None or last.classes != classes:
-        revision = _next_revision(actor, dataset, upload, classes, moved)
+        revision = next_revision(actor, dataset, classes, moved, note=upload.note)
     upload.change(state=UploadState.PUBLISHED, revision=revision or last, progress={})
     after = {"added": moved.added, "changed": moved.changed, "removed": moved.removed}
     params = {"revision": dataset.revision_no, "upload": str(upload.pk)}
     auditing.record(actor, actions.PUBLISHED, dataset, after=after, params=params)
     messages.send_on_commit("datasets.decode", dataset.pk)
-    return revision
-
-
-def _next_revision(
-    actor: Actor, dataset: Dataset, upload: Upload, classes: list[dict[str, Any]], moved: statements.Moved
-) -> Revision:
-    totals = statements.totals(dataset.pk)
-    revision = Revision.objects.create(
-        dataset=dataset,
-        no=dataset.revision_no + 1,
-        classes=classes,
-        counts={**totals, "added": moved.added, "changed": moved.changed, "removed": moved.removed},
-        note=upload.note,
-        created_by=actor.user,
-    )
-    dataset.change(
-        revision_no=revision.no,
-        image_count=totals["images"],
-        labelled_count=totals["labelled"],
-        box_count=totals["boxes"],
-        file_count=totals["files"],
-        byte_count=totals["bytes"],
-    )
     return revision
 
 
@@ -186,7 +164,7 @@ def _stored(upload: Upload) -> None:
             dataset = Dataset.objects.get(pk=upload.dataset_id)
             classes = _merged(upload, dataset)
             try:
-                with statements.incoming(_rows(folder.items, classes.ids)):
+                with statements.incoming(_rows(folder, classes.ids)):
                     dataset_publish(
                         actor=_actor(upload),
                         dataset=dataset,
@@ -270,8 +248,9 @@ def _lines(items: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _rows(items: Path, ids: dict[int, int | None] | None) -> Iterator[statements.Row]:
-    for line in _lines(items):
+def _rows(folder: UploadFolder, ids: dict[int, int | None] | None) -> Iterator[statements.Row]:
+    warned = frozenset(json.loads(folder.warned.read_text(encoding="utf-8"))) if folder.warned.is_file() else ()
+    for line in _lines(folder.items):
         document = line.get("document")
         annotation = None if document is None else _annotation(document, ids)
         yield statements.Row(
@@ -288,6 +267,8 @@ def _rows(items: Path, ids: dict[int, int | None] | None) -> Iterator[statements
             document=None if annotation is None else annotation.canonical().decode(),
             class_ids=[] if annotation is None else annotation.class_ids,
             box_count=0 if annotation is None else len(annotation.objects),
+            # An image is warned of by its own name or by that of its label.
+            has_warnings="width" in line and (line["path"] in warned or line.get("label") in warned),
         )
 
 

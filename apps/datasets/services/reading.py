@@ -127,14 +127,21 @@ def _analysed(upload: Upload) -> dict[str, Any]:
     except BadInput as refused:
         return Analysis(errors=1, defects=[refused.defect], defect_counts={refused.code: 1}).as_dict()
     temporary = folder.items.with_suffix(".part")
+    warned: set[str] = set()
     with temporary.open("w", encoding="utf-8") as target:
         notes = _Notes(target, staged)
         analysis = analyse(
-            staged, task=upload.dataset.task, lenient=upload.lenient, progress=progress, on_item=notes.add_image
+            staged,
+            task=upload.dataset.task,
+            lenient=upload.lenient,
+            progress=progress,
+            on_item=notes.add_image,
+            warned=warned,
         )
         if analysis.ok:
             notes.add_files(with_json=analysis.format in JSON_FORMATS)
     if analysis.ok:
+        folder.warned.write_text(json.dumps(sorted(warned)), encoding="utf-8")
         os.replace(temporary, folder.items)
     else:
         temporary.unlink()
@@ -203,6 +210,7 @@ class _Notes:
             width=item.facts.width,
             height=item.facts.height,
             split=item.split or "",
+            label=item.label_path,
             document=None if annotation is None else annotation.document(),
         )
 

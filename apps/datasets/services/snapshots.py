@@ -137,7 +137,7 @@ def root_hash(dataset: Dataset, revision: Revision) -> str:
 
 
 def _prepare(dataset: Dataset, split_override: Mapping[str, Any] | None) -> _Prepared:
-    dataset = Dataset.objects.select_for_update(of=("self",)).select_related("split_plan").get(pk=dataset.pk)
+    dataset = Dataset.objects.select_for_update(of=("self",)).select_related("split_plan__base").get(pk=dataset.pk)
     revision = Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
     if revision is None:
         raise Conflict(

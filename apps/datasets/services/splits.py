@@ -45,8 +45,8 @@ def split_set(
         actor,
         actions.SPLIT_CHANGED,
         dataset,
-        before=_facts(before),
-        after=_facts(plan),
+        before=plan_facts(before),
+        after=plan_facts(plan),
     )
     return dataset
 
@@ -57,7 +57,7 @@ def split_remove(*, actor: Actor, dataset: Dataset) -> Dataset:
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     before = dataset.split_plan
     dataset.change(split_plan=None)
-    auditing.record(actor, actions.SPLIT_REMOVED, dataset, before=_facts(before))
+    auditing.record(actor, actions.SPLIT_REMOVED, dataset, before=plan_facts(before))
     return dataset
 
 
@@ -175,7 +175,9 @@ def _bad_items(message: str, path: str) -> Invalid:
     return Invalid(worded, code="split_items", fields={"items": [worded]}, params={"path": path[:200]})
 
 
-def _facts(plan: SplitPlan | None) -> dict[str, Any]:
+def plan_facts(plan: SplitPlan | None) -> dict[str, Any]:
+    """What the history says of a plan."""
     if plan is None:
         return {"method": ""}
-    return {"method": str(plan.method), "seed": plan.seed, "ratios": plan.ratios, "pattern": plan.pattern}
+    facts = {"method": str(plan.method), "seed": plan.seed, "ratios": plan.ratios, "pattern": plan.pattern}
+    return facts | ({"moved": plan.moved_count} if plan.moved_count else {})

@@ -16,12 +16,12 @@ CREATE TEMP TABLE datasets_incoming (
     path text COLLATE "C" PRIMARY KEY, bucket smallint NOT NULL, sha256 text NOT NULL, size bigint NOT NULL,
     media_type text NOT NULL, is_image boolean NOT NULL, width integer, height integer, split text NOT NULL,
     annotation text, document jsonb, class_ids smallint[] NOT NULL, box_count integer NOT NULL,
-    item_id bigint, blob_id bigint, annotation_id bigint
+    has_warnings boolean NOT NULL, item_id bigint, blob_id bigint, annotation_id bigint
 )
 """
 COPY = """
 COPY datasets_incoming (path, bucket, sha256, size, media_type, is_image, width, height, split, annotation, document,
-    class_ids, box_count) FROM STDIN
+    class_ids, box_count, has_warnings) FROM STDIN
 """
 # Digests in order: two publications of one organization take their locks in the same order and never deadlock.
 BLOBS = """
@@ -72,9 +72,9 @@ WHERE e.dataset_id = %(dataset)s AND e.to_revision IS NULL
 """
 OPEN = """
 INSERT INTO datasets_entry (dataset_id, item_id, from_revision, blob_id, is_image, width, height, annotation_id,
-    class_ids, box_count, split)
+    class_ids, box_count, split, has_warnings)
 SELECT %(dataset)s, n.item_id, %(revision)s, n.blob_id, n.is_image, n.width, n.height, n.annotation_id,
-    n.class_ids, n.box_count, n.split
+    n.class_ids, n.box_count, n.split, n.has_warnings
 FROM datasets_incoming n
 WHERE NOT EXISTS (SELECT 1 FROM datasets_entry e WHERE e.item_id = n.item_id AND e.to_revision IS NULL)
 ORDER BY n.path
@@ -103,6 +103,7 @@ class Row(NamedTuple):
     document: str | None
     class_ids: list[int]
     box_count: int
+    has_warnings: bool = False
 
 
 class Moved(NamedTuple):

@@ -13,6 +13,7 @@ from apps.datasets import actions
 from apps.datasets.models import Dataset, Revision
 from apps.datasets.selectors.versions import version_named
 from apps.datasets.services import messages, statements
+from apps.datasets.services.revisions import next_revision
 
 # What the head holds and the version did not, or held otherwise.
 CLOSE = """
@@ -26,9 +27,9 @@ WHERE e.dataset_id = %(dataset)s AND e.to_revision IS NULL AND e.from_revision >
 # What the version held and the head, after the statement above, does not.
 OPEN = """
 INSERT INTO datasets_entry (dataset_id, item_id, from_revision, blob_id, is_image, width, height, annotation_id,
-    class_ids, box_count, split)
+    class_ids, box_count, split, has_warnings)
 SELECT o.dataset_id, o.item_id, %(revision)s, o.blob_id, o.is_image, o.width, o.height, o.annotation_id,
-    o.class_ids, o.box_count, o.split
+    o.class_ids, o.box_count, o.split, o.has_warnings
 FROM datasets_entry o
 WHERE o.dataset_id = %(dataset)s AND o.from_revision <= %(version)s AND o.to_revision > %(version)s AND NOT EXISTS (
     SELECT 1 FROM datasets_entry e WHERE e.item_id = o.item_id AND e.to_revision IS NULL
@@ -56,24 +57,7 @@ def version_restore(*, actor: Actor, dataset: Dataset, version: str, note: str =
     head = Revision.objects.get(dataset=dataset, no=dataset.revision_no)
     if not moved.total and head.classes == found.revision.classes:
         raise Conflict(_("The dataset holds just this version already."), code="nothing_to_restore")
-    totals = statements.totals(dataset.pk)
-    revision = Revision.objects.create(
-        dataset=dataset,
-        no=dataset.revision_no + 1,
-        classes=found.revision.classes,
-        counts={**totals, "added": moved.added, "changed": moved.changed, "removed": moved.removed},
-        note=note,
-        restored_from=found.revision.no,
-        created_by=actor.user,
-    )
-    dataset.change(
-        revision_no=revision.no,
-        image_count=totals["images"],
-        labelled_count=totals["labelled"],
-        box_count=totals["boxes"],
-        file_count=totals["files"],
-        byte_count=totals["bytes"],
-    )
+    revision = next_revision(actor, dataset, found.revision.classes, moved, note=note, restored_from=found.revision.no)
     after = {"added": moved.added, "changed": moved.changed, "removed": moved.removed}
     params = {"version": found.name, "revision": revision.no}
     auditing.record(actor, actions.VERSION_RESTORED, dataset, after=after, params=params)

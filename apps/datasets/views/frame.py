@@ -18,7 +18,7 @@ DRAWN = ("id", "name", "color", "skeleton")
 
 
 def visible(request: PortalRequest, pk: Any) -> Dataset:
-    rows = Dataset.objects.select_related("project", "organization", "created_by", "split_plan")
+    rows = Dataset.objects.select_related("project", "organization", "created_by", "split_plan__base")
     return rows.get_visible(request.actor, pk=pk)
 
 
@@ -27,11 +27,12 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
     may_change = policy.allows(request.actor, "datasets.change_dataset", dataset)
     tabs = [
         ("images", _("Images"), "datasets:detail", "photo", dataset.image_count, True),
-        ("classes", _("Classes and split"), "datasets:classes", "chart-bar", None, True),
+        ("classes", _("Split"), "datasets:classes", "chart-bar", None, True),
+        ("statistics", _("Statistics"), "datasets:statistics", "chart-dots", None, True),
         ("versions", _("Versions"), "datasets:versions", "git-branch", None, True),
         ("files", _("Files"), "datasets:files", "file-zip", None, True),
         ("uploads", _("Uploads"), "datasets:uploads", "upload", None, may_change),
-        ("usage", _("Usage"), "datasets:usage", "chart-dots", None, True),
+        ("usage", _("Usage"), "datasets:usage", "activity", None, True),
         ("sharing", _("Sharing"), "datasets:sharing", "users", None, True),
         ("history", _("History"), "datasets:history", "history", None, True),
         ("settings", _("Settings"), "datasets:change", "settings", None, True),
@@ -71,6 +72,7 @@ def tile(entry: Entry, size: int = 256, values: int = 500) -> dict[str, Any]:
     Outlines are shown with `values` numbers at most.
     """
     return {
+        "id": entry.item_id,
         "src": thumbnail_address(entry.dataset_id, entry.item_id, entry.blob.sha256, size),
         "path": entry.item.path,
         "name": entry.item.path.rpartition("/")[2],

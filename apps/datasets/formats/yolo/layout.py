@@ -1,36 +1,46 @@
 """Finding one's way in a YOLO set: which text is whose label, and whether a set is one at all."""
 
 import posixpath
+from collections.abc import Iterator
 
 from apps.datasets.formats.tree import SPLIT_NAMES, Guess, Tree, split_by_folder
 
-__all__ = ["CLASS_FILES", "SPLIT_NAMES", "YAML_ENDINGS", "Guess", "Tree", "detect", "label_of", "split_by_folder"]
+__all__ = [
+    "CLASS_FILES",
+    "SPLIT_NAMES",
+    "YAML_ENDINGS",
+    "Guess",
+    "Tree",
+    "detect",
+    "label_of",
+    "label_places",
+    "split_by_folder",
+]
 
 YAML_ENDINGS = (".yaml", ".yml")
 CLASS_FILES = ("classes.txt", "obj.names", "data.names", "_darknet.labels")
 
 
 def label_of(tree: Tree, image: str) -> str | None:
-    """Return the label file of an image: in the `labels` folder beside its `images` folder, or beside ittree."""
+    """Return the label file of an image: the first of `label_places` at which there is a file."""
+    return next((path for path in label_places(image) if path in tree.files), None)
+
+
+def label_places(image: str) -> Iterator[str]:
+    """Where the label of an image may lie: in the `labels` folder beside its `images` folder, or beside it."""
     folder, _, name = image.rpartition("/")
     stem = name.rpartition(".")[0] + ".txt"
     parts = folder.split("/") if folder else []
     for index in range(len(parts) - 1, -1, -1):
         if parts[index].lower() == "images":
             for labels in ("labels", "Labels", "LABELS"):
-                path = "/".join([*parts[:index], labels, *parts[index + 1 :], stem])
-                if path in tree.files:
-                    return path
+                yield "/".join([*parts[:index], labels, *parts[index + 1 :], stem])
             break
-    for path in (posixpath.join(folder, stem), posixpath.join(folder, "labels", stem)):
-        if path in tree.files:
-            return path
+    yield posixpath.join(folder, stem)
+    yield posixpath.join(folder, "labels", stem)
     # `train/a.jpg` with `labels/train/a.txt`, the labels' folder standing at the top of the set.
     for index in range(len(parts)):
-        path = "/".join([*parts[:index], "labels", *parts[index:], stem])
-        if path in tree.files:
-            return path
-    return None
+        yield "/".join([*parts[:index], "labels", *parts[index:], stem])
 
 
 def looks_like_rows(head: bytes) -> bool:
