@@ -28,7 +28,7 @@ from rest_framework.settings import api_settings
 from apps.core.api.problems import CONTENT_TYPE, exception_handler
 from apps.core.errors import DomainError, NotAuthenticated, TooLarge
 from apps.datasets.services.reading import DIRECT_BYTES
-from apps.datasets.services.uploads import LIMITS
+from apps.datasets.services.room import LIMITS
 from apps.evaluation.api.views import FORM_BYTES
 from apps.evaluation.services import MAX_TOTAL_BYTES
 from apps.jobs.attempt_api.views import MAX_BODY, attempt_token

@@ -18,7 +18,8 @@ from apps.datasets import tasks
 from apps.datasets.archives import Limits
 from apps.datasets.folders import UploadFolder, uploads_root
 from apps.datasets.models import Blob, Entry, Item, Revision, Upload
-from apps.datasets.services import sweep, uploads
+from apps.datasets.services import reading, room, sweep, uploads
+from apps.organizations.models import Organization
 from tests.datasets.factories import archives
 from tests.datasets.factories.sets import yolo_files
 from tests.datasets.test_bad_inputs import ARCHIVES, IMAGES, ROWS
@@ -144,7 +145,8 @@ def test_a_file_and_a_folder_of_one_name_are_refused(cast: Cast, base: str) -> N
 
 
 def test_files_over_the_limits_are_refused(cast: Cast, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "LIMITS", Limits(members=2, member_bytes=10, total_bytes=15))
+    for module in (uploads, room):
+        monkeypatch.setattr(module, "LIMITS", Limits(members=2, member_bytes=10, total_bytes=15))
     upload = send(cast, base, "a", bytes(10))
     answers = [
         cast.editor.rest.put(f"{upload}/files?path={path}", bytes(size), content_type=OCTETS)
@@ -157,6 +159,54 @@ def test_files_over_the_limits_are_refused(cast: Cast, base: str, monkeypatch: p
         (413, "archive.too_many_members"),
     ]
     assert {found["path"] for found in cast.editor.rest.get(upload).json()["files"]} == {"a", "b"}
+
+
+def test_what_is_uploaded_may_not_exceed_what_is_left_of_the_quota(cast: Cast, base: str) -> None:
+    """All uploads of the organization together: each alone would fit."""
+    Organization.objects.filter(pk=cast.editor.actor.organization_id).update(max_storage_gb=30_000 / 1e9)
+    first = send(cast, base, "a", bytes(20_000))
+    refused = cast.editor.rest.put(f"{first}/files?path=b", bytes(20_000), content_type=OCTETS)
+    assert (refused.status_code, refused.json()["code"]) == (409, "quota_exceeded")
+    assert cast.editor.rest.put(f"{first}/files?path=a", bytes(8_000), content_type=OCTETS).status_code == 200
+    second = f"{base}/uploads/{cast.editor.rest.post(f'{base}/uploads', {}).json()['id']}"
+    refused = cast.editor.rest.put(f"{second}/files?path=a", bytes(25_000), content_type=OCTETS)
+    assert (refused.status_code, refused.json()["code"]) == (409, "quota_exceeded")
+    assert not list(UploadFolder(second.rpartition("/")[2]).incoming.iterdir())
+    assert cast.editor.rest.delete(first).status_code == 204
+    third = f"{base}/uploads/{cast.editor.rest.post(f'{base}/uploads', {}).json()['id']}"
+    assert cast.editor.rest.put(f"{third}/files?path=a", bytes(20_000), content_type=OCTETS).status_code == 200
+
+
+def test_files_that_come_side_by_side_are_counted_together(cast: Cast, base: str) -> None:
+    """Each was let in by the room that was there when it began."""
+    upload = Upload.objects.get(pk=send(cast, base, "a", bytes(10)).rpartition("/")[2])
+    assert uploads._upload_count(upload_id=upload.pk, files=1, size=10, most=25)
+    assert not uploads._upload_count(upload_id=upload.pk, files=1, size=10, most=25)
+    assert uploads._upload_count(upload_id=upload.pk, files=0, size=-5, most=1)
+
+
+def test_a_full_disk_takes_no_files(cast: Cast, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "RESERVE_BYTES", 1 << 60)
+    upload = f"{base}/uploads/{cast.editor.rest.post(f'{base}/uploads', {}).json()['id']}"
+    refused = cast.editor.rest.put(f"{upload}/files?path=a", b"x", content_type=OCTETS)
+    assert (refused.status_code, refused.json()["code"]) == (503, "disk_full")
+
+
+def test_a_third_archive_at_once_is_asked_to_come_again(
+    cast: Cast, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hold a thread and a core each, and no connection of the database."""
+    answers: list[Any] = []
+
+    def analyse_again(*found: Any, **options: Any) -> Any:
+        answers.append(cast.editor.rest.post(f"{base}/analyze", archive, content_type=OCTETS))
+        return unpack(*found, **options)
+
+    archive, unpack = archives.zip_of({"a": b"x"}), reading.unpack
+    monkeypatch.setattr(reading, "unpack", analyse_again)
+    assert cast.editor.rest.post(f"{base}/analyze", archive, content_type=OCTETS).status_code == 200
+    assert [answer.status_code for answer in answers] == [429, 200]
+    assert (answers[0].json()["code"], answers[0]["Retry-After"]) == ("too_many_requests", "10")
 
 
 def test_a_body_that_breaks_off_leaves_nothing(cast: Cast) -> None:

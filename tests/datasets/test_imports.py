@@ -28,7 +28,7 @@ from apps.datasets.archives import Limits
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import Blob, Dataset, ServerFolder, Upload, UploadState
 from apps.datasets.samples import sample_archive
-from apps.datasets.services import fetching, importing
+from apps.datasets.services import fetching, importing, room
 from apps.datasets.services.locks import IMPORT_SLOTS, IMPORTS, upload_lock
 from tests.core.test_outbound import Canary, allowed, canary, reply
 from tests.core.test_storage import ACCESS, SECRET, s3, signing_server
@@ -471,11 +471,13 @@ def test_too_many_files_and_too_much_are_refused_by_the_list_alone(
     folder = allow(dataset, root)
     monkeypatch.setattr(fetching, "LIMITS", Limits(members=3))
     assert failed(begin(dataset, services.from_folder(folder, "shapes"))) == "archive.too_many_members"
-    monkeypatch.setattr(fetching, "LIMITS", Limits(total_bytes=1000))
+    monkeypatch.setattr(fetching, "LIMITS", Limits())
+    monkeypatch.setattr(room, "LIMITS", Limits(total_bytes=1000))
     assert failed(begin(dataset, services.from_folder(folder, "shapes"))) == "archive.too_big"
     monkeypatch.setattr(fetching, "LIMITS", Limits(member_bytes=100))
     assert failed(begin(dataset, services.from_folder(folder, "shapes"))) == "archive.member_too_big"
-    monkeypatch.setattr(fetching, "RESERVE_BYTES", 1 << 60)
+    monkeypatch.setattr(room, "LIMITS", Limits())
+    monkeypatch.setattr(room, "RESERVE_BYTES", 1 << 60)
     monkeypatch.setattr(fetching, "LIMITS", Limits())
     assert failed(begin(dataset, services.from_folder(folder, "shapes"))) == "disk_full"
 

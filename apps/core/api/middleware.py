@@ -1,13 +1,15 @@
-"""Request ids, and domain errors turned into pages."""
+"""Connections given back, request ids, and domain errors turned into pages."""
 
 import logging
 import re
 from collections.abc import Callable
 
+from django.core.handlers.asgi import ASGIRequest
 from django.db import DataError, IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from apps.core.connections import release_connection
 from apps.core.entities.ids import uuid7
 from apps.core.errors import DomainError
 from apps.core.errors.conflicts import conflict_of
@@ -15,6 +17,23 @@ from apps.core.identity.requests import PortalRequest
 
 log = logging.getLogger(__name__)
 REQUEST_ID = re.compile(r"^[A-Za-z0-9_.-]{8,64}$")
+
+
+class ReleaseConnectionMiddleware:
+    """Keeps no connection of the database while the answer is sent, which lasts as long as its reader likes.
+
+    Stands before all others: they may write something down after the view.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        # Other servers, and tests, end a request in the thread that goes on with it.
+        if isinstance(request, ASGIRequest):
+            release_connection()
+        return response
 
 
 class RequestContextMiddleware:

@@ -21,6 +21,8 @@ COMMAND = ("-m", "apps.datasets.images.thumbnail_process")
 MEMORY_BYTES = 2 << 30
 CPU_SECONDS = 30
 WAIT_SECONDS = 60.0
+#: Until it is a picture's turn.
+TURN_SECONDS = 10.0
 REFUSED = 3
 #: Up to here a copy costs no more than a request may: 64 MiB of pixels, and as much for their conversion.
 INLINE_PIXELS = 16_000_000
@@ -28,12 +30,19 @@ INLINE_PIXELS = 16_000_000
 _one_at_a_time = threading.Lock()
 
 
+class TurnMissed(Exception):
+    """Other large pictures were being read for too long."""
+
+
 def bounded_thumbnail(source: bytes | Path, size: int) -> bytes:
-    """As `thumbnail`; a large picture takes nothing of this process but the copy. Raises BadInput."""
+    """As `thumbnail`; a large picture takes nothing of this process but the copy. Raises
+    BadInput, and TurnMissed."""
     if _pixels(source) <= INLINE_PIXELS:
         return thumbnail(source, size)
     content = source if isinstance(source, bytes) else source.read_bytes()
-    with _one_at_a_time:
+    if not _one_at_a_time.acquire(timeout=TURN_SECONDS):
+        raise TurnMissed
+    try:
         try:
             done = subprocess.run(
                 [sys.executable, *COMMAND, str(size)],
@@ -45,6 +54,8 @@ def bounded_thumbnail(source: bytes | Path, size: int) -> bytes:
             )
         except subprocess.TimeoutExpired:
             raise BadInput("image.undecodable", detail="it takes too long") from None
+    finally:
+        _one_at_a_time.release()
     if done.returncode == 0:
         return done.stdout
     if done.returncode == REFUSED:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Count, Func, IntegerField, Q, Sum
 
+from apps.core.connections import release_connection
 from apps.core.errors import NotFound
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
@@ -84,8 +84,8 @@ def files_of(version: Version, *, release: bool = True) -> Iterator[File]:
         paths = dict(items.values_list("pk", "path"))
         rows = Entry.objects.at(dataset_id, version.no).filter(item__in=list(paths))
         found = {pk: fact for pk, *fact in rows.values_list("item_id", *FACTS)}
-        if release and not connection.in_atomic_block:
-            connection.close()
+        if release:
+            release_connection()
         for pk, path in paths.items():
             if pk in found:
                 yield File(path, *found[pk])

@@ -5,16 +5,18 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db.models import Count, F, Func, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.core.errors import Conflict, Invalid, NotFound
+from apps.core.connections import release_connection
+from apps.core.errors import Conflict, Invalid, NotFound, Unavailable
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.defects import BadInput, describe
 from apps.datasets.folders import UploadFolder
-from apps.datasets.images.thumbnail_process import bounded_thumbnail
+from apps.datasets.images.thumbnail_process import TurnMissed, bounded_thumbnail
 from apps.datasets.models import Blob, Dataset, Entry, ImageTag, Revision, TaggedImage, Upload
 from apps.datasets.selectors.filtering import ImageFilter, narrowed
 from apps.datasets.selectors.splits import split_in_force, with_split_by_page
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 THUMBNAIL_SIZES = (128, 256, 512)
 PREVIEW_SIZE = 256
+#: How long it is remembered that a picture cannot be decoded.
+REFUSED_SECONDS = 3600
 
 
 def images_of(dataset: Dataset, wanted: ImageFilter | None = None) -> "QuerySet[SplitEntry]":
@@ -96,7 +100,10 @@ def preview_of(upload: Upload, path: str) -> tuple[str, bytes]:
     source = UploadFolder(upload.pk).staged / path
     if path not in known or not source.is_file():
         raise NotFound()
-    return known[path], _small(source, PREVIEW_SIZE)
+    try:
+        return known[path], _small(source, PREVIEW_SIZE)
+    except BadInput as refused:
+        raise _undecodable(refused) from refused
 
 
 def open_blob(blob: Blob) -> Iterator[bytes]:
@@ -156,17 +163,32 @@ def thumbnail_of(blob: Blob, size: int) -> bytes:
         return storage().read(key)
     except ObjectNotFound:
         pass
+    # A picture that takes a minute to be refused is not tried for everybody who opens the page.
+    refused = f"thumbnail-refused:{blob.organization_id}:{blob.sha256}"
+    if (known := cache.get(refused)) is not None:
+        code, params = known
+        raise _undecodable(BadInput(code, **params))
     source: Any = storage().local_path(blob_key(blob.organization_id, blob.sha256))
     if source is None or blob.damage or not source.is_file():
         source = b"".join(open_blob(blob))
-    made = _small(source, size)
+    try:
+        made = _small(source, size)
+    except BadInput as error:
+        cache.set(refused, (error.code, error.defect.params), REFUSED_SECONDS)
+        raise _undecodable(error) from error
     storage().put(key, io.BytesIO(made))
     return made
 
 
 def _small(source: Any, size: int) -> bytes:
+    # Who waits for others, or for another process, keeps no connection of the database from anybody.
+    release_connection()
     try:
         return bounded_thumbnail(source, size)
-    except BadInput as refused:
-        sentence, hint = describe(refused.defect)
-        raise Invalid(sentence, code=refused.code, hint=hint) from refused
+    except TurnMissed as error:
+        raise Unavailable(_("Other large pictures are being read just now. Try again soon.")) from error
+
+
+def _undecodable(refused: BadInput) -> Invalid:
+    sentence, hint = describe(refused.defect)
+    return Invalid(sentence, code=refused.code, hint=hint)

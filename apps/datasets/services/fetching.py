@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,34 +21,21 @@ from apps.datasets.archives import PathRules
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import Upload, UploadState
-from apps.datasets.services.uploads import LIMITS
+from apps.datasets.services.room import LIMITS, TOO_BIG, Room, room_of
 from apps.datasets.sources import Found, Source, SourceError
-from apps.organizations.services import quotas
 
 PAUSE_SECONDS = 0.5
 #: How often quota, disk and permissions are looked at again.
 LOOK_SECONDS = 5.0
 LONGEST = timedelta(hours=24)
-#: Left on the disk for everybody else.
-RESERVE_BYTES = 1 << 30
 
 
 class Stopped(Exception):
     """The upload takes no files any more: it was given up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How many bytes there may be, and why not more."""
-
-    size: int
-    code: str
-    params: dict[str, Any]
-
-    def refusal(self) -> Exception:
-        if self.code == "archive.too_big":
-            return BadInput(self.code, **self.params)
-        return SourceError(self.code, **self.params)
+def _refusal(room: Room) -> Exception:
+    return BadInput(room.code, **room.params) if room.code == TOO_BIG else SourceError(room.code, **room.params)
 
 
 def fetch_files(upload: Upload, source: Source, *, check: Callable[[], None]) -> tuple[int, int]:
@@ -61,26 +47,13 @@ def fetch_files(upload: Upload, source: Source, *, check: Callable[[], None]) ->
     folder = UploadFolder(upload.pk)
     for path in (folder.incoming, folder.files):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    room = _room(upload, folder, _bytes_below(folder))
+    room = room_of(upload, here=_bytes_below(folder))
     wanted = _accepted(source, room)
     journal = _Journal(folder, wanted)
     fetch = _Fetch(upload, source, folder, journal, room, check)
     fetch.run([found for found in wanted if not journal.has(found)])
     shutil.rmtree(folder.incoming)
     return len(wanted), fetch.size
-
-
-def _room(upload: Upload, folder: UploadFolder, here: int) -> Room:
-    """The least of the limit of an upload, what is left of the quota, and what is left of the disk with the bytes that
-    are `here` already."""
-    rooms = [Room(LIMITS.total_bytes, "archive.too_big", {"limit": LIMITS.total_bytes})]
-    quota = quotas.storage_left(upload.dataset.organization_id)
-    if quota is not None:
-        left, limit = quota
-        rooms.append(Room(left, "quota_exceeded", {"limit": f"{limit:g}"}))
-    free = shutil.disk_usage(folder.root).free - RESERVE_BYTES + here
-    rooms.append(Room(max(0, free), "disk_full", {}))
-    return min(rooms, key=lambda room: room.size)
 
 
 def _bytes_below(folder: UploadFolder) -> int:
@@ -107,7 +80,7 @@ def _accepted(source: Source, room: Room) -> list[Found]:
             raise BadInput("archive.too_many_members", members=len(wanted), limit=LIMITS.members)
         total += found.size or 0
         if total > room.size:
-            raise room.refusal()
+            raise _refusal(room)
     if not wanted:
         raise SourceError("source_empty")
     if len(wanted) > 1:
@@ -204,7 +177,7 @@ class _Fetch:
             )
         except OutboundError as error:
             if error.code == "too_large":
-                raise (self.room.refusal() if found.size is None else _changed(found)) from error
+                raise (_refusal(self.room) if found.size is None else _changed(found)) from error
             raise
         if found.size is not None and size != found.size:
             raise _changed(found)
@@ -234,9 +207,9 @@ class _Fetch:
         self.check()
         if timezone.now() - self.upload.created_at > LONGEST:
             raise SourceError("import_too_long", hours=LONGEST // timedelta(hours=1))
-        self.room = _room(self.upload, self.folder, self._bytes)
+        self.room = room_of(self.upload, here=self._bytes)
         if self._bytes > self.room.size:
-            raise self.room.refusal()
+            raise _refusal(self.room)
 
     @property
     def _bytes(self) -> int:

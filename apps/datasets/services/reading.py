@@ -6,6 +6,7 @@ import os
 import posixpath
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core import auditing, policy
-from apps.core.errors import Conflict, Invalid, TooLarge
+from apps.core.connections import release_connection
+from apps.core.errors import Conflict, Invalid, TooLarge, TooManyRequests
 from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
 from apps.datasets import actions
@@ -33,12 +35,15 @@ from apps.datasets.models import Dataset, Upload, UploadState
 from apps.datasets.services import messages
 from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.refusals import as_domain_error
-from apps.datasets.services.uploads import LIMITS, wrong_state
+from apps.datasets.services.room import LIMITS
+from apps.datasets.services.uploads import wrong_state
 
 log = logging.getLogger(__name__)
 
 #: Of `analyse_archive`, whose caller waits for the answer.
 DIRECT_BYTES = 1 << 30
+DIRECT_AT_ONCE = 2
+DIRECT_AGAIN_SECONDS = 10
 DIRECT_LIMITS = Limits(members=50_000, total_bytes=2 << 30, seconds=50.0)
 HEAD = 512
 PAUSE_SECONDS = 0.5
@@ -91,12 +96,31 @@ def upload_read(upload_id: UUID | str) -> None:
         _note_analysis(upload_id=upload.pk, analysis=found)
 
 
+#: Archives that one process analyses inside of requests: each takes a thread, a core and gigabytes of the disk.
+_direct = threading.BoundedSemaphore(DIRECT_AT_ONCE)
+
+
 def analyse_archive(*, actor: Actor, dataset: Dataset, stream: BinaryIO, lenient: bool = False) -> Analysis:
     """The analysis of an archive, at once and without storing anything.
 
-    Raises `Invalid` or `TooLarge` for what is no sound archive; defects of the set in it are part of the answer.
+    Raises `Invalid` or `TooLarge` for what is no sound archive, `TooManyRequests` while others are analysed; defects of
+    the set in it are part of the answer.
     """
     policy.require(actor, "datasets.change_dataset", dataset)
+    if not _direct.acquire(blocking=False):
+        raise TooManyRequests(
+            _("Other archives are being analysed just now."),
+            hint=_("Try again soon, or start an upload: it waits for its turn by itself."),
+            params={"retry_after": DIRECT_AGAIN_SECONDS},
+        )
+    try:
+        return _analysed_at_once(dataset.task, stream, lenient)
+    finally:
+        _direct.release()
+
+
+def _analysed_at_once(task: str, stream: BinaryIO, lenient: bool) -> Analysis:
+    release_connection()
     with tempfile.TemporaryDirectory(prefix="modelyard-analyse-") as name:
         archive = Path(name, "archive")
         with archive.open("wb") as target:
@@ -114,7 +138,7 @@ def analyse_archive(*, actor: Actor, dataset: Dataset, stream: BinaryIO, lenient
         except BadInput as refused:
             raise as_domain_error(refused) from refused
         archive.unlink()
-        return analyse(staged, task=dataset.task, lenient=lenient)
+        return analyse(staged, task=task, lenient=lenient)
 
 
 def _analysed(upload: Upload) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID, uuid4
 
+from django.core.cache import cache
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,16 +18,18 @@ from apps.core.errors import Conflict, Invalid
 from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
 from apps.datasets import actions
-from apps.datasets.archives import Limits, PathRules
+from apps.datasets.archives import PathRules
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Dataset, PublishMode, Upload, UploadState
 from apps.datasets.services.locks import path_lock
 from apps.datasets.services.refusals import as_domain_error
+from apps.datasets.services.room import LIMITS, Room, no_room, room_of
 from apps.organizations.services import quotas
 
 CHUNK = 1 << 20
-LIMITS = Limits()
+#: How long a sender of many files goes by the room that was found for the first.
+ROOM_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,13 @@ def upload_receive(
     """Takes one file in under its path; sent again, it replaces the first. `length` is what was announced.
 
     Many may run side by side. Raises `Invalid` for a path that may not be and for a body that breaks off, `TooLarge`
-    beyond the limits, `Conflict` when the upload takes no files any more. A refused file leaves nothing.
+    beyond the limits, `Conflict` beyond the quota and when the upload takes no files any more, `Unavailable` when the
+    disk is full. A refused file leaves nothing.
     """
     policy.require(actor, "datasets.change_upload", upload)
     _check_receiving(upload)
     folder = UploadFolder(upload.pk)
+    room = cache.get_or_set(f"upload-room:{upload.pk}", lambda: room_of(upload, here=upload.byte_count), ROOM_SECONDS)
     try:
         clean = PathRules(LIMITS).accept_file(path)
         if clean is None:
@@ -68,7 +73,7 @@ def upload_receive(
         folder.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = folder.incoming / uuid4().hex
         try:
-            size, sha256 = _written(temporary, stream, clean, LIMITS.total_bytes - upload.byte_count)
+            size, sha256 = _written(temporary, stream, clean, room, upload.byte_count)
             if length is not None and size != length:
                 raise Invalid(
                     _("The file broke off after %(size)s of %(length)s bytes.") % {"size": size, "length": length},
@@ -76,7 +81,7 @@ def upload_receive(
                     hint=_("Send it again."),
                 )
             with path_lock(upload.pk, clean):
-                _enter(upload, folder, temporary, clean, size)
+                _enter(upload, folder, temporary, clean, size, room)
         finally:
             temporary.unlink(missing_ok=True)
     except BadInput as refused:
@@ -126,8 +131,8 @@ def _check_receiving(upload: Upload) -> None:
         raise as_domain_error(refused)
 
 
-def _written(target: Path, stream: BinaryIO, path: str, room: int) -> tuple[int, str]:
-    """Writes the stream to the new file; returns size and sha256."""
+def _written(target: Path, stream: BinaryIO, path: str, room: Room, here: int) -> tuple[int, str]:
+    """Writes the stream to the new file, beside the bytes that are `here`; returns size and sha256."""
     digest = hashlib.sha256()
     size = 0
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -136,21 +141,22 @@ def _written(target: Path, stream: BinaryIO, path: str, room: int) -> tuple[int,
             size += len(chunk)
             if size > LIMITS.member_bytes:
                 raise BadInput("archive.member_too_big", path, limit=LIMITS.member_bytes)
-            if size > room:
-                raise BadInput("archive.too_big", path, limit=LIMITS.total_bytes)
+            if here + size > room.size:
+                raise no_room(room, path)
             digest.update(chunk)
             file.write(chunk)
     return size, digest.hexdigest()
 
 
-def _enter(upload: Upload, folder: UploadFolder, temporary: Path, path: str, size: int) -> None:
+def _enter(upload: Upload, folder: UploadFolder, temporary: Path, path: str, size: int, room: Room) -> None:
     target = folder.files / path
     try:
         before = target.stat().st_size if target.is_file() else None
         # The count comes first: once the upload is being analysed, nothing may be moved into it.
-        if not _upload_count(upload_id=upload.pk, files=int(before is None), size=size - (before or 0)):
+        more = size - (before or 0)
+        if not _upload_count(upload_id=upload.pk, files=int(before is None), size=more, most=room.size):
             upload.refresh_from_db(fields=["state"])
-            raise wrong_state(upload)
+            raise no_room(room, path) if upload.state == UploadState.RECEIVING else wrong_state(upload)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.replace(temporary, target)
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
@@ -158,9 +164,12 @@ def _enter(upload: Upload, folder: UploadFolder, temporary: Path, path: str, siz
 
 
 @ingest("datasets.upload_count")
-def _upload_count(*, upload_id: UUID, files: int, size: int) -> bool:
-    """Counts a file in; False when the upload takes none any more. The analysis counts exactly what lies there."""
+def _upload_count(*, upload_id: UUID, files: int, size: int, most: int) -> bool:
+    """Counts a file in; False when the upload takes none any more, or not beyond `most` bytes, whatever came in beside
+    this one. The analysis counts exactly what lies there."""
     rows = Upload.objects.filter(pk=upload_id, state=UploadState.RECEIVING)
+    if size > 0:
+        rows = rows.filter(byte_count__lte=most - size)
     return bool(
         rows.update(file_count=F("file_count") + files, byte_count=F("byte_count") + size, updated_at=timezone.now())
     )

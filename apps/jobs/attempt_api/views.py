@@ -107,7 +107,9 @@ def dataset(request: HttpRequest, attempt: Attempt) -> StreamedResponse:
         for line in lines(attempt.job):
             yield f"{line}\n"
 
-    return StreamedResponse(stream(), content_type="application/x-ndjson")
+    response = StreamedResponse(stream(), content_type="application/x-ndjson")
+    response.keeps_connection = True
+    return response
 
 
 @attempt_view("GET")

@@ -88,6 +88,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.api.middleware.ReleaseConnectionMiddleware",
     "apps.core.api.middleware.RequestContextMiddleware",
     "apps.apikeys.middleware.ApiTrafficMiddleware",
     "django.middleware.security.SecurityMiddleware",
