@@ -474,9 +474,9 @@ def test_too_many_files_and_too_much_are_refused_by_the_list_alone(
     monkeypatch.setattr(fetching, "LIMITS", Limits())
     monkeypatch.setattr(room, "LIMITS", Limits(total_bytes=1000))
     assert failed(begin(dataset, services.from_folder(folder, "shapes"))) == "archive.too_big"
+    monkeypatch.setattr(room, "LIMITS", Limits())
     monkeypatch.setattr(fetching, "LIMITS", Limits(member_bytes=100))
     assert failed(begin(dataset, services.from_folder(folder, "shapes"))) == "archive.member_too_big"
-    monkeypatch.setattr(room, "LIMITS", Limits())
     monkeypatch.setattr(room, "RESERVE_BYTES", 1 << 60)
     monkeypatch.setattr(fetching, "LIMITS", Limits())
     assert failed(begin(dataset, services.from_folder(folder, "shapes"))) == "disk_full"

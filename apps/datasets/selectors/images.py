@@ -90,8 +90,13 @@ def classes_of(dataset: Dataset) -> list[dict[str, Any]]:
 
 def class_rows(dataset: Dataset) -> list[dict[str, Any]]:
     """The same without counting."""
-    revision = Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
+    revision = head_of(dataset)
     return revision.classes if revision else []
+
+
+def head_of(dataset: Dataset) -> Revision | None:
+    """The newest revision, None before the first."""
+    return Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
 
 
 def preview_of(upload: Upload, path: str) -> tuple[str, bytes]:

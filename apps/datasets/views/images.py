@@ -39,7 +39,7 @@ MOST_WANTED = MOST_IMAGES + 1
 def images(request: PortalRequest, pk: str) -> HttpResponse:
     """The images, narrowed by any of the filters at once; an unknown value of a filter counts as none."""
     dataset = visible(request, pk)
-    head = Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
+    head = selectors.head_of(dataset)
     classes = head.classes if head else []
     form = _filter(request, dataset, classes)
     page = _image_page(request, selectors.images_of(dataset, form.wanted))
