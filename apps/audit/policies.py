@@ -7,8 +7,12 @@ from apps.core.policy import rule, through
 
 @rule("audit.view_auditevent", on="audit.AuditEvent", needs=_("manager"))
 def view_auditevent(actor: Actor) -> Q:
-    """One's own events, and those of the organizations that one manages."""
-    return Q(actor_id=actor.user_id) | Q(organization_id__in=actor.organizations(Role.MANAGER))
+    """One's own events (by a key, or an organization's provider, those there), and those of the organizations that one
+    manages."""
+    own = Q(actor_id=actor.user_id)
+    if actor.bound_organization_id is not None:
+        own &= Q(organization_id=actor.bound_organization_id)
+    return own | Q(organization_id__in=actor.organizations(Role.MANAGER))
 
 
 @rule("audit.follow_organization", on="organizations.Organization", needs=_("manager"), closing=True)

@@ -18,9 +18,9 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, get_user
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.base import SessionBase
 from django.utils import translation
-from django.utils.crypto import constant_time_compare
 from rest_framework.exceptions import AuthenticationFailed
 
 from apps.accounts.models import User
@@ -29,6 +29,7 @@ from apps.core.api.authentication import SCHEMES, actor_of_token, with_family
 from apps.core.entities import uuid7
 from apps.core.identity import Actor, Via, Vouched
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
+from apps.core.identity.sessions import is_signed_in
 from apps.core.realtime import group_name, places, tickets
 from apps.jobs.models import Job
 from apps.jobs.selectors import summary
@@ -36,7 +37,7 @@ from apps.jobs.services.transitions import MAX_HINT_CHARACTERS, MAX_HINT_EVENTS
 
 log = logging.getLogger(__name__)
 
-Reader = tuple[str, str, str, bool, int | str | None, str, str]
+Reader = tuple[str, str, str, bool, str, str, str]
 
 PROTOCOL = "modelyard.v1"
 TICKET = "modelyard.ticket."
@@ -92,6 +93,8 @@ class JobConsumer(AsyncWebsocketConsumer):
     may_change = False
     # Generation of the tokens by which a program came in; None for a browser, whose session counts.
     generation: int | None = None
+    # The browser's, also one that asked for the ticket; None for a program.
+    session: SessionBase | None = None
     _watch: asyncio.Task[None] | None = None
     _flush: asyncio.Task[None] | None = None
     _pending: dict[str, Any] | None = None
@@ -196,7 +199,7 @@ class JobConsumer(AsyncWebsocketConsumer):
 
     def _reader(self) -> Reader:
         """What the answer about rights depends on: sockets that agree in it are of one reader."""
-        proof = self.generation if self.generation is not None else self.scope["session"].session_key
+        proof = f"{self.generation} {self.session.session_key if self.session else None}"
         actor = self.actor
         organization, family = str(actor.organization_id), str(actor.family)
         key = f"{actor.key_id} {actor.vouched}"
@@ -211,11 +214,11 @@ class JobConsumer(AsyncWebsocketConsumer):
         }
         ticket = next((name.removeprefix(TICKET) for name in protocols if name.startswith(TICKET)), None)
         if ticket is not None:
-            actor = tickets.redeem(ticket, **context)
-            if actor is None or actor.user is None:
+            redeemed = tickets.redeem(ticket, **context)
+            if redeemed is None or redeemed.actor.user is None:
                 raise Close(4408)
-            self.generation = actor.user.token_generation
-            return actor
+            self.generation, self.session = redeemed.actor.user.token_generation, redeemed.session
+            return redeemed.actor
         scheme, _space, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() in SCHEMES:
             try:
@@ -233,7 +236,7 @@ class JobConsumer(AsyncWebsocketConsumer):
         trusted = {urlsplit(found).netloc for found in settings.CSRF_TRUSTED_ORIGINS}
         if not origin.netloc or origin.netloc not in {headers.get("host", ""), *trusted}:
             raise Close(4401)
-        session = self.scope["session"]
+        session = self.session = self.scope["session"]
         user = get_user(type("SessionRequest", (), {"session": session, "META": {}})())
         if not user.is_authenticated:
             raise Close(4401)
@@ -279,17 +282,13 @@ class JobConsumer(AsyncWebsocketConsumer):
         return job, policy.allows(fresh, "jobs.change_job", job)
 
     def _is_signed_in(self) -> bool:
-        """Whether what let this socket in still counts: the session, or the generation of the tokens."""
-        if self.generation is not None:
-            assert self.actor.user is not None
-            return self.actor.user.token_generation == self.generation and not self._is_revoked()
-        session = self.scope["session"]
-        if not session.session_key or not session.exists(session.session_key):
-            return False
-        # A changed password ends the sessions of the old one, whose rows stay.
-        user, known = self.actor.user, session.get(HASH_SESSION_KEY, "")
+        """Whether what let this socket in still counts: the session, the generation of the tokens; of a ticket that a
+        browser asked for, both."""
+        user = self.actor.user
         assert user is not None
-        return constant_time_compare(known, user.get_session_auth_hash())
+        if self.generation is not None and (user.token_generation != self.generation or self._is_revoked()):
+            return False
+        return self.session is None or is_signed_in(self.session, user)
 
     def _is_revoked(self) -> bool:
         """Whether the sign-in that the token came from was ended."""

@@ -9,9 +9,9 @@ from apps.organizations.models import Membership
 
 
 def _own(actor: Actor) -> Q:
-    """One's own memberships; to a sign-in by an organization's provider the one there."""
-    own = Q(user_id=actor.user_id)
-    return own & Q(organization_id=actor.vouched.organization_id) if actor.vouched else own
+    """One's own memberships; to a key, or a sign-in by an organization's provider, the one there."""
+    own, bound = Q(user_id=actor.user_id), actor.bound_organization_id
+    return own if bound is None else own & Q(organization_id=bound)
 
 
 def colleagues(actor: Actor) -> Q:

@@ -8,12 +8,14 @@ from apps.apikeys.models import ApiKey
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
 from apps.core import policy
+from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, RestClient, assert_constant_queries
 from apps.core.testing.openapi import Endpoint, endpoints
 from apps.datasets.models import DatasetUserShare
 from apps.invitations.models import Invitation
 from apps.organizations.services import token_issue
 from apps.projects.narrowing import path_to_project
+from apps.projects.services import project_create
 from tests.factories.apikeys import key_of
 from tests.factories.datasets import DatasetFactory
 from tests.factories.organizations import MembershipFactory
@@ -365,3 +367,19 @@ def test_a_key_exports_the_log_with_the_permissions_for_it_and_not_without(
     assert exported.count() == (status == 200)
     if status == 200:
         assert exported.get().via == "key"
+
+
+def test_what_its_owner_did_or_is_in_another_organization_is_not_told(cast: Cast) -> None:
+    other = MembershipFactory(user=cast.owner.user, role=Role.ADMIN, organization__company="Elsewhere")
+    actor = Actor.of(cast.owner.user, organization_id=other.organization_id)
+    project_create(actor=actor, organization=other.organization, name="Merger")
+    memberships = ("view_organization", "view_membership", "delete_membership")
+    scopes = ("audit.view_auditevent", *(f"organizations.{name}" for name in memberships))
+    client = RestClient(key_of(cast.owner, *scopes)[1])
+    for path in ("/audit-logs/me", "/audit-logs/me/export?as=csv", "/me"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        told = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()
+        assert "Merger" not in told and str(other.organization_id) not in told and "Elsewhere" not in told
+    assert client.delete(f"/organizations/{other.organization_id}/members/{other.pk}").status_code == 404
+    assert policy.allows(actor, "organizations.delete_membership", other)

@@ -64,8 +64,9 @@ def test_the_layer_is_the_one_that_loses_no_socket() -> None:
 
 def test_a_ticket_stands_for_its_person_once(cast: Cast) -> None:
     ticket = cast.owner.rest.post("/ws-tickets").json()["ticket"]
-    actor = tickets.redeem(ticket, request_id="r1")
-    assert actor is not None
+    redeemed = tickets.redeem(ticket, request_id="r1")
+    assert redeemed is not None
+    actor = redeemed.actor
     assert (actor.user_id, actor.via, actor.organization_id) == (
         cast.owner.user.pk,
         Via.SOCKET,
@@ -95,6 +96,17 @@ def test_a_ticket_ends_with_its_time_its_person_and_their_tokens(cast: Cast) -> 
     assert tickets.redeem(ticket) is None
 
 
+def test_who_reads_the_cache_learns_no_session(cast: Cast) -> None:
+    assert cast.owner.portal.get("/").status_code == 200
+    ticket = cast.owner.portal.post("/api/v1/ws-tickets").json()["ticket"]
+    session_key = cast.owner.portal.cookies["sessionid"].value
+    content = cache.get(tickets.cache_key(ticket))
+    assert content["session"] and session_key not in str(content)
+    redeemed = tickets.redeem(ticket)
+    assert redeemed is not None and redeemed.session is not None
+    assert redeemed.session.session_key == session_key
+
+
 def test_a_ticket_got_with_a_token_is_as_narrow_as_the_token(cast: Cast) -> None:
     second = MembershipFactory(user=cast.owner.user)
     wide = cast.owner.actor
@@ -105,4 +117,4 @@ def test_a_ticket_got_with_a_token_is_as_narrow_as_the_token(cast: Cast) -> None
     ):
         redeemed = tickets.redeem(tickets.issue(actor))
         assert redeemed is not None
-        assert redeemed.memberships.keys() == expected
+        assert redeemed.actor.memberships.keys() == expected

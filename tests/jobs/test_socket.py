@@ -81,6 +81,18 @@ async def ticketed(job: Job, person: Any) -> SocketClient:
     return client
 
 
+def ticket_of_page(person: Any) -> str:
+    assert person.portal.get("/").status_code < 500
+    return str(person.portal.post("/api/v1/ws-tickets").json()["ticket"])
+
+
+async def page_ticketed(job: Job, person: Any) -> SocketClient:
+    ticket = await sync_to_async(ticket_of_page)(person)
+    client = SocketClient(application, address(job), subprotocols=[f"modelyard.ticket.{ticket}"])
+    assert await client.connect()
+    return client
+
+
 async def test_a_page_learns_where_the_job_stands_and_then_everything(cast: Cast, job: Job) -> None:
     page = await browser(job, cast.editor)
     hello = await page.receive_json()
@@ -327,8 +339,11 @@ async def test_a_ticket_of_a_key_revoked_meanwhile_opens_nothing(cast: Cast, job
         (browser, end_sign_ins),
         (program, end_sign_ins),
         (ticketed, end_sign_ins),
+        (page_ticketed, end_sign_ins),
         (browser, sign_out),
+        (page_ticketed, sign_out),
         (browser, change_password),
+        (page_ticketed, change_password),
         (browser, delete_person),
         (program, delete_person),
     ],
@@ -340,6 +355,15 @@ async def test_a_right_that_is_withdrawn_closes_the_open_socket(
     assert (await client.receive_json())["type"] == "hello"
     await sync_to_async(withdraw)(cast)
     assert await client.receive_close() == 4403
+
+
+@pytest.mark.parametrize("withdraw", [end_sign_ins, sign_out, change_password])
+async def test_a_ticket_of_a_session_that_ended_meanwhile_opens_nothing(cast: Cast, job: Job, withdraw: Any) -> None:
+    ticket = await sync_to_async(ticket_of_page)(cast.viewer)
+    await sync_to_async(withdraw)(cast)
+    client = SocketClient(application, address(job), subprotocols=[f"modelyard.ticket.{ticket}"])
+    assert await client.connect()
+    assert await client.receive_close() == 4408
 
 
 async def test_a_right_that_cannot_be_asked_for_is_none(cast: Cast, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,6 +226,14 @@ class Actor:
         return self.user is not None and self.user.is_superuser and self.user.is_active and not bound
 
     @property
+    def bound_organization_id(self) -> UUID | None:
+        """The one organization to which an API key, or a sign-in by its provider, is bound: of what is the person's own
+        it reaches what lies there. None for everybody else."""
+        if self.vouched is not None:
+            return self.vouched.organization_id
+        return self.organization_id if self.key_id is not None else None
+
+    @property
     def is_platform(self) -> bool:
         """The portal itself or a platform administrator: above every organization."""
         return self.is_system or self.is_platform_admin

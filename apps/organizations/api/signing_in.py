@@ -174,5 +174,10 @@ class TicketView(APIView):
     @extend_schema(request=None, responses={201: serializers.TicketSerializer}, operation_id="ws_tickets_create")
     def post(self, request: ApiRequest) -> Response:
         """A one-time ticket to open a WebSocket with."""
-        ticket = {"ticket": tickets.issue(request.actor), "expires_in": settings.WS_TICKET_LIFETIME_SECONDS}
+        # As with a page's own socket, what a browser opens ends with its session; a token is no part of one.
+        session_key = request.session.session_key if request.actor.via == Via.SESSION else None
+        ticket = {
+            "ticket": tickets.issue(request.actor, session_key=session_key),
+            "expires_in": settings.WS_TICKET_LIFETIME_SECONDS,
+        }
         return Response(serializers.TicketSerializer(ticket).data, status=status.HTTP_201_CREATED)
