@@ -10,7 +10,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.utils.translation import gettext as _
 
 from apps.audit.models import AuditEvent
-from apps.audit.selectors import ReadableEvent, readable
+from apps.audit.selectors import ReadableEvent, Scope, readable
 from apps.core.identity import Actor
 
 
@@ -22,9 +22,9 @@ class ActivityRow:
     changes: list[tuple[str, Any, Any]]
 
 
-def activity_rows(events: Iterable[AuditEvent], actor: Actor) -> list[ActivityRow]:
-    """The events in their order, as this person may read them. Two queries at most."""
-    return [ActivityRow(event, _changes(event)) for event in readable(events, actor)]
+def activity_rows(events: Iterable[AuditEvent], actor: Actor, scope: Scope) -> list[ActivityRow]:
+    """The events of the scope in their order, as this person may read them. Two queries at most."""
+    return [ActivityRow(event, _changes(event)) for event in readable(events, actor, scope)]
 
 
 def _changes(event: ReadableEvent) -> list[tuple[str, Any, Any]]:

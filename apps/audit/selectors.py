@@ -244,6 +244,7 @@ class ReadableEvent:
     """An event with its values decrypted (or "erased") and its sentence in the reader's language.
 
     Address, client and e-mail of the actor are empty for readers who neither manage the organization nor are the actor.
+    Of what a bulk action names these read the object whose history they ask for; `about_more` counts the others.
     """
 
     event: AuditEvent
@@ -256,11 +257,14 @@ class ReadableEvent:
     after: dict[str, Any]
     params: dict[str, Any]
     about: list[dict[str, str]]
+    about_more: int
     sentence: str
 
 
-def readable(events: Iterable[AuditEvent], actor: Actor | None = None) -> list[ReadableEvent]:
-    """Reads a page of events, for this actor; the number of queries does not grow with the page."""
+def readable(
+    events: Iterable[AuditEvent], actor: Actor | None = None, scope: Scope | None = None
+) -> list[ReadableEvent]:
+    """Reads a page of events of the scope, for this actor; the number of queries does not grow with the page."""
     events = list(events)
     outer = [[e.actor_person, e.entity_name, e.before, e.after, e.params, e.about] for e in events]
     keys = Keyring(subjects_in(*outer) | {event.actor_id for event in events if event.actor_id})
@@ -275,11 +279,14 @@ def readable(events: Iterable[AuditEvent], actor: Actor | None = None) -> list[R
         return everything or own or event.organization_id in managed
 
     return [
-        _readable(event, values, keys, whole=may_read_all(event)) for event, values in zip(events, opened, strict=True)
+        _readable(event, values, keys, scope, whole=may_read_all(event))
+        for event, values in zip(events, opened, strict=True)
     ]
 
 
-def _readable(event: AuditEvent, values: list[Any], keys: Keyring, *, whole: bool) -> ReadableEvent:
+def _readable(
+    event: AuditEvent, values: list[Any], keys: Keyring, scope: Scope | None, *, whole: bool
+) -> ReadableEvent:
     erased = _("(erased)")
 
     def opened(value: Any) -> Any:
@@ -296,8 +303,12 @@ def _readable(event: AuditEvent, values: list[Any], keys: Keyring, *, whole: boo
     actor_name = erased if person_value is None else person.get("name", fallback)
     entity_name = erased if name_value is None else str(opened(name_value) or "")
     params = members(params_value)
-    about = [{**item, "name": str(opened(item["name"]) or "")} for item in about_value or []]
-    facts = {**params, "actor": actor_name, "object": entity_name, "objects": _listed(about)}
+    told = about_value or []
+    # What is about no object of its own names objects that only those who follow everything may all know of.
+    shown = told if whole or event.entity_id else _asked_for(told, scope)
+    about = [{**item, "name": str(opened(item["name"]) or "")} for item in shown]
+    more = len(told) - len(about)
+    facts = {**params, "actor": actor_name, "object": entity_name, "objects": _listed(about, more)}
     return ReadableEvent(
         event=event,
         actor_name=actor_name,
@@ -309,16 +320,26 @@ def _readable(event: AuditEvent, values: list[Any], keys: Keyring, *, whole: boo
         after=members(after),
         params=params,
         about=about,
+        about_more=more,
         sentence=str(action_shown(event.action).sentence) % _Lenient(facts),
     )
 
 
-def _listed(about: list[dict[str, str]], most: int = 3) -> str:
+def _asked_for(about: list[dict[str, Any]], scope: Scope | None) -> list[dict[str, Any]]:
+    """Of these mentions those of the object whose history is read."""
+    if scope is None or scope.kind != "entity":
+        return []
+    labels = _labels(scope.entity_type)
+    return [item for item in about if item["type"] in labels and item["id"] == scope.entity_id]
+
+
+def _listed(about: list[dict[str, str]], unnamed: int, most: int = 3) -> str:
     """The first names, and how many more there are."""
-    names = [item["name"] or "?" for item in about]
-    if len(names) <= most:
+    names = [item["name"] or "?" for item in about] or ["?"] * bool(unnamed)
+    more = len(about[most:]) + unnamed
+    if not more:
         return ", ".join(names)
-    return _("%(names)s and %(count)d more") % {"names": ", ".join(names[:most]), "count": len(names) - most}
+    return _("%(names)s and %(count)d more") % {"names": ", ".join(names[:most]), "count": more}
 
 
 class _Lenient(dict[str, Any]):

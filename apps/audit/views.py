@@ -80,7 +80,7 @@ def _people(request: PortalRequest, scope: Scope) -> list[tuple[Any, str]]:
 def _context(request: PortalRequest, scope: Scope, wanted: EventFilter) -> dict[str, Any]:
     rows = narrowed(rows_of(request.actor, scope), request.actor, scope, wanted)
     page = page_of(request, rows, size=PAGE_SIZE)
-    return {"page": page, "rows": activity_rows(page.rows, request.actor), "scope": scope}
+    return {"page": page, "rows": activity_rows(page.rows, request.actor, scope), "scope": scope}
 
 
 def _page(request: PortalRequest, scope: Scope) -> HttpResponse:

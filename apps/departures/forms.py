@@ -47,7 +47,7 @@ class AccountDeletionForm(forms.Form):
         self._organizations: dict[str, UUID] = {}
         if not has_password:
             del self.fields["password"]
-        for leaving in (found for found in leavings if found.belongings):
+        for leaving in (found for found in leavings if found.belongings and found.chooses_heir):
             self._add_successor(leaving)
 
     def _add_successor(self, leaving: Leaving) -> None:

@@ -7,7 +7,8 @@ from apps.accounts.models import User
 from apps.core.identity import Actor, Role
 from apps.departures.models import OrganizationDeletion
 from apps.organizations.models import Membership, MembershipState, Organization
-from apps.organizations.services.handing_over import belongings_of
+from apps.organizations.selectors import active_memberships
+from apps.organizations.services.handing_over import belongings_of, chooses_heir
 
 
 def scheduled_deletion(actor: Actor, organization_id: UUID | None) -> OrganizationDeletion | None:
@@ -20,11 +21,13 @@ def scheduled_deletion(actor: Actor, organization_id: UUID | None) -> Organizati
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """One organization of a person who leaves: `is_last_admin` stands in the way, `belongings` go to somebody."""
+    """One organization of a person who leaves: `is_last_admin` stands in the way, `belongings` go to somebody, whom the
+    person names if they see the members (`chooses_heir`)."""
 
     membership: Membership
     is_last_admin: bool
     belongings: list[str]
+    chooses_heir: bool
 
     @property
     def organization(self) -> Organization:
@@ -34,7 +37,8 @@ class Leaving:
 def leavings_of(user: User) -> list[Leaving]:
     """Every organization of the person, in one order everywhere."""
     rows = Membership.objects.filter(user=user).select_related("organization").order_by("organization_id")
-    return [Leaving(row, _is_last_admin(row), belongings_of(row)) for row in rows]
+    roles = {pk: standing.role for pk, standing in active_memberships(user.pk).items()}
+    return [Leaving(row, _is_last_admin(row), belongings_of(row), chooses_heir(roles, row)) for row in rows]
 
 
 def _is_last_admin(membership: Membership) -> bool:

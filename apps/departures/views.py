@@ -109,7 +109,8 @@ def account(request: PortalRequest) -> HttpResponse:
     form = AccountDeletionForm(request.POST or None, leavings=leavings, has_password=user.has_usable_password())
     if request.method == "POST" and form.is_valid() and _deleted(request, form):
         return redirect("account_login")
-    context = {"form": form, "leavings": leavings, "blocked": blocked}
+    is_handed_on = any(leaving.belongings and not leaving.chooses_heir for leaving in leavings)
+    context = {"form": form, "is_handed_on": is_handed_on, "blocked": blocked}
     return render(request, "departures/account.html", context, status=422 if form.errors else 200)
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.core.entities import PLAIN
-from apps.core.identity import Role
+from apps.core.identity import Actor, Role
 from apps.core.portal import PersonChoiceField
 from apps.organizations.models import JOIN_ROLES, JoinPolicy, Membership, Organization
 from apps.organizations.services import addresses, passwords
@@ -134,15 +134,15 @@ class RoleForm(forms.Form):
 
 
 class HeirForm(forms.Form):
-    """Who takes over when a member goes."""
+    """Who takes over when a member goes: somebody whom the person who chooses sees as a member."""
 
     heir = PersonChoiceField(
         label=_("Successor"), queryset=User.objects.none(), required=False, empty_label=_("Choose a person")
     )
 
-    def __init__(self, *args: Any, membership: Membership, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, actor: Actor, membership: Membership, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        members = Membership.objects.active().filter(organization_id=membership.organization_id)
+        members = Membership.objects.visible(actor).active().filter(organization_id=membership.organization_id)
         field: Any = self.fields["heir"]
         people = User.objects.filter(pk__in=members.values("user_id")).exclude(pk=membership.user_id)
         field.queryset = people.order_by("name")

@@ -20,7 +20,7 @@ from apps.organizations.forms import HeirForm, OrganizationForm, ProofForm, Role
 from apps.organizations.frame import framed, own_organization
 from apps.organizations.models import Membership, MembershipState
 from apps.organizations.services import addresses
-from apps.organizations.services.handing_over import belongings_of
+from apps.organizations.services.handing_over import belongings_of, chooses_heir
 from apps.organizations.services.memberships import grantable
 from apps.organizations.services.quotas import uses
 
@@ -135,8 +135,10 @@ def member_reinstate(request: PortalRequest, pk: str) -> HttpResponse:
 def member_remove(request: PortalRequest, pk: str) -> HttpResponse:
     """Asks, before it removes, who takes over what the person alone answers for; everybody may leave."""
     membership = _membership(request, pk, "organizations.delete_membership")
-    form = HeirForm(request.POST if request.method == "POST" else None, membership=membership)
+    data = request.POST if request.method == "POST" else None
+    form = HeirForm(data, actor=request.actor, membership=membership)
     is_self = membership.user_id == request.actor.user_id
+    names_heir = not is_self or chooses_heir(request.actor.memberships, membership)
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
             services.membership_remove(actor=request.actor, membership=membership, heir=form.cleaned_data["heir"])
@@ -146,6 +148,7 @@ def member_remove(request: PortalRequest, pk: str) -> HttpResponse:
         "membership": membership,
         "is_self": is_self,
         "belongings": belongings_of(membership),
+        "names_heir": names_heir,
         "form": form,
     }
     return render(request, "organizations/remove.html", context, status=422 if form.errors else 200)

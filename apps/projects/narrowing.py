@@ -1,7 +1,8 @@
 """What a key that is limited to some projects reaches: rows that lie in them.
 
-Where a row lies is read off the models: by the shortest way of its keys to a project. Rows of no project (the
-organization, its people, its machines) may be looked at, if the key was given that, and nothing more.
+Where a row lies is read off the models: by the shortest way of its keys to a project. Of the rows of no project only
+those that work in a project cannot do without (`LOOKED_AT`) may be looked at, if the key was given that. The others
+(exports, invitations, sign-in, server folders …) hold or tell what lies in other projects.
 """
 
 from functools import cache
@@ -13,12 +14,23 @@ from apps.core.identity import Actor
 from apps.core.policy import NOBODY, Rule
 from apps.projects.models import Project
 
+#: Permissions on rows of no project that a limited key may hold: the organization, its people, its machines.
+LOOKED_AT = frozenset(
+    {
+        "accounts.view_user",
+        "organizations.view_membership",
+        "organizations.view_organization",
+        "resources.view_node",
+        "resources.view_resourcegroup",
+    }
+)
+
 
 def within_projects(actor: Actor, rule: Rule) -> Q:
     """The rows of the rule's model that lie in the actor's projects."""
     path = path_to_project(rule.model)
     if path is None:
-        return Q() if rule.permission.partition(".")[2].startswith("view_") else NOBODY
+        return Q() if rule.permission in LOOKED_AT else NOBODY
     found = Q(**{f"{path[-1]}__in": actor.projects or ()})
     # From the row in the project back to the one that was asked for; subqueries, so that rows can still be locked.
     models: list[Any] = [rule.model]

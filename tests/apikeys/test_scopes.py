@@ -1,5 +1,6 @@
 """Scopes: permissions × projects. What a key was not given it does not get, at any door, and it is told so."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from apps.core.testing.openapi import Endpoint, endpoints
 from apps.datasets.models import DatasetUserShare
 from apps.invitations.models import Invitation
 from apps.organizations.services import token_issue
-from apps.projects.narrowing import path_to_project
+from apps.projects.narrowing import LOOKED_AT, path_to_project
 from apps.projects.services import project_create
 from tests.factories.apikeys import key_of
 from tests.factories.datasets import DatasetFactory
+from tests.factories.departures import OrganizationExportFactory
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory
 from tests.security.report import CREDENTIALS
@@ -43,7 +45,7 @@ OPEN_TO_EVERY_KEY = {
 OUTSIDE = "apikey.used_outside_scope"
 
 #: Model of the registry → the way from a row to its project; None: belongs to no project, so that a key limited to
-#: projects may look at it (with that permission) and change nothing. A model that is missing here fails the test.
+#: projects may look at it at most (`LOOKED_AT`) and change nothing. A model that is missing here fails the test.
 WHERE_PROJECTS_ARE: dict[str, tuple[str, ...] | None] = {
     "accounts.RefreshToken": None,
     "accounts.User": None,
@@ -233,6 +235,28 @@ def test_what_lies_in_no_project_is_looked_at_and_not_changed(cast: Cast) -> Non
     assert client.patch(f"/organizations/{organization.pk}", {"company": "Taken over"}).status_code == 403
     assert client.post("/projects", {"name": "Another"}).status_code == 403
     assert client.post("/resource-groups", {"name": "Another"}).status_code == 403
+
+
+def test_a_key_limited_to_projects_gets_no_export_of_the_organization(cast: Cast) -> None:
+    """Nor what else would tell of other projects: its owner, an administrator, does by a key without limits."""
+    organization = cast.sample("organization")
+    export = OrganizationExportFactory(organization=organization, requested_by=cast.admin.user)
+    exports = f"/organizations/{organization.pk}/exports"
+    _key, client = limited(cast)
+    whole = RestClient(key_of(cast.admin, name="whole")[1])
+    for path in (f"{exports}/{export.pk}", f"{exports}/{export.pk}/download"):
+        assert client.get(path).status_code == 404
+        assert whole.get(path).status_code == 200
+    cast.sample("invitation")
+    for path in (exports, "/invitations", "/api-keys"):
+        assert client.get(path).json()["results"] == [], path
+        assert whole.get(path).json()["results"], path
+
+
+def test_of_what_lies_in_no_project_a_limited_key_is_shown_the_listed_alone(cast: Cast) -> None:
+    actor = replace(cast.admin.actor, projects=frozenset({cast.sample("project").pk}))
+    nowhere = [name for name in policy.names() if WHERE_PROJECTS_ARE[policy.rule_of(name).model._meta.label] is None]
+    assert {name for name in nowhere if policy.condition(actor, name) != policy.NOBODY} == LOOKED_AT
 
 
 def test_a_key_whose_projects_are_gone_reaches_nothing(cast: Cast) -> None:

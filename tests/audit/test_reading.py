@@ -12,11 +12,13 @@ from apps.audit import selectors, services
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
 from apps.core.testing import Cast, PermissionMatrix, assert_constant_queries
-from apps.datasets.services import dataset_change
+from apps.datasets.services import dataset_change, dataset_trash
 from apps.organizations.services import organization_change
 from apps.projects import services as projects
 from apps.training.services import training_create
+from tests.factories.datasets import DatasetFactory
 from tests.factories.organizations import MembershipFactory
+from tests.factories.projects import ProjectFactory
 
 NAME = "Zirkonium Schrauben"
 
@@ -295,6 +297,27 @@ def test_a_sentence_names_the_first_objects_and_counts_the_others(cast: Cast) ->
     assert not AuditEvent.objects.filter(parent_id=None, action="project.trashed").exists()
     history = listed(cast.admin, f"/entity/projects.project/{made[4].pk}")
     assert "selection.deleted" in actions_of(history)
+
+
+def test_a_bulk_event_names_to_others_what_they_asked_for_alone(cast: Cast) -> None:
+    from apps.core.admin.selections import selected_delete  # import here: models load after Django's set-up
+
+    mine = DatasetFactory(project=cast.sample("project"), name="Mine", visibility="project")
+    elsewhere = ProjectFactory(organization=mine.organization)
+    hidden = [DatasetFactory(project=elsewhere, name=f"Secret {no}", visibility="private") for no in range(2)]
+    actor = cast.admin.actor
+    selected_delete(actor=actor, objects=[mine, *hidden], delete=lambda row: dataset_trash(actor=actor, dataset=row))
+    history = f"/entity/datasets.dataset/{mine.pk}"
+    (whole,) = listed(cast.admin, f"{history}?action=selection.deleted")
+    assert [row["name"] for row in whole["about"]] == ["Mine", "Secret 0", "Secret 1"] and whole["about_more"] == 0
+    (row,) = listed(cast.editor, f"{history}?action=selection.deleted")
+    assert row["about"] == [{"type": "datasets.dataset", "id": str(mine.pk), "name": "Mine"}]
+    assert row["about_more"] == 2 and row["sentence"].endswith("deleted 3 objects at once: Mine and 2 more.")
+    shown = cast.editor.portal.htmx(f"/audit/history/datasets.dataset/{mine.pk}/").content.decode()
+    assert "2 more" in shown and "Secret" not in shown
+    table = cast.editor.rest.get(f"/audit-logs{history}/export?as=csv")
+    lines = b"".join(table.streaming_content).decode()
+    assert "Mine and 2 more" in lines and "Secret" not in lines
 
 
 # --- Pages

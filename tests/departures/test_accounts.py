@@ -128,6 +128,20 @@ def test_what_nobody_else_answers_for_goes_to_the_person_named(cast: Cast) -> No
     assert list(project.memberships.filter(role="owner").values_list("user_id", flat=True)) == [cast.member.user.pk]
 
 
+@pytest.mark.parametrize("state", ["guest", "suspended"])
+def test_who_sees_no_members_deletes_the_account_and_names_nobody(state: str, cast: Cast) -> None:
+    organization = cast.sample("organization")
+    given = {"role": Role.GUEST} if state == "guest" else {"state": "suspended"}
+    person = MembershipFactory(organization=organization, **given).user
+    project = ProjectFactory(organization=organization)
+    ProjectMembershipFactory(project=project, user=person, role="owner")
+    oldest = cast.admin.user
+    services.account_delete(
+        actor=Actor.of(person), user=person, email=person.email, heirs={organization.pk: cast.manager.user.pk}
+    )
+    assert project.memberships.get().user == oldest
+
+
 def test_a_person_of_two_organizations_leaves_both_whatever_the_token_is_for(cast: Cast) -> None:
     person = cast.viewer
     there = MembershipFactory(user=person.user)

@@ -146,6 +146,33 @@ def test_the_page_asks_for_the_heir(cast: Cast) -> None:
     assert not Membership.objects.filter(pk=leaver.pk).exists()
 
 
+@pytest.mark.parametrize("who", ["guest", "suspended"])
+def test_who_sees_no_members_is_shown_none_and_leaves_to_the_oldest_administrator(cast: Cast, who: str) -> None:
+    organization = cast.sample("organization")
+    leaver = (cast.guest if who == "guest" else cast.member).user.memberships.get()
+    project = ProjectFactory(organization=organization, name="Only theirs")
+    ProjectMembershipFactory(project=project, user=leaver.user, role=ProjectRole.OWNER)
+    oldest = cast.admin.user
+    MembershipFactory(organization=organization, role=Role.ADMIN)
+    client = (cast.guest if who == "guest" else cast.member).portal
+    if who == "suspended":
+        # They belong elsewhere, so that pages open for them.
+        MembershipFactory(user=leaver.user)
+        services.membership_suspend(actor=cast.admin.actor, membership=leaver)
+    url = f"/organization/members/{leaver.pk}/remove/"
+    asked, deleting = client.get(url), client.get("/profile/delete/").content.decode()
+    for page in (asked.content.decode(), deleting):
+        assert "the administrator who has been there longest" in page
+        assert not [person.user.email for person in (cast.admin, cast.manager) if person.user.email in page]
+        assert "Only theirs" not in page
+    named = client.post(url, {"heir": str(cast.manager.user.pk)})
+    assert named.status_code == 422 and Membership.objects.filter(pk=leaver.pk).exists()
+    assert client.post(url, {}).status_code == 302
+    assert project.memberships.get().user == cast.admin.user
+    (told,) = readable([AuditEvent.objects.get(action="membership.removed")])
+    assert told.after == {"heir": str(oldest.pk)}
+
+
 def in_the_admin(cast: Cast, *rows: Membership, **given: str) -> str:
     body = {"action": "remove_members", "_selected_action": [str(row.pk) for row in rows], **given}
     answer = cast.platform.portal.post("/admin/organizations/membership/", body, follow=True)

@@ -38,7 +38,12 @@ class AuditLogSerializer(serializers.Serializer[Any]):
     before = serializers.DictField()
     after = serializers.DictField()
     facts = serializers.DictField(source="params")
-    about = MentionSerializer(many=True, help_text="Further objects; a bulk action names every one here.")
+    about = MentionSerializer(
+        many=True,
+        help_text="Further objects; a bulk action names every one here, to readers who neither manage the organization "
+        "nor are the actor the one whose history they read.",
+    )
+    about_more = serializers.IntegerField(help_text="How many further objects are not named to the reader.")
 
 
 class HeadSerializer(serializers.ModelSerializer[AuditHead]):

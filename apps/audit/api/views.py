@@ -90,7 +90,7 @@ class AuditLogViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[AuditEvent]
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(
-            AuditLogSerializer(readable(page or [], self.request.actor), many=True).data
+            AuditLogSerializer(readable(page or [], self.request.actor, self.scope), many=True).data
         )
 
     @extend_schema(responses=EVENTS)

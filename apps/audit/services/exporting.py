@@ -130,7 +130,7 @@ def _by_seal(export: Export) -> Iterator[list[tuple[ReadableEvent, AuditSeal | N
 
 
 def _with_seals(export: Export, events: list[AuditEvent]) -> list[tuple[ReadableEvent, AuditSeal | None]]:
-    return [(row, getattr(row.event, "seal", None)) for row in readable(events, export.actor)]
+    return [(row, getattr(row.event, "seal", None)) for row in readable(events, export.actor, export.scope)]
 
 
 # --- CSV
@@ -158,6 +158,7 @@ COLUMNS: dict[str, Callable[[ReadableEvent], Any]] = {
     "after": lambda row: canonical(row.after) if row.after else "",
     "facts": lambda row: canonical(row.params) if row.params else "",
     "about": lambda row: canonical(row.about) if row.about else "",
+    "about_more": lambda row: row.about_more,
     "id": lambda row: row.event.pk,
     "part_of": lambda row: row.event.parent_id,
 }

@@ -11,7 +11,7 @@ from apps.accounts.services import lockout
 from apps.accounts.services.sessions import end_everything
 from apps.core import auditing
 from apps.core.errors import Conflict, Forbidden, Invalid
-from apps.core.identity import Actor, Role
+from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.departures import actions
 from apps.departures.contributions import contributions, forgetting
@@ -20,6 +20,7 @@ from apps.departures.selectors import Leaving, leavings_of
 from apps.departures.services.deletion import required_reason
 from apps.organizations.models import Membership, Organization
 from apps.organizations.services import membership_remove
+from apps.organizations.services.handing_over import oldest_administrators
 
 Heirs = Mapping[UUID, User]
 
@@ -48,8 +49,8 @@ def require_own_proof(actor: Actor) -> None:
 def account_delete(*, actor: Actor, user: User, email: str, heirs: Mapping[UUID, UUID]) -> None:
     """Deletes one's own account; `email` is its address, typed by the person, who has just proven who they are.
 
-    `heirs` (organization id → person id) take over what nobody else answers for. `Conflict`: `last_admin` and
-    `heir_needed` name the organizations in `params`.
+    `heirs` (organization id → person id) take over what nobody else answers for; where the person sees no members, its
+    oldest administrator does. `Conflict`: `last_admin` and `heir_needed` name the organizations in `params`.
     """
     if actor.user_id != user.pk:
         raise Forbidden(_("You may delete your own account only."))
@@ -57,7 +58,9 @@ def account_delete(*, actor: Actor, user: User, email: str, heirs: Mapping[UUID,
     if email.strip().lower() != user.email:
         message = _("This is not the address of your account.")
         raise Invalid(_("The input is not valid."), code="email_differs", fields={"email": [message]})
-    _leave(user, _chosen(user, heirs))
+    unseen = {leaving.organization.pk for leaving in leavings_of(user) if not leaving.chooses_heir}
+    oldest = {pk: person for pk, person in oldest_administrators(user).items() if pk in unseen}
+    _leave(user, _chosen(user, {pk: person for pk, person in heirs.items() if pk not in unseen}) | oldest)
     PersonErasure.objects.create(person_id=user.pk)
     target = auditing.Mention("accounts.user", str(user.pk), "")
     auditing.record(actor, actions.ACCOUNT_DELETED, None, about=[target])
@@ -70,7 +73,7 @@ def person_erase(*, actor: Actor, user: User, reason: str) -> PersonErasure:
     reason = required_reason(reason)
     if actor.user_id == user.pk:
         raise Forbidden(_("Another administrator has to do this."))
-    _leave(user, _oldest_administrators(user))
+    _leave(user, oldest_administrators(user))
     target = auditing.Mention("accounts.user", str(user.pk), "")
     auditing.record(actor, actions.PERSON_ERASED, None, about=[target], params={"reason": reason})
     return PersonErasure.objects.create(person_id=user.pk, erased_by=actor.user, reason=reason)
@@ -137,10 +140,3 @@ def _chosen(user: User, given: Mapping[UUID, UUID]) -> dict[UUID, User]:
 
 def _named(organizations: list[Organization]) -> list[dict[str, str]]:
     return [{"id": str(organization.pk), "name": str(organization)} for organization in organizations]
-
-
-def _oldest_administrators(user: User) -> dict[UUID, User]:
-    own = Membership.objects.filter(user=user).values("organization_id")
-    rows = Membership.objects.active().filter(organization__in=own, role=Role.ADMIN).exclude(user=user)
-    # The oldest comes last, and counts.
-    return {row.organization_id: row.user for row in rows.select_related("user").order_by("-created_at")}

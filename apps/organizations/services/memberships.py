@@ -17,7 +17,7 @@ from apps.organizations import actions
 from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
 from apps.organizations.services import quotas
 from apps.organizations.services.domains import domain_by_which, domains_taken, require_domain
-from apps.organizations.services.handing_over import hand_over
+from apps.organizations.services.handing_over import chooses_heir, hand_over, oldest_administrators
 
 
 @operation("organizations.organization_create")
@@ -190,7 +190,7 @@ def membership_remove(*, actor: Actor, membership: Membership, heir: User | None
     """Ends a membership: somebody's below the actor, or the actor's own.
 
     What the person alone answers for goes to `heir`, an active member; without one it is refused (`heir_needed`, with
-    what it is in `params`).
+    what it is in `params`). Who leaves and sees no members names nobody: it goes to the oldest administrator.
     """
     membership = _locked(membership)
     if membership.user_id != actor.user_id:
@@ -199,14 +199,19 @@ def membership_remove(*, actor: Actor, membership: Membership, heir: User | None
     if heir is not None and not _is_heir(membership, heir):
         message = _("Choose an active member of the organization.")
         raise Invalid(message, code="heir_invalid", fields={"heir": [message]})
+    is_unseen = membership.user_id == actor.user_id and not chooses_heir(actor.memberships, membership)
+    if is_unseen:
+        heir = oldest_administrators(membership.user).get(membership.organization_id)
     handed = hand_over(actor, membership, heir)
+    # The event is the leaver's too: it names nobody whom they do not see.
+    taker = heir and (str(heir.pk) if is_unseen else Personal(heir.name, heir.pk))
     auditing.record(
         actor,
         actions.MEMBERSHIP_REMOVED,
         membership,
         name=_person(membership),
         before={"role": membership.role, "state": membership.state, "handed_over": handed},
-        after={"heir": Personal(heir.name, heir.pk)} if heir and handed else None,
+        after={"heir": taker} if taker and handed else None,
     )
     sessions.end_vouched(membership.organization_id, membership.user)
     membership.delete()
