@@ -65,7 +65,7 @@ def upload_receive(
     policy.require(actor, "datasets.change_upload", upload)
     _check_receiving(upload)
     folder = UploadFolder(upload.pk)
-    room = cache.get_or_set(f"upload-room:{upload.pk}", lambda: room_of(upload, here=upload.byte_count), ROOM_SECONDS)
+    room = _room(upload)
     try:
         clean = PathRules(LIMITS).accept_file(path)
         if clean is None:
@@ -121,6 +121,16 @@ def wrong_state(upload: Upload) -> Conflict:
         code="upload_state",
         params={"state": str(upload.state)},
     )
+
+
+def _room(upload: Upload) -> Room:
+    """The room that was found a moment ago: looking anew for each of many files would cost more than they do."""
+    key = f"upload-room:{upload.pk}"
+    found: Room | None = cache.get(key)
+    if found is None:
+        found = room_of(upload, here=upload.byte_count)
+        cache.set(key, found, ROOM_SECONDS)
+    return found
 
 
 def _check_receiving(upload: Upload) -> None:
