@@ -84,6 +84,29 @@ def test_the_manifest_is_what_sha256sum_checks(dataset: Dataset, files: dict[str
         path: hashlib.sha256(content).hexdigest() for path, content in files.items()
     }
     assert all(line[64:66] == "  " for line in lines) and downloaded() == []
+    event = AuditEvent.objects.get(action="dataset.manifest_downloaded")
+    assert event.actor_id == cast.viewer.user.pk
+    (told,) = readable([event])
+    assert told.params == {"version": "r1", "revision": 1, "files": len(files)}
+
+
+def test_a_dataset_fetched_picture_by_picture_is_noted_by_the_hour(dataset: Dataset, cast: Cast) -> None:
+    base = f"/datasets/{dataset.pk}/images"
+    urls = [f"{base}/{row['id']}/content" for row in cast.viewer.rest.get(base).json()["results"]]
+    events = AuditEvent.objects.filter(action="dataset.pictures_opened").order_by("pk")
+    for no in range(11):
+        answer = cast.viewer.rest.get(urls[no % len(urls)])
+        assert answer.status_code == 200
+    assert [(told.event.actor_id, told.params) for told in readable(events)] == [
+        (cast.viewer.user.pk, {"count": 1}),
+        (cast.viewer.user.pk, {"count": 10}),
+    ]
+    kept = cast.viewer.rest.get(urls[10 % len(urls)], headers={"If-None-Match": answer["ETag"]})
+    assert kept.status_code == 304
+    cast.viewer.rest.get(f"{urls[0].removesuffix('content')}thumbnail?size=128")
+    assert events.count() == 2
+    cast.editor.rest.get(urls[0])
+    assert events.filter(actor_id=cast.editor.user.pk).count() == 1, "each person is counted alone"
 
 
 def test_a_single_file_of_any_kind(dataset: Dataset, files: dict[str, bytes], cast: Cast) -> None:

@@ -143,6 +143,8 @@ def _manifest(request: ApiRequest) -> bool:
 
 def _answer(request: ApiRequest, actor: Actor, version: Version, wanted: downloads.Wanted) -> HttpResponseBase:
     if wanted.manifest:
+        if request.method == "GET":
+            downloads.manifest_download(actor=actor, dataset=version.dataset, version=version)
         return attached(manifest_of(version), TEXT, downloads.file_name(version, "sha256"))
     if request.method != "GET":
         return attached((), OCTETS if wanted.path else ZIP, downloads.file_name(version, "zip"))

@@ -78,6 +78,13 @@ def dataset_download(
     return totals
 
 
+@operation("datasets.manifest_download", permission="datasets.view_dataset", on="dataset")
+def manifest_download(*, actor: Actor, dataset: Dataset, version: Version) -> None:
+    """Notes that the list of a version's files, with their digests, leaves the portal."""
+    params = {"version": version.name, "revision": version.no, "files": totals_of(version).files}
+    auditing.record(actor, actions.MANIFEST_DOWNLOADED, dataset, params=params)
+
+
 def archive_chunks(version: Version, totals: Totals) -> Iterator[bytes]:
     """The version as a ZIP. A file that is found damaged on the way ends the answer before its time, and goes into
     quarantine: who fetches gets an error rather than other bytes."""
