@@ -13,6 +13,7 @@ import pytest
 from django.core import signing
 from django.urls import reverse
 
+from apps.apikeys.services import key_revoke
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
 from apps.core.storage import storage
@@ -22,7 +23,9 @@ from apps.datasets.archives.zip_writer import Layout, Member, zip_chunks
 from apps.datasets.models import Blob, Dataset
 from apps.datasets.selectors import contents
 from apps.datasets.services import downloads, snapshot_create
+from apps.organizations.services import token_issue, token_revoke
 from tests.datasets.factories.images import encoded
+from tests.factories.apikeys import key_of
 from tests.factories.datasets import DatasetFactory, published, shapes
 
 pytestmark = pytest.mark.django_db
@@ -183,6 +186,36 @@ def test_a_link_ends_with_the_right_of_who_asked_for_it(dataset: Dataset, cast: 
     cast.viewer.user.token_generation += 1
     cast.viewer.user.save(update_fields=["token_generation"])
     assert RestClient().get(url).status_code == 401
+
+
+@pytest.mark.parametrize("door", ["key", "token", "session"])
+def test_a_link_ends_with_the_sign_in_that_asked_for_it_and_is_noted_as_its_own(
+    dataset: Dataset, cast: Cast, door: str
+) -> None:
+    viewer = cast.viewer
+    key, secret = key_of(viewer, "datasets.view_dataset")
+    tokens = token_issue(actor=viewer.actor)
+    if door == "session":
+        address = reverse("datasets:download", args=[dataset.pk])
+        url = viewer.portal.post(address, {"version": "head", "what": "zip"})["Location"]
+        assert viewer.portal.session.session_key not in url
+    else:
+        client = RestClient(secret if door == "key" else tokens.access)
+        url = client.post(f"/datasets/{dataset.pk}/download", {}).json()["url"]
+    answer = RestClient().get(url)
+    assert body_of(answer)
+    event = AuditEvent.objects.get(action="dataset.downloaded")
+    assert (event.via, event.request_id) == (door, answer["X-Request-ID"])
+    (told,) = readable([event])
+    assert told.params.get("api_key") == (str(key.pk) if door == "key" else None)
+    if door == "key":
+        key_revoke(actor=viewer.actor, key=key)
+    elif door == "token":
+        token_revoke(actor=viewer.actor, refresh=tokens.refresh)
+    else:
+        viewer.portal.logout()
+    ended = RestClient().get(url)
+    assert (ended.status_code, ended.json()["code"]) == (401, "link_invalid")
 
 
 def test_files_in_quarantine_are_not_given_out(dataset: Dataset, files: dict[str, bytes], cast: Cast) -> None:
