@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import Min, OuterRef, Subquery
 from django.db.models.enums import TextChoices
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import RefreshToken, User
@@ -57,6 +58,19 @@ class SignIn:
     @property
     def client(self) -> str:
         return client_of(self.user_agent)
+
+
+def session_mark(session_key: str) -> str:
+    """Tells a session apart where its key, which is as good as a password, must not stand."""
+    return salted_hmac("accounts.session", session_key).hexdigest()
+
+
+def has_session(user: User, mark: str) -> bool:
+    """Whether the session of this mark is the person's and has not ended."""
+    live = Session.objects.filter(expire_date__gt=timezone.now())
+    sessions = UserSession.objects.filter(user=user, session_key__in=live.values("pk"))
+    keys = sessions.values_list("session_key", flat=True)
+    return any(constant_time_compare(session_mark(key), mark) for key in keys)
 
 
 def sign_ins_of(

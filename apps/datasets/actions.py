@@ -80,6 +80,16 @@ DOWNLOADED = register_action(
     _("Dataset downloaded"),
     _("%(actor)s downloaded %(files)s files of the version %(version)s of %(object)s."),
 )
+MANIFEST_DOWNLOADED = register_action(
+    "dataset.manifest_downloaded",
+    _("List of files downloaded"),
+    _("%(actor)s downloaded the list of the %(files)s files of the version %(version)s of %(object)s."),
+)
+PICTURES_OPENED = register_action(
+    "dataset.pictures_opened",
+    _("Pictures opened"),
+    _("%(actor)s opened pictures of %(object)s: %(count)s within the hour."),
+)
 EXPORT_REQUESTED = register_action(
     "dataset.export_requested",
     _("Export of a dataset requested"),

@@ -240,3 +240,9 @@ def _named_after(pictures: Sequence[Picture]) -> str:
     name = pictures[0].name.translate({ord("<"): "(", ord(">"): ")"})
     rest = f" +{len(pictures) - 1}" if len(pictures) > 1 else ""
     return name[: 120 - len(rest)] + rest
+
+
+@operation("evaluation.predictions_download", permission="evaluation.view_inferencejob", on="inference")
+def predictions_download(*, actor: Actor, inference: InferenceJob, sha256: str) -> None:
+    """Notes that the file of predictions leaves the portal."""
+    auditing.record(actor, actions.PREDICTIONS_DOWNLOADED, inference, params={"sha256": sha256})

@@ -1,15 +1,22 @@
 """How an administrator of the platform comes to be: by the command, and by the demo."""
 
 import io
+import threading
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import Client
 from modelyard.management.commands import createsuperuser, demo
 
 from apps.accounts.models import User
+from apps.accounts.services import user_deactivate
 from apps.audit.models import AuditEvent
+from apps.core.errors import DomainError
+from apps.core.identity import Actor
+from apps.departures.services import person_erase
+from tests.factories.accounts import UserFactory
 
 pytestmark = pytest.mark.django_db
 EMAIL, PASSWORD = "chief@example.com", "a long passphrase"
@@ -67,3 +74,32 @@ def test_the_demo_has_one_administrator_whose_password_it_keeps() -> None:
     assert first == second
     assert User.objects.count() == 1
     assert may_enter(demo.ADMIN_EMAIL, first)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("end", ["disable", "erase"])
+def test_two_who_end_each_other_at_once_leave_one(end: str) -> None:
+    admins = [UserFactory(is_staff=True, is_superuser=True) for _number in range(2)]
+    barrier = threading.Barrier(2)
+    refused: list[str] = []
+
+    def act(own: User, other: User) -> None:
+        try:
+            actor = Actor.of(own)
+            barrier.wait(10)
+            if end == "disable":
+                user_deactivate(actor=actor, user=other)
+            else:
+                person_erase(actor=actor, user=other, reason="At once")
+        except DomainError as error:
+            refused.append(error.code)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=act, args=pair) for pair in (admins, admins[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert refused == ["last_platform_admin"]
+    assert User.objects.active().filter(is_superuser=True).count() == 1

@@ -13,6 +13,7 @@ import pytest
 from django.core import signing
 from django.urls import reverse
 
+from apps.apikeys.services import key_revoke
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
 from apps.core.storage import storage
@@ -22,7 +23,9 @@ from apps.datasets.archives.zip_writer import Layout, Member, zip_chunks
 from apps.datasets.models import Blob, Dataset
 from apps.datasets.selectors import contents
 from apps.datasets.services import downloads, snapshot_create
+from apps.organizations.services import token_issue, token_revoke
 from tests.datasets.factories.images import encoded
+from tests.factories.apikeys import key_of
 from tests.factories.datasets import DatasetFactory, published, shapes
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +87,29 @@ def test_the_manifest_is_what_sha256sum_checks(dataset: Dataset, files: dict[str
         path: hashlib.sha256(content).hexdigest() for path, content in files.items()
     }
     assert all(line[64:66] == "  " for line in lines) and downloaded() == []
+    event = AuditEvent.objects.get(action="dataset.manifest_downloaded")
+    assert event.actor_id == cast.viewer.user.pk
+    (told,) = readable([event])
+    assert told.params == {"version": "r1", "revision": 1, "files": len(files)}
+
+
+def test_a_dataset_fetched_picture_by_picture_is_noted_by_the_hour(dataset: Dataset, cast: Cast) -> None:
+    base = f"/datasets/{dataset.pk}/images"
+    urls = [f"{base}/{row['id']}/content" for row in cast.viewer.rest.get(base).json()["results"]]
+    events = AuditEvent.objects.filter(action="dataset.pictures_opened").order_by("pk")
+    for no in range(11):
+        answer = cast.viewer.rest.get(urls[no % len(urls)])
+        assert answer.status_code == 200
+    assert [(told.event.actor_id, told.params) for told in readable(events)] == [
+        (cast.viewer.user.pk, {"count": 1}),
+        (cast.viewer.user.pk, {"count": 10}),
+    ]
+    kept = cast.viewer.rest.get(urls[10 % len(urls)], headers={"If-None-Match": answer["ETag"]})
+    assert kept.status_code == 304
+    cast.viewer.rest.get(f"{urls[0].removesuffix('content')}thumbnail?size=128")
+    assert events.count() == 2
+    cast.editor.rest.get(urls[0])
+    assert events.filter(actor_id=cast.editor.user.pk).count() == 1, "each person is counted alone"
 
 
 def test_a_single_file_of_any_kind(dataset: Dataset, files: dict[str, bytes], cast: Cast) -> None:
@@ -160,6 +186,36 @@ def test_a_link_ends_with_the_right_of_who_asked_for_it(dataset: Dataset, cast: 
     cast.viewer.user.token_generation += 1
     cast.viewer.user.save(update_fields=["token_generation"])
     assert RestClient().get(url).status_code == 401
+
+
+@pytest.mark.parametrize("door", ["key", "token", "session"])
+def test_a_link_ends_with_the_sign_in_that_asked_for_it_and_is_noted_as_its_own(
+    dataset: Dataset, cast: Cast, door: str
+) -> None:
+    viewer = cast.viewer
+    key, secret = key_of(viewer, "datasets.view_dataset")
+    tokens = token_issue(actor=viewer.actor)
+    if door == "session":
+        address = reverse("datasets:download", args=[dataset.pk])
+        url = viewer.portal.post(address, {"version": "head", "what": "zip"})["Location"]
+        assert viewer.portal.session.session_key not in url
+    else:
+        client = RestClient(secret if door == "key" else tokens.access)
+        url = client.post(f"/datasets/{dataset.pk}/download", {}).json()["url"]
+    answer = RestClient().get(url)
+    assert body_of(answer)
+    event = AuditEvent.objects.get(action="dataset.downloaded")
+    assert (event.via, event.request_id) == (door, answer["X-Request-ID"])
+    (told,) = readable([event])
+    assert told.params.get("api_key") == (str(key.pk) if door == "key" else None)
+    if door == "key":
+        key_revoke(actor=viewer.actor, key=key)
+    elif door == "token":
+        token_revoke(actor=viewer.actor, refresh=tokens.refresh)
+    else:
+        viewer.portal.logout()
+    ended = RestClient().get(url)
+    assert (ended.status_code, ended.json()["code"]) == (401, "link_invalid")
 
 
 def test_files_in_quarantine_are_not_given_out(dataset: Dataset, files: dict[str, bytes], cast: Cast) -> None:

@@ -352,6 +352,8 @@ def test_an_answer_too_large_to_be_read_here_is_handed_out_as_a_file(
     assert answer["Content-Disposition"] == 'attachment; filename="predictions.json"'
     assert answer["Content-Type"] == "application/octet-stream"
     assert cast.member.rest.get(address).status_code == 404
+    event = AuditEvent.objects.get(action="inference.predictions_downloaded")
+    assert (event.actor_id, event.entity_id) == (cast.viewer.user.pk, str(inference.pk))
 
 
 @pytest.mark.parametrize("summary", [None, [], {"predictions": "none"}, {"predictions": [None, 3]}])

@@ -13,6 +13,7 @@ from apps.core.testing import Cast, assert_constant_queries
 from apps.projects import services
 from apps.projects.models import Project, ProjectMembership, ProjectRole
 from apps.projects.selectors import projects_for_choice
+from tests.factories.datasets import DatasetFactory
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory, ProjectMembershipFactory
 
@@ -91,6 +92,27 @@ def test_a_name_is_taken_once_per_organization_whatever_its_case(cast: Cast) -> 
         assert (response.status_code, response.json()["code"]) == (409, "name_taken")
         assert list(response.json()["errors"]) == ["name"]
     assert cast.stranger.rest.post("/projects", {"name": project.name}).status_code == 201
+
+
+def test_that_a_name_is_taken_tells_nothing_else_of_what_is_hidden(cast: Cast) -> None:
+    """Accepted, see docs/architecture/decisions.md: the name itself can be guessed, within one organization."""
+    organization = cast.sample("organization")
+    hidden = ProjectFactory(organization=organization, name="Project Phoenix", description="Not for guests")
+    ProjectMembershipFactory(project=hidden, user=cast.owner.user, role=ProjectRole.OWNER)
+    dataset = DatasetFactory(project=hidden, name="Phoenix faces", visibility="private")
+    mine = cast.sample("project")
+    refusals = []
+    for client, row, path, body in (
+        (cast.guest.rest, hidden, "/projects", {"name": "project phoenix"}),
+        (cast.editor.rest, dataset, "/datasets", {"name": "phoenix FACES", "project_id": str(mine.pk)}),
+    ):
+        assert client.get(f"{path}/{row.pk}").status_code == 404
+        answer = client.post(path, body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "name_taken")
+        refusals.append(answer.content.decode())
+    facts = [hidden.pk, dataset.pk, hidden.name, dataset.name, hidden.description, cast.owner.user.name]
+    assert not [fact for fact in facts for refusal in refusals if str(fact) in refusal]
+    assert cast.stranger.rest.post("/projects", {"name": hidden.name}).status_code == 201, "nor to other organizations"
 
 
 @pytest.mark.django_db(transaction=True)

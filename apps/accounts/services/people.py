@@ -73,6 +73,7 @@ def user_deactivate(*, actor: Actor, user: User) -> User:
     _require_platform(actor)
     if user.pk == actor.user_id:
         raise Conflict(_("You cannot disable your own account."), code="own_account")
+    require_another_platform_admin(user)
     user = User.objects.select_for_update().get(pk=user.pk)
     if not user.is_active:
         raise Conflict(_("This account is disabled already."), code="not_active")
@@ -92,6 +93,16 @@ def user_reactivate(*, actor: Actor, user: User) -> User:
     changes = user.change(is_active=True)
     auditing.record(actor, actions.USER_REACTIVATED, user, name=Personal(user.name, user.pk), changes=changes)
     return user
+
+
+def require_another_platform_admin(user: User) -> None:
+    """Part of operations that end an account: raises `Conflict` for the last platform administrator. All of them are
+    locked, in one order: of two who end each other at once, one comes first, and the other is the last."""
+    if not user.is_superuser:
+        return
+    admins = User.objects.filter(is_superuser=True).order_by("pk").select_for_update(no_key=True)
+    if not [admin for admin in admins if admin.is_active and admin.pk != user.pk]:
+        raise Conflict(_("Somebody has to run the platform."), code="last_platform_admin")
 
 
 def _require_platform(actor: Actor) -> None:

@@ -16,7 +16,8 @@ from rest_framework.views import APIView
 from apps.core.api.requests import ApiRequest
 from apps.core.api.streaming import StreamedResponse
 from apps.core.errors import NotAuthenticated
-from apps.core.identity import Actor, refuse_without_factor
+from apps.core.identity import Actor, Via, refuse_without_factor
+from apps.core.identity.middleware import context_of
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import Dataset
 from apps.datasets.selectors.contents import file_at, manifest_of, totals_of
@@ -84,7 +85,9 @@ class DownloadView(APIView):
         form.is_valid(raise_exception=True)
         given = form.validated_data
         if given["link"]:
-            actor, wanted = downloads.link_open(token=given["link"], dataset_id=dataset_id, ip=actor.ip)
+            actor, wanted = downloads.link_open(
+                token=given["link"], dataset_id=dataset_id, **context_of(request._request)
+            )
         else:
             actor = signed_in(actor)
             wanted = downloads.Wanted(given["version"], given["path"], _manifest(request), given["partial"])
@@ -104,8 +107,11 @@ class DownloadView(APIView):
         form = DownloadLinkRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         wanted = downloads.Wanted(**form.validated_data)
+        key = session_key(request)
         whole, manifest = (
-            downloads.link_sign(actor=actor, dataset=dataset, wanted=replace(wanted, manifest=manifest))
+            downloads.link_sign(
+                actor=actor, dataset=dataset, wanted=replace(wanted, manifest=manifest), session_key=key
+            )
             for manifest in (False, True)
         )
         answer = {
@@ -136,6 +142,11 @@ def signed_in(actor: Actor) -> Actor:
     return actor
 
 
+def session_key(request: ApiRequest) -> str | None:
+    """The session that the request came by; None for a program, whatever cookie it sends."""
+    return request.session.session_key if request.actor.via == Via.SESSION else None
+
+
 def _manifest(request: ApiRequest) -> bool:
     """`?manifest`, with any value or none."""
     return "manifest" in request.query_params
@@ -143,6 +154,8 @@ def _manifest(request: ApiRequest) -> bool:
 
 def _answer(request: ApiRequest, actor: Actor, version: Version, wanted: downloads.Wanted) -> HttpResponseBase:
     if wanted.manifest:
+        if request.method == "GET":
+            downloads.manifest_download(actor=actor, dataset=version.dataset, version=version)
         return attached(manifest_of(version), TEXT, downloads.file_name(version, "sha256"))
     if request.method != "GET":
         return attached((), OCTETS if wanted.path else ZIP, downloads.file_name(version, "zip"))

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core.api.requests import ApiRequest
+from apps.core.identity.middleware import context_of
 from apps.datasets import services
-from apps.datasets.api.downloads import VERSION_HELP, ZIP, attached, signed_in
+from apps.datasets.api.downloads import VERSION_HELP, ZIP, attached, session_key, signed_in
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import Export, ExportFormat, ExportState, Task
 from apps.datasets.selectors.exports import exports_of, preview_of, target_of, tasks_for, worded
@@ -218,7 +219,8 @@ class ExportDownloadView(APIView):
     def get(self, request: ApiRequest, dataset_id: Any, id: Any) -> HttpResponseBase:
         """The archive. By a link of POST, or signed in."""
         token = request.query_params.get("link", "")
-        actor = export_link_open(token=token, export_id=id, ip=request.actor.ip) if token else signed_in(request.actor)
+        context = context_of(request._request)
+        actor = export_link_open(token=token, export_id=id, **context) if token else signed_in(request.actor)
         rows = Export.objects.select_related("dataset")
         export = rows.get_visible(actor, pk=id, dataset_id=dataset_id)
         if request.method == "GET":
@@ -240,7 +242,7 @@ class ExportDownloadView(APIView):
         """A link that opens this archive for five minutes."""
         actor = signed_in(request.actor)
         export = Export.objects.select_related("dataset").get_visible(actor, pk=id, dataset_id=dataset_id)
-        link = services.export_link(actor=actor, export=export)
+        link = services.export_link(actor=actor, export=export, session_key=session_key(request))
         answer = {
             "url": request.build_absolute_uri(link.address),
             "expires_at": link.expires_at,

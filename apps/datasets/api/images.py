@@ -21,6 +21,7 @@ from apps.datasets.models import Entry
 from apps.datasets.selectors.images import THUMBNAIL_SIZES
 from apps.datasets.selectors.versions import image_at
 from apps.datasets.services.images import MOST_IMAGES
+from apps.datasets.services.pictures import picture_opened
 
 ITEM = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The image.")
 VERSION = OpenApiParameter("v", str, description="Beginning of the sha256; then the answer may be kept for ever.")
@@ -86,7 +87,11 @@ class ImageViewSet(ImageActs, viewsets.ReadOnlyModelViewSet[Entry]):
         """The file, byte for byte as it was uploaded."""
         image = self._image()
         blob = image.blob
-        return not_modified(request, blob.sha256) or file_response(
+        if (unchanged := not_modified(request, blob.sha256)) is not None:
+            return unchanged
+        if request.method == "GET":
+            picture_opened(actor=request.actor, dataset=image.item.dataset)
+        return file_response(
             request,
             selectors.open_blob(blob),
             tag=blob.sha256,

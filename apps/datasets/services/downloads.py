@@ -5,6 +5,7 @@ A link (`links`) names one version of one dataset: all of it, its manifest, or a
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.utils.text import slugify
@@ -36,7 +37,7 @@ class Wanted:
     partial: bool = False
 
 
-def link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
+def link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted, session_key: str | None = None) -> Link:
     """A link to what is wanted. Raises `Invalid` for an unknown version, `NotFound` for an unknown file."""
     policy.require(actor, "datasets.view_dataset", dataset)
     version = version_named(dataset, wanted.version)
@@ -50,13 +51,14 @@ def link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
         "manifest": wanted.manifest,
         "partial": wanted.partial,
     }
-    return link_to(f"/api/v1/datasets/{dataset.pk}/download", actor=actor, salt=SALT, content=content)
+    address = f"/api/v1/datasets/{dataset.pk}/download"
+    return link_to(address, actor=actor, salt=SALT, content=content, session_key=session_key)
 
 
-def link_open(*, token: str, dataset_id: UUID, ip: str | None = None) -> tuple[Actor, Wanted]:
+def link_open(*, token: str, dataset_id: UUID, **request: Any) -> tuple[Actor, Wanted]:
     """Who asked for the link, as they are now, and what it opens. Raises `NotAuthenticated` for any other dataset, and
     for a link that is not valid any more."""
-    actor, content = opened(token, salt=SALT, ip=ip)
+    actor, content = opened(token, salt=SALT, **request)
     if content["dataset"] != str(dataset_id):
         raise stale()
     return actor, Wanted(f"r{content['revision']}", content["path"], content["manifest"], content["partial"])
@@ -76,6 +78,13 @@ def dataset_download(
     params = {"version": version.name, "revision": version.no, "path": path, "files": totals.files}
     auditing.record(actor, actions.DOWNLOADED, dataset, params={**params, "bytes": totals.bytes})
     return totals
+
+
+@operation("datasets.manifest_download", permission="datasets.view_dataset", on="dataset")
+def manifest_download(*, actor: Actor, dataset: Dataset, version: Version) -> None:
+    """Notes that the list of a version's files, with their digests, leaves the portal."""
+    params = {"version": version.name, "revision": version.no, "files": totals_of(version).files}
+    auditing.record(actor, actions.MANIFEST_DOWNLOADED, dataset, params=params)
 
 
 def archive_chunks(version: Version, totals: Totals) -> Iterator[bytes]:

@@ -125,17 +125,17 @@ def export_download(*, actor: Actor, export: Export) -> Iterator[bytes]:
     return _chunks(archive_key(export))
 
 
-def export_link(*, actor: Actor, export: Export) -> Link:
+def export_link(*, actor: Actor, export: Export, session_key: str | None = None) -> Link:
     """A link to the archive. Raises `Conflict` unless it is kept."""
     policy.require(actor, "datasets.view_export", export)
     require_there(export)
     address = f"/api/v1/datasets/{export.dataset_id}/exports/{export.pk}/download"
-    return link_to(address, actor=actor, salt=SALT, content={"export": str(export.pk)})
+    return link_to(address, actor=actor, salt=SALT, content={"export": str(export.pk)}, session_key=session_key)
 
 
-def export_link_open(*, token: str, export_id: UUID, ip: str | None = None) -> Actor:
+def export_link_open(*, token: str, export_id: UUID, **request: Any) -> Actor:
     """Who asked for the link, as they are now. Raises `NotAuthenticated` where it is of another export."""
-    actor, content = opened(token, salt=SALT, ip=ip)
+    actor, content = opened(token, salt=SALT, **request)
     if content["export"] != str(export_id):
         raise stale()
     return actor

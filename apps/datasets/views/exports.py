@@ -62,7 +62,8 @@ def download(request: PortalRequest, pk: str, export_pk: str) -> HttpResponse:
     export = _export(request, pk, export_pk)
     answer = redirect("datasets:exports", pk=pk)
     with error_messages(request):
-        answer = redirect(services.export_link(actor=request.actor, export=export).address)
+        link = services.export_link(actor=request.actor, export=export, session_key=request.session.session_key)
+        answer = redirect(link.address)
     return answer
 
 

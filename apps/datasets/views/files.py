@@ -56,7 +56,9 @@ def download(request: PortalRequest, pk: str) -> HttpResponse:
     wanted = downloads.Wanted(given.get("version", HEAD), given.get("path", ""), manifest, partial)
     answer = redirect("datasets:files", pk=pk)
     with error_messages(request):
-        link = downloads.link_sign(actor=request.actor, dataset=dataset, wanted=wanted)
+        link = downloads.link_sign(
+            actor=request.actor, dataset=dataset, wanted=wanted, session_key=request.session.session_key
+        )
         damaged = totals_of(version_named(dataset, wanted.version)).damaged
         if damaged and not (partial or manifest or wanted.path):
             raise downloads.damaged_error(damaged)

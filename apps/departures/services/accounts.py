@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.accounts.services import lockout
+from apps.accounts.services.people import require_another_platform_admin
 from apps.accounts.services.sessions import end_everything
 from apps.core import auditing
 from apps.core.errors import Conflict, Forbidden, Invalid
@@ -82,12 +83,13 @@ def person_erase(*, actor: Actor, user: User, reason: str) -> PersonErasure:
 def _leave(user: User, heirs: Heirs) -> None:
     """Out of every organization, those that wait for their deletion too, signed out everywhere, and forgotten."""
     person_id = user.pk
+    require_another_platform_admin(user)
     user = User.objects.select_for_update().get(pk=person_id)
     # Of two administrators who leave at once, one comes first, and the other is the last.
     own = Membership.objects.filter(user=user).values("organization_id")
     list(Organization.objects.select_for_update().filter(pk__in=own).order_by("pk"))
     leavings = leavings_of(user)
-    _check_not_last(user, leavings)
+    _check_not_last(leavings)
     _check_heirs(leavings, heirs)
     for leaving in leavings:
         heir = heirs.get(leaving.organization.pk) if leaving.belongings else None
@@ -101,7 +103,7 @@ def _leave(user: User, heirs: Heirs) -> None:
             forgetting.person(subject)
 
 
-def _check_not_last(user: User, leavings: list[Leaving]) -> None:
+def _check_not_last(leavings: list[Leaving]) -> None:
     last = [leaving.organization for leaving in leavings if leaving.is_last_admin]
     if last:
         raise Conflict(
@@ -110,9 +112,6 @@ def _check_not_last(user: User, leavings: list[Leaving]) -> None:
             hint=_("Make somebody else an administrator there, or delete the organization, first."),
             params={"organizations": _named(last)},
         )
-    others = User.objects.active().filter(is_superuser=True).exclude(pk=user.pk)
-    if user.is_superuser and not others.exists():
-        raise Conflict(_("Somebody has to run the platform."), code="last_platform_admin")
 
 
 def _check_heirs(leavings: list[Leaving], heirs: Heirs) -> None:

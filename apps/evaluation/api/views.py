@@ -149,6 +149,8 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
             chunks = storage().open(blob_key(inference.organization_id, file.sha256))
         except ObjectNotFound as error:
             raise NotFound() from error
+        if request.method == "GET":
+            services.predictions_download(actor=request.actor, inference=inference, sha256=file.sha256)
         kind = "application/octet-stream"
         return file_response(request, chunks, tag=file.sha256, media_type=kind, name=file.name, size=file.size)
 
