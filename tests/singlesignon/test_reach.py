@@ -1,10 +1,14 @@
 """What lies beside the organization that vouches: a provider, who can sign in as any of its people, reaches none of it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.apikeys.models import ApiKey
+from apps.apikeys.services import key_create
 from apps.core.identity import Actor, Role
 from apps.core.testing import PortalClient
 from apps.organizations.models import Membership, MembershipState, Organization
@@ -70,3 +74,35 @@ def test_what_the_person_did_elsewhere_is_not_told(
     own.post("/organization/choose/", {"organization": str(elsewhere.pk)})
     assert SECRET in told(own)
     assert SECRET not in told(vouched)
+
+
+@pytest.fixture
+def key(kim: User, connection: Connection) -> ApiKey:
+    """Kim's own, made while signed in by the password."""
+    actor = Actor.of(kim, organization_id=connection.organization_id)
+    ends = timezone.now() + timedelta(days=30)
+    fields: dict[str, Any] = {"name": "own", "scopes": ["projects.view_project"], "expires_at": ends}
+    return key_create(actor=actor, organization=connection.organization, **fields)[0]
+
+
+def test_it_makes_no_secret_of_a_key_which_would_outlast_it(vouched: Any, own: PortalClient, key: ApiKey) -> None:
+    body = {
+        "name": "stays",
+        "scopes": ["projects.view_project"],
+        "expires_at": (timezone.now() + timedelta(days=300)).isoformat(),
+    }
+    for path, asked, done in (
+        ("/api/v1/api-keys", body, 201),
+        (f"/api/v1/api-keys/{key.pk}/rotate", {"overlap_hours": 0}, 200),
+    ):
+        refused = vouched.post(path, asked, content_type="application/json")
+        assert (refused.status_code, refused.json()["code"]) == (403, "signed_in_by_organization")
+        assert own.post(path, asked, content_type="application/json").status_code == done
+    key.refresh_from_db()
+    assert key.secrets.count() == 2, "the first, and the one that the password has made"
+    assert ApiKey.objects.count() == 2
+    for ask in (vouched.get, vouched.post):
+        assert ask("/api-keys/new/")["Location"] == "/api-keys/"
+    page = vouched.get("/api-keys/").content.decode()
+    assert "You are signed in by your organization" in page and 'href="/api-keys/new/"' not in page
+    assert 'href="/api-keys/new/"' in own.get("/api-keys/").content.decode()
