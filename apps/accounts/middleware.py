@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from apps.core.identity import VOUCHED
+from apps.accounts.services.sessions import note_vouched
+from apps.core.identity import VOUCHED, Vouched
 
 # A list of one's sessions needs no more than this, and a page should not cost a write.
 EVERY_SECONDS = 60
@@ -30,6 +31,9 @@ class LastSeenMiddleware:
             seen = f"session-seen:{sha256(visit.encode()).hexdigest()}"
             if address and request.user.is_authenticated and cache.add(seen, 1, EVERY_SECONDS):
                 UserSession.objects.create_from_request(request)
+                # A session that got another key has another row, which ends with the provider's word as well.
+                if (vouched := Vouched.of_session(request.session)) is not None:
+                    note_vouched(request.session.session_key, vouched.organization_id)
         return self.get_response(request)
 
 

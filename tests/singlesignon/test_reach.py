@@ -10,9 +10,10 @@ from apps.accounts.models import User
 from apps.apikeys.models import ApiKey
 from apps.apikeys.services import key_create
 from apps.core.identity import Actor, Role
-from apps.core.testing import PortalClient
+from apps.core.testing import Cast, PortalClient
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.projects.services import project_create
+from apps.singlesignon import services
 from apps.singlesignon.models import Admission, Connection
 from tests.factories.accounts import PASSWORD
 from tests.factories.organizations import OrganizationFactory
@@ -106,3 +107,21 @@ def test_it_makes_no_secret_of_a_key_which_would_outlast_it(vouched: Any, own: P
     page = vouched.get("/api-keys/").content.decode()
     assert "You are signed in by your organization" in page and 'href="/api-keys/new/"' not in page
     assert 'href="/api-keys/new/"' in own.get("/api-keys/").content.decode()
+
+
+def test_it_changes_no_password_for_programs_neither(vouched: Any, own: PortalClient, kim: User) -> None:
+    body = {"old_password": PASSWORD, "password": "another long passphrase 7"}
+    refused = vouched.post("/api/v1/auth/password/change", body, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "signed_in_by_organization")
+    kim.refresh_from_db()
+    assert kim.check_password(PASSWORD)
+    assert own.post("/api/v1/auth/password/change", body, content_type="application/json").status_code == 204
+
+
+def test_a_session_that_got_another_key_ends_with_the_others(vouched: Any, connection: Connection, cast: Cast) -> None:
+    session = vouched.session
+    session.cycle_key()
+    vouched.cookies["sessionid"] = session.session_key
+    assert vouched.get("/projects/").status_code == 200
+    services.connection_remove(actor=cast.admin.actor, connection=connection)
+    assert vouched.get("/projects/")["Location"].startswith("/account/login/")
