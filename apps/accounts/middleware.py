@@ -41,7 +41,8 @@ class OwnProofMiddleware:
     """Keeps pages that change how a person signs in from sessions that their organization's provider has opened.
 
     Otherwise a provider could make itself, through one of its people, a password or a key for everything else that they
-    reach. An authenticator app may be set up: it opens nothing by itself, and the organization may demand it.
+    reach, or a second factor with which it would lock them out. An organization that demands a factor has its provider
+    ask for one, or its people set one up after signing in with a password.
     """
 
     CLOSED = frozenset(
@@ -49,7 +50,10 @@ class OwnProofMiddleware:
             "account_email",
             "account_change_password",
             "account_set_password",
+            "mfa_activate_totp",
             "mfa_deactivate_totp",
+            "mfa_view_recovery_codes",
+            "mfa_download_recovery_codes",
             "mfa_generate_recovery_codes",
             "mfa_list_webauthn",
             "mfa_add_webauthn",

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -15,6 +17,7 @@ from apps.organizations.models import Membership, MembershipState, Organization
 from apps.projects.services import project_create
 from apps.singlesignon import services
 from apps.singlesignon.models import Admission, Connection
+from tests.accounts.conftest import app_of, clock  # noqa: F401
 from tests.factories.accounts import PASSWORD
 from tests.factories.organizations import OrganizationFactory
 from tests.security.report import CREDENTIALS
@@ -125,3 +128,39 @@ def test_a_session_that_got_another_key_ends_with_the_others(vouched: Any, conne
     assert vouched.get("/projects/").status_code == 200
     services.connection_remove(actor=cast.admin.actor, connection=connection)
     assert vouched.get("/projects/")["Location"].startswith("/account/login/")
+
+
+def test_it_sets_up_no_second_factor_with_which_it_would_lock_the_person_out(journey: Journey, kim: User) -> None:
+    """Also of somebody who has neither a password nor a factor, of whom allauth asks nothing first."""
+    path = "/account/second-factor/totp/activate/"
+    kim.set_unusable_password()
+    kim.save()
+    bare = Journey(journey.provider)
+    bare.sign_in()
+    for answer in (bare.client.get(path), bare.client.post(path, {"code": "123456"})):
+        assert (answer.status_code, answer["Location"]) == (302, "/profile/")
+    assert not Authenticator.objects.exists()
+    kim.set_password(PASSWORD)
+    kim.save()
+    client = PortalClient()
+    assert client.post("/account/login/", {"login": EMAIL, "password": PASSWORD})["Location"] == "/"
+    assert client.get(path)["Location"].startswith("/account/reauthenticate/")
+    client.post("/account/reauthenticate/", {"password": PASSWORD})
+    assert client.get(path).status_code == 200
+
+
+def test_it_reads_no_recovery_codes(
+    kim: User,
+    provider: FakeProvider,
+    app_of: Any,  # noqa: F811
+) -> None:
+    app_of(kim)
+    codes = RecoveryCodes.activate(kim).get_unused_codes()
+    provider.claims = {"amr": ["otp"]}
+    proven = Journey(provider)
+    proven.sign_in()
+    assert proven.is_in
+    for path in ("/account/second-factor/", "/account/second-factor/recovery-codes/"):
+        page = proven.client.get(path, follow=True)
+        assert page.status_code == 200 and codes[0] not in page.content.decode()
+    assert proven.client.get("/account/second-factor/recovery-codes/download/")["Location"] == "/profile/"
