@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.apikeys.models import ApiKey
 from apps.apikeys.services import key_create
 from apps.core.identity import Actor, Role
-from apps.core.testing import Cast, PortalClient
+from apps.core.testing import Cast, PortalClient, RestClient
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.projects.services import project_create
 from apps.singlesignon import services
@@ -164,3 +164,38 @@ def test_it_reads_no_recovery_codes(
         page = proven.client.get(path, follow=True)
         assert page.status_code == 200 and codes[0] not in page.content.decode()
     assert proven.client.get("/account/second-factor/recovery-codes/download/")["Location"] == "/profile/"
+
+
+def test_sign_ins_that_it_has_not_opened_are_neither_told_nor_ended(
+    vouched: Any, own: PortalClient, provider: FakeProvider
+) -> None:
+    program = RestClient(RestClient().post("/auth/token", {"email": EMAIL, "password": PASSWORD}).json()["access"])
+    other = Journey(provider)
+    other.sign_in()
+    mine = own.get("/api/v1/sessions").json()
+    assert len(mine) == 4, "two of the provider's, the password's and the program"
+    theirs = vouched.get("/api/v1/sessions").json()
+    assert [row["is_current"] for row in theirs] == [True, False]
+    page, whole = (client.get("/profile/sessions/").content.decode() for client in (vouched, own))
+    assert ("its sign-ins alone" in page, "its sign-ins alone" in whole) == (True, False)
+    for pk in {row["id"] for row in mine} - {row["id"] for row in theirs}:
+        assert f"/profile/sessions/{pk}/end/" not in page
+        assert vouched.delete(f"/api/v1/sessions/{pk}").status_code == 404
+        assert vouched.post(f"/profile/sessions/{pk}/end/").status_code == 404
+    assert vouched.post("/api/v1/sessions/revoke-others").json() == {"revoked": 1}
+    assert other.client.get("/projects/").status_code == 302
+    vouched.post("/profile/sessions/others/end/")
+    assert own.get("/projects/").status_code == program.get("/projects").status_code == 200
+    assert own.post("/api/v1/sessions/revoke-others").json() == {"revoked": 2}
+    assert vouched.get("/projects/").status_code == 302
+
+
+def test_it_does_not_rename_the_person(vouched: Any, own: PortalClient, kim: User) -> None:
+    refused = vouched.patch("/api/v1/me", {"name": "Mallory"}, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "signed_in_by_organization")
+    fields = {"name": "Mallory", "language": "ko", "time_zone": "Asia/Seoul", "theme": "dark"}
+    assert "disabled" in vouched.get("/profile/").content.decode().partition('name="name"')[2].partition(">")[0]
+    assert vouched.post("/profile/", fields).status_code == 302
+    kim.refresh_from_db()
+    assert (kim.name != "Mallory", kim.language) == (True, "ko"), "the rest is a matter of taste"
+    assert own.patch("/api/v1/me", {"name": "Kim"}, content_type="application/json").status_code == 200

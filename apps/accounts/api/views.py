@@ -25,7 +25,8 @@ def _session_key(request: ApiRequest) -> str | None:
 
 def _mine(request: ApiRequest) -> list[SignIn]:
     assert request.user.is_authenticated
-    return sign_ins_of(request.user, session_key=_session_key(request), family=request.actor.family)
+    actor = request.actor
+    return sign_ins_of(request.user, session_key=_session_key(request), family=actor.family, vouched=actor.vouched)
 
 
 class SessionsView(APIView):
