@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from apps.core.identity import VOUCHED
+from apps.accounts.services.sessions import note_vouched
+from apps.core.identity import VOUCHED, Vouched
 
 # A list of one's sessions needs no more than this, and a page should not cost a write.
 EVERY_SECONDS = 60
@@ -30,6 +31,9 @@ class LastSeenMiddleware:
             seen = f"session-seen:{sha256(visit.encode()).hexdigest()}"
             if address and request.user.is_authenticated and cache.add(seen, 1, EVERY_SECONDS):
                 UserSession.objects.create_from_request(request)
+                # A session that got another key has another row, which ends with the provider's word as well.
+                if (vouched := Vouched.of_session(request.session)) is not None:
+                    note_vouched(request.session.session_key, vouched.organization_id)
         return self.get_response(request)
 
 
@@ -37,7 +41,8 @@ class OwnProofMiddleware:
     """Keeps pages that change how a person signs in from sessions that their organization's provider has opened.
 
     Otherwise a provider could make itself, through one of its people, a password or a key for everything else that they
-    reach. An authenticator app may be set up: it opens nothing by itself, and the organization may demand it.
+    reach, or a second factor with which it would lock them out. An organization that demands a factor has its provider
+    ask for one, or its people set one up after signing in with a password.
     """
 
     CLOSED = frozenset(
@@ -45,7 +50,10 @@ class OwnProofMiddleware:
             "account_email",
             "account_change_password",
             "account_set_password",
+            "mfa_activate_totp",
             "mfa_deactivate_totp",
+            "mfa_view_recovery_codes",
+            "mfa_download_recovery_codes",
             "mfa_generate_recovery_codes",
             "mfa_list_webauthn",
             "mfa_add_webauthn",

@@ -14,6 +14,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import RefreshToken, User
+from apps.core.identity import VOUCHED, Vouched
 
 SHOWN = 200
 # As user agents name themselves, the more telling ones first: most call themselves Safari or Mozilla besides.
@@ -74,11 +75,21 @@ def has_session(user: User, mark: str) -> bool:
 
 
 def sign_ins_of(
-    user: User, *, session_key: str | None = None, family: UUID | None = None, at_most: int | None = SHOWN
+    user: User,
+    *,
+    session_key: str | None = None,
+    family: UUID | None = None,
+    vouched: Vouched | None = None,
+    at_most: int | None = SHOWN,
 ) -> list[SignIn]:
-    """The person's live sign-ins, the one that asks first, then the ones seen last. Two queries."""
+    """The person's live sign-ins, the one that asks first, then the ones seen last. Two queries. `vouched`: of a sign-in
+    by an organization's provider; it sees what this provider has opened."""
     live = Session.objects.filter(expire_date__gt=timezone.now())
     sessions = UserSession.objects.filter(user=user, session_key__in=live.values("pk")).order_by("-last_seen_at")
+    own_tokens = RefreshToken.objects.filter(user=user)
+    if vouched is not None:
+        sessions = sessions.filter(**{f"data__{VOUCHED}": str(vouched.organization_id)})
+        own_tokens = own_tokens.none()
     browsers = [
         SignIn(
             id=str(row.pk),
@@ -94,8 +105,7 @@ def sign_ins_of(
     ]
     first = RefreshToken.objects.filter(family=OuterRef("family")).order_by().values("family")
     tokens: Any = (
-        RefreshToken.objects.filter(user=user)
-        .live()
+        own_tokens.live()
         .annotate(began_at=Subquery(first.annotate(least=Min("created_at")).values("least")))
         .order_by("-created_at")
     )

@@ -8,26 +8,28 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts import services
-from apps.accounts.selectors import sign_ins_of
+from apps.accounts.selectors import SignIn, sign_ins_of
 from apps.core.errors import NotFound
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import signed_in
 
 
+def _sign_ins(request: PortalRequest) -> list[SignIn]:
+    assert request.user.is_authenticated
+    return sign_ins_of(request.user, session_key=request.session.session_key, vouched=request.actor.vouched)
+
+
 @signed_in
 @require_GET
 def sessions(request: PortalRequest) -> HttpResponse:
-    assert request.user.is_authenticated
-    found = sign_ins_of(request.user, session_key=request.session.session_key)
-    return render(request, "accounts/sessions.html", {"sign_ins": found})
+    return render(request, "accounts/sessions.html", {"sign_ins": _sign_ins(request)})
 
 
 @signed_in
 @require_POST
 def end(request: PortalRequest, pk: str) -> HttpResponse:
     assert request.user.is_authenticated
-    found = sign_ins_of(request.user, session_key=request.session.session_key)
-    sign_in = next((row for row in found if row.id == pk), None)
+    sign_in = next((row for row in _sign_ins(request) if row.id == pk), None)
     if sign_in is None:
         raise NotFound()
     services.sign_in_end(actor=request.actor, user=request.user, sign_in=sign_in)

@@ -16,6 +16,7 @@ from apps.apikeys.models import ApiKey
 from apps.apikeys.plots import plot_of
 from apps.apikeys.scopes import by_area
 from apps.core import policy
+from apps.core.identity import require_own_proof
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
 from apps.organizations.models import Organization
@@ -30,7 +31,8 @@ def _key(request: PortalRequest, pk: str) -> ApiKey:
 
 def _may_add(request: PortalRequest) -> bool:
     organization = Organization.objects.visible(request.actor).filter(pk__in=[request.actor.organization_id]).first()
-    return organization is not None and policy.allows(request.actor, "apikeys.add_apikey", organization)
+    may = organization is not None and policy.allows(request.actor, "apikeys.add_apikey", organization)
+    return may and request.actor.vouched is None
 
 
 @signed_in
@@ -49,6 +51,7 @@ def key_list(request: PortalRequest) -> HttpResponse:
         "filtered": bool(search or any(form.cleaned_data.values())),
         "may_add": _may_add(request),
         "needed": policy.rule_of("apikeys.add_apikey").needs,
+        "vouched": request.actor.vouched is not None,
     }
     return render(request, "apikeys/list.html", context)
 
@@ -60,6 +63,10 @@ def key_create(request: PortalRequest) -> HttpResponse:
     """The form; then, once, the secret. It is in no address and no session: reloading makes no second one by itself."""
     organization = Organization.objects.get_visible(request.actor, pk=request.actor.organization_id)
     policy.require(request.actor, "apikeys.add_apikey", organization)
+    with error_messages(request):
+        require_own_proof(request.actor)
+    if request.actor.vouched is not None:
+        return redirect("apikeys:list")
     form = KeyForm(request.POST or None, actor=request.actor)
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
@@ -90,10 +97,11 @@ def key_detail(request: PortalRequest, pk: str) -> HttpResponse:
         "plot": plot_of(usage["days"]),
         "rotate_form": RotateForm(),
         "may_change": policy.allows(request.actor, "apikeys.change_apikey", key),
-        "may_rotate": key.owner_id == request.actor.user_id,
+        "may_rotate": key.owner_id == request.actor.user_id and request.actor.vouched is None,
         "may_revoke": policy.allows(request.actor, "apikeys.revoke_apikey", key),
         "change_needs": policy.rule_of("apikeys.change_apikey").needs,
         "revoke_needs": policy.rule_of("apikeys.revoke_apikey").needs,
+        "vouched": request.actor.vouched is not None,
     }
     return render(request, "apikeys/detail.html", context)
 

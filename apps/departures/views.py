@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
+from apps.core.identity import require_own_proof
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, signed_in
 from apps.departures import services
 from apps.departures.forms import AccountDeletionForm, DeletionForm
 from apps.departures.models import OrganizationExport
 from apps.departures.selectors import leavings_of, scheduled_deletion
-from apps.departures.services.accounts import prove, require_own_proof
+from apps.departures.services.accounts import prove
 from apps.organizations.frame import framed, own_organization
 from apps.organizations.models import Organization
 

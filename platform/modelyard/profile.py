@@ -55,6 +55,9 @@ def profile(request: PortalRequest) -> HttpResponse:
     person = User.objects.get_visible(request.actor, pk=request.user.pk)
     # The language of the page at hand, which a browser may have chosen: saving keeps what is seen.
     form = ProfileForm(request.POST or None, instance=person, initial={"language": translation.get_language()})
+    if request.actor.vouched is not None:
+        form.fields["name"].disabled = True
+        form.fields["name"].help_text = _("To change it, sign in with your password.")
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
             profile_update(actor=request.actor, user=request.user, **form.cleaned_data)

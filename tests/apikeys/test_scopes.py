@@ -407,3 +407,14 @@ def test_what_its_owner_did_or_is_in_another_organization_is_not_told(cast: Cast
         assert "Merger" not in told and str(other.organization_id) not in told and "Elsewhere" not in told
     assert client.delete(f"/organizations/{other.organization_id}/members/{other.pk}").status_code == 404
     assert policy.allows(actor, "organizations.delete_membership", other)
+
+
+def test_where_its_owner_is_signed_in_is_no_business_of_a_key(cast: Cast) -> None:
+    """Whatever it was given, also the change of its owner's profile."""
+    assert cast.owner.portal.get("/profile/").status_code == 200
+    (row,) = cast.owner.portal.get("/api/v1/sessions").json()
+    client = RestClient(key_of(cast.owner, "accounts.change_user", "accounts.view_user")[1])
+    for ask, path in ((client.get, ""), (client.delete, f"/{row['id']}"), (client.post, "/revoke-others")):
+        answer = ask(f"/sessions{path}")
+        assert (answer.status_code, answer.json()["code"]) == (403, "outside_scope")
+    assert cast.owner.portal.get("/profile/").status_code == 200, "the browser stays signed in"

@@ -23,9 +23,17 @@ def _session_key(request: ApiRequest) -> str | None:
     return request.session.session_key if request.actor.via == Via.SESSION else None
 
 
+def _refuse_keys(request: ApiRequest) -> None:
+    """Where a person is signed in is no business of their programs: no scope covers it."""
+    if request.actor.scopes is not None:
+        raise outside_scope(())
+
+
 def _mine(request: ApiRequest) -> list[SignIn]:
     assert request.user.is_authenticated
-    return sign_ins_of(request.user, session_key=_session_key(request), family=request.actor.family)
+    _refuse_keys(request)
+    actor = request.actor
+    return sign_ins_of(request.user, session_key=_session_key(request), family=actor.family, vouched=actor.vouched)
 
 
 class SessionsView(APIView):
@@ -34,9 +42,6 @@ class SessionsView(APIView):
     @extend_schema(responses=serializers.SessionSerializer(many=True), operation_id="sessions_list")
     def get(self, request: ApiRequest) -> Response:
         """Where I am signed in: browsers and programs, the one that asks first (200 of each at most)."""
-        if request.actor.scopes is not None:
-            # Where a person is signed in is no business of their programs: no scope covers it.
-            raise outside_scope(())
         return Response(serializers.SessionSerializer(_mine(request), many=True).data)
 
 
@@ -63,5 +68,6 @@ class OthersView(APIView):
     def post(self, request: ApiRequest) -> Response:
         """End every sign-in of mine but this one."""
         assert request.user.is_authenticated
+        _refuse_keys(request)
         count = services.sessions_end_others(actor=request.actor, user=request.user, session_key=_session_key(request))
         return Response({"revoked": count})

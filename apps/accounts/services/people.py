@@ -17,7 +17,7 @@ from apps.core import auditing
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
 from apps.core.errors.inputs import invalid_of
-from apps.core.identity import Actor
+from apps.core.identity import Actor, require_own_proof
 from apps.core.operations import operation
 
 PROFILE_FIELDS = ("name", "language", "time_zone", "theme")
@@ -112,12 +112,15 @@ def _require_platform(actor: Actor) -> None:
 
 @operation("accounts.profile_update", permission="accounts.change_user", on="user")
 def profile_update(*, actor: Actor, user: User, **fields: Any) -> User:
-    """Changes one's own name, language, time zone or theme."""
+    """Changes one's own name (by no word of an organization's provider), language, time zone or theme."""
     refuse_unknown(fields, PROFILE_FIELDS)
     if "time_zone" in fields and fields["time_zone"] not in zoneinfo.available_timezones():
         raise Invalid(_("The input is not valid."), fields={"time_zone": [_("There is no such time zone.")]})
     user = User.objects.select_for_update().get(pk=user.pk)
     changes = user.change(**fields)
+    if "name" in changes:
+        # Every organization of theirs knows them by it.
+        require_own_proof(actor)
     try:
         user.clean_fields(exclude=["password", "email"])
     except ValidationError as error:

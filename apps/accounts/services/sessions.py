@@ -39,17 +39,14 @@ def sign_in_end(*, actor: Actor, user: User, sign_in: SignIn) -> None:
 
 @operation("accounts.sessions_end_others", permission="accounts.change_user", on="user")
 def sessions_end_others(*, actor: Actor, user: User, session_key: str | None) -> int:
-    """Ends every sign-in of the person but the one that asks: the session, or the actor's own family of tokens.
-    Returns how many."""
+    """Ends every sign-in of the person but the one that asks: the session, or the actor's own family of tokens; by a
+    sign-in of an organization's provider the others that this has opened. Returns how many."""
     if not session_key and actor.family is None:
         raise Invalid(_("It cannot be told which sign-in is to stay."), code="sign_in_unknown")
     _lock(user)
     # All of them, not only those that a page lists.
-    others = [
-        found
-        for found in sign_ins_of(user, session_key=session_key, family=actor.family, at_most=None)
-        if not found.is_current
-    ]
+    every = sign_ins_of(user, session_key=session_key, family=actor.family, vouched=actor.vouched, at_most=None)
+    others = [found for found in every if not found.is_current]
     _end(user, others)
     _note(actor, user, len(others))
     return len(others)

@@ -21,7 +21,7 @@ from apps.apikeys.selectors import grant_of
 from apps.core import auditing, policy
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
 from apps.core.errors.inputs import invalid_of
-from apps.core.identity import Actor, KeyGrant, KeyRefused
+from apps.core.identity import Actor, KeyGrant, KeyRefused, require_own_proof
 from apps.core.operations import ingest, operation
 from apps.organizations.models import Membership, Organization
 from apps.projects.models import Project
@@ -49,8 +49,9 @@ def key_create(
     """A key of the actor's, and its secret. Without `projects` it reaches all that its owner reaches.
 
     Scopes are completed by those that they are useless without (`view_…` of what they act on). A key that makes a key
-    cannot give it more than it has itself.
+    cannot give it more than it has itself. A sign-in by an organization's provider makes none, which would outlast it.
     """
+    require_own_proof(actor)
     if actor.user is None:
         raise Forbidden(_("Only people have API keys."))
     # Keys of one person are made one after the other.
@@ -100,8 +101,9 @@ def key_change(*, actor: Actor, key: ApiKey, expected: int | None = None, **fiel
 def key_rotate(*, actor: Actor, key: ApiKey, overlap_hours: int = 24) -> tuple[ApiKey, str]:
     """A new secret for a live key. The one before ends after the overlap, an older one at once.
 
-    For the owner alone: a secret of somebody else's key would be somebody else's rights.
+    For the owner alone, who has proven it themselves: a secret of somebody else's key would be somebody else's rights.
     """
+    require_own_proof(actor)
     key = _locked_live(key)
     if actor.user_id != key.owner_id:
         raise Forbidden(_("Only the owner of a key can have a new secret for it."), code="not_the_owner")

@@ -12,7 +12,7 @@ from apps.core.identity.actor import (
     register_lock_source,
     register_membership_source,
 )
-from apps.core.identity.locks import refuse_without_factor
+from apps.core.identity.locks import refuse_without_factor, require_own_proof
 from apps.core.identity.roles import Role
 from apps.core.identity.vouching import VOUCHED, Vouched
 
@@ -31,4 +31,5 @@ __all__ = [
     "register_key_source",
     "register_lock_source",
     "register_membership_source",
+    "require_own_proof",
 ]

@@ -17,11 +17,12 @@ from apps.core.api.bodies import file_response
 from apps.core.api.requests import ApiRequest
 from apps.core.api.schema import BodyOnDelete
 from apps.core.errors import Invalid, NotFound
+from apps.core.identity import require_own_proof
 from apps.departures import services
 from apps.departures.api import serializers
 from apps.departures.models import OrganizationExport
 from apps.departures.selectors import scheduled_deletion
-from apps.departures.services.accounts import prove, require_own_proof
+from apps.departures.services.accounts import prove
 from apps.organizations.api.views import MeView as ProfileView
 from apps.organizations.models import Organization
 

@@ -12,7 +12,7 @@ from apps.accounts.services.people import require_another_platform_admin
 from apps.accounts.services.sessions import end_everything
 from apps.core import auditing
 from apps.core.errors import Conflict, Forbidden, Invalid
-from apps.core.identity import Actor
+from apps.core.identity import Actor, require_own_proof
 from apps.core.operations import operation
 from apps.departures import actions
 from apps.departures.contributions import contributions, forgetting
@@ -33,17 +33,6 @@ def prove(request: HttpRequest, user: User, password: str) -> None:
     if not user.check_password(password):
         raise Invalid(_("The input is not valid."), fields={"password": [_("This is not your password.")]})
     lockout.forget(user.email, ip)
-
-
-def require_own_proof(actor: Actor) -> None:
-    """Raises `Forbidden` for a sign-in by an organization's provider: its word ends no account, with which people reach
-    more than this organization."""
-    if actor.vouched is not None:
-        raise Forbidden(
-            _("You are signed in by your organization. To change this, sign out and sign in with your password."),
-            code="signed_in_by_organization",
-            hint=_("“Forgot your password?” mails you a link if you have none."),
-        )
 
 
 @operation("departures.account_delete")

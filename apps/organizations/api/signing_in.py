@@ -161,12 +161,7 @@ class PasswordChangeView(APIView):
         assert request.user.is_authenticated
         form = serializers.PasswordChangeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        passwords.change(
-            request=request._request,
-            user=request.user,
-            keep_session=request.actor.via == Via.SESSION,
-            **form.validated_data,
-        )
+        passwords.change(request=request._request, actor=request.actor, user=request.user, **form.validated_data)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

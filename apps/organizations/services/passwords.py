@@ -16,6 +16,7 @@ from apps.accounts.models import User
 from apps.accounts.services import lockout, mailbox
 from apps.core import outbox
 from apps.core.errors import Invalid
+from apps.core.identity import Actor, Via, require_own_proof
 
 FORGOTTEN = "organizations.password_forgotten"
 
@@ -51,8 +52,10 @@ def set_by_link(*, request: HttpRequest, user: User, password: str, field: str =
     finalize_password_reset(request, user)
 
 
-def change(*, request: HttpRequest, user: User, old_password: str, password: str, keep_session: bool) -> None:
-    """Sets another password for a person who knows the old one. Guessing it is paused as at sign-in."""
+def change(*, request: HttpRequest, actor: Actor, user: User, old_password: str, password: str) -> None:
+    """Sets another password for a person who knows the old one; of their sessions the one that asks stays. Guessing it is
+    paused as at sign-in."""
+    require_own_proof(actor)
     ip = request.META.get("REMOTE_ADDR")
     lockout.attempt(user.email, ip)
     form = ChangePasswordForm(user=user, data={"oldpassword": old_password, "password1": password})
@@ -60,7 +63,7 @@ def change(*, request: HttpRequest, user: User, old_password: str, password: str
     _refuse_errors(form, {"oldpassword": "old_password", "password1": "password"})
     lockout.forget(user.email, ip)
     form.save()
-    if keep_session:
+    if actor.via == Via.SESSION:
         update_session_auth_hash(request, user)
     get_adapter(request).send_notification_mail("account/email/password_changed", user)
     signals.password_changed.send(sender=type(user), request=request, user=user)
