@@ -214,7 +214,7 @@ def visit(live_portal: LivePortal, browser: Browser) -> Iterator[Any]:
 
     def opened(language: str = "en", theme: str = "light", width: int = 1280, at: str = "") -> Visitor:
         portal = replace(live_portal, url=at or live_portal.url)
-        context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+        context = browser.new_context(viewport={"width": width, "height": 900})
         contexts.append(context)
         cookies = {"django_language": language, "theme": theme}
         context.add_cookies([{"name": n, "value": v, "url": portal.url} for n, v in cookies.items()])
