@@ -117,8 +117,8 @@ def test_storage_refuses_what_does_not_fit_and_keeps_what_there_was() -> None:
     assert stored == sum(Blob.objects.filter(organization=organization).values_list("size", flat=True)) > 0
 
     # A little more than there is fits no second set, and the same one again needs nothing.
-    services.quota_change(actor=SYSTEM, organization=organization, max_storage_gb=(stored + 10) / quotas.GIGABYTE)
     upload = uploaded(dataset, shapes(seed=7))
+    services.quota_change(actor=SYSTEM, organization=organization, max_storage_gb=(stored + 10) / quotas.GIGABYTE)
     upload_publish(actor=Actor.of(owner_of(dataset)), upload=upload)
     upload_store(upload.pk)
     upload.refresh_from_db()

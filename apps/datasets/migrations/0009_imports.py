@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="upload",
             name="place_secret",
-            field=models.TextField(blank=True, editable=False),
+            field=models.TextField(blank=True, editable=False, verbose_name="secret of the place"),
         ),
         migrations.AddField(
             model_name="upload",

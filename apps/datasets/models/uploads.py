@@ -35,7 +35,7 @@ class Upload(Entity):
     place = models.JSONField(_("place"), default=dict, blank=True)
     # Ciphertext of what only the worker needs to get there: {"url"} or {"access_key", "secret_key", "token"}. Emptied
     # when everything is fetched, or nothing will be any more.
-    place_secret = models.TextField(blank=True, editable=False)
+    place_secret = models.TextField(_("secret of the place"), blank=True, editable=False)
     file_count = models.PositiveIntegerField(_("files"), default=0)
     byte_count = models.PositiveBigIntegerField(_("bytes"), default=0)
     # Some errors count as warnings, and the rows concerned are left out or mended.

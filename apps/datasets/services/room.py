@@ -1,4 +1,4 @@
-"""How much an upload may hold: the least of its own limit, of what is left of the quota, and of the disk."""
+"""How much an upload may hold: the least of its own limit, of the organization's, and of what is left of the disk."""
 
 import shutil
 from dataclasses import dataclass
@@ -32,16 +32,17 @@ class Room:
 def room_of(upload: Upload, *, here: int) -> Room:
     """`here` are the bytes of this upload that lie on the disk already.
 
-    What lies in other uploads of the organization counts as used: it would have to be published into the same quota.
+    All uploads of an organization together may hold as much as it may keep, and not only what is left of that: what it
+    has already takes no room when it is published once more, and whether it fits is asked then.
     """
     organization_id = upload.dataset.organization_id
     rooms = [Room(LIMITS.total_bytes, TOO_BIG, {"limit": LIMITS.total_bytes})]
     quota = quotas.storage_left(organization_id)
     if quota is not None:
-        left, limit = quota
+        _left, limit = quota
         others = Upload.objects.filter(dataset__organization_id=organization_id).exclude(pk=upload.pk)
         staged = others.exclude(state__in=ENDED_UPLOADS).aggregate(found=Sum("byte_count"))["found"] or 0
-        rooms.append(Room(max(0, left - staged), QUOTA, {"limit": f"{limit:g}"}))
+        rooms.append(Room(max(0, int(limit * quotas.GIGABYTE) - staged), QUOTA, {"limit": f"{limit:g}"}))
     root = UploadFolder(upload.pk).root
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free - RESERVE_BYTES + here
