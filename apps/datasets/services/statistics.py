@@ -21,7 +21,7 @@ def statistics_ask(version: Version) -> VersionStatistics | None:
     """The figures of a version; where there are none yet a worker is told to count them."""
     found = statistics_of(version)
     if found is None and cache.add(
-        f"datasets.statistics:{version.revision.pk}:{version.plan.digest}", 1, ASKED_SECONDS
+        f"dataset-statistics:{version.revision.pk}:{version.plan.digest}", 1, ASKED_SECONDS
     ):
         send_hint("datasets.count", str(version.dataset.pk), version.name, queue=QUEUE)
     return found
