@@ -40,4 +40,4 @@ def kept(name: Hashable, actor: Actor, rows: Callable[[], QuerySet[Any]]) -> Que
         if len(_kept) >= MOST:
             _kept.clear()
         _kept[key] = found
-    return RawSQL(*found)
+    return RawSQL(*found)  # nosec B611 - what the compiler of querysets wrote
