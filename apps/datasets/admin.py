@@ -22,6 +22,9 @@ from apps.datasets.selectors.exports import worded
 from apps.datasets.selectors.integrity import damaged_files
 from apps.shares.admin import GroupShareAdmin, ShareAdmin
 
+#: What a form of a dataset has.
+CHANGED = ("name", "task", "description", "licence", "people", "consent", "visibility")
+
 
 class RevisionInline(PolicyInline):
     model = Revision
@@ -55,7 +58,7 @@ class DatasetAdmin(PolicyAdmin):
         "updated_at",
         "version",
     )
-    fields = ("project", "name", "task", "description", "visibility", *readonly_fields)
+    fields = ("project", *CHANGED, *readonly_fields)
     inlines = (RevisionInline,)
 
     @admin.display(description=_("size"))
@@ -73,7 +76,7 @@ class DatasetAdmin(PolicyAdmin):
 
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Dataset:
         given = form.cleaned_data
-        fields = {name: given[name] for name in ("name", "task", "description", "visibility") if name in given}
+        fields = {name: given[name] for name in CHANGED if name in given}
         if change:
             return services.dataset_change(actor=request.actor, dataset=obj, **fields)
         return services.dataset_create(actor=request.actor, project=obj.project, **fields)

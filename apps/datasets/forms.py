@@ -11,21 +11,39 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.identity import Actor
 from apps.core.portal.views import SEARCH_CHARACTERS
 from apps.datasets.formats.classes import NAME_CHARACTERS
-from apps.datasets.models import Dataset, ImageDefect, PictureSize, PublishMode, Split, SplitMethod, Visibility
+from apps.datasets.models import (
+    LICENCES,
+    Dataset,
+    ImageDefect,
+    People,
+    PictureSize,
+    PublishMode,
+    Split,
+    SplitMethod,
+    Visibility,
+)
 from apps.datasets.selectors.filtering import ImageFilter
 from apps.projects.models import Project
 
 #: Classes that a page offers to rename.
 RENAMED_BY_HAND = 50
+HELP = {
+    "description": _("Markdown: headings, lists, tables, links. Pictures are shown as links."),
+    "licence": _("What others may do with the data: an SPDX identifier such as CC-BY-4.0, or your own words."),
+    "people": _("Faces, voices, number plates: whatever leads to a person."),
+    "consent": _("Who agreed to what, until when, and where the agreements are kept; or why none is needed."),
+}
 
 
 class DatasetForm(forms.ModelForm):
     class Meta:
         model = Dataset
-        fields = ["project", "name", "task", "description", "visibility"]
+        fields = ["project", "name", "task", "description", "licence", "people", "consent", "visibility"]
         widgets = {
             "name": forms.TextInput(attrs={"autofocus": True, "maxlength": 120}),
-            "description": forms.Textarea(attrs={"rows": 4}),
+            "description": forms.Textarea(attrs={"rows": 6}),
+            "licence": forms.TextInput(attrs={"maxlength": 200, "list": "licences", "autocomplete": "off"}),
+            "consent": forms.Textarea(attrs={"rows": 3}),
             "visibility": forms.RadioSelect,
         }
 
@@ -35,12 +53,20 @@ class DatasetForm(forms.ModelForm):
         self.fields["project"].queryset = projects.filter(organization=actor.organization_id).order_by("name")  # type: ignore[attr-defined]
         self.fields["project"].empty_label = _("Choose a project")  # type: ignore[attr-defined]
         self.fields["visibility"].choices = Visibility.choices  # type: ignore[attr-defined]
+        self.fields["people"].choices = [("", _("Nobody has said")), *People.choices]  # type: ignore[attr-defined]
+        for name, text in HELP.items():
+            self.fields[name].help_text = text
         self.fields["task"].required = False
         self.fields["task"].help_text = _("What the labels are for. It can be changed until files are published.")
         if not self.instance._state.adding:
             del self.fields["project"]
         if self.instance.revision_no:
             del self.fields["task"]
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """Suggestions; the field takes own words too."""
+        return LICENCES
 
     def clean_task(self) -> str:
         return str(self.cleaned_data["task"] or self.instance.task)

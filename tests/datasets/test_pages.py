@@ -194,3 +194,30 @@ def test_the_images_cost_the_same_for_few_and_for_many(cast: Cast) -> None:
         )
 
     assert_constant_queries(lambda: get(cast, "detail", dataset.pk), add_rows=add, at_most=16)
+
+
+def test_what_is_said_of_a_dataset_is_shown_as_text(cast: Cast) -> None:
+    """D11: description in Markdown, licence, consent, by the form, by REST, in history and in an export."""
+    dataset = cast.sample("dataset")
+    long = "# Pins\n\n<script>alert(1)</script> **from** [line 4](https://lines.example/4)\n\n" + "- one more\n" * 80
+    sent = {"name": dataset.name, "project": dataset.project_id, "visibility": "project", "description": long}
+    sent |= {"licence": "CC-BY-4.0", "people": "agreed", "consent": "Signed on paper,\nkept by A & B"}
+    answer = cast.editor.portal.post(reverse("datasets:change", args=[dataset.pk]), sent)
+    assert answer.status_code == 302, answer.content.decode()
+    page = get(cast, "detail", dataset.pk, person="viewer").split("<main")[1]
+    assert "<h3>Pins</h3>" in page and "<strong>from</strong>" in page and "<script>alert" not in page
+    assert 'href="https://lines.example/4" rel="noopener noreferrer nofollow"' in page
+    for shown in ("<summary>", "CC-BY-4.0", "Everybody who can be recognised has agreed", "kept by A &amp; B"):
+        assert shown in page
+    assert "CC-BY-4.0" in get(cast, "change", dataset.pk, person="viewer")
+    assert "Pins &lt;script&gt;" in get(cast, "list")
+
+    read = cast.viewer.rest.get(f"/datasets/{dataset.pk}").json()
+    assert (read["licence"], read["people"], read["description"]) == ("CC-BY-4.0", "agreed", long.strip())
+    for wrong in ({"people": "some"}, {"licence": "a\x00b"}, {"licence": "x" * 201}, {"consent": "x" * 2001}):
+        assert cast.editor.rest.patch(f"/datasets/{dataset.pk}", wrong).status_code == 400
+    assert cast.viewer.rest.patch(f"/datasets/{dataset.pk}", {"licence": "MIT"}).status_code == 403
+    changed = cast.editor.rest.patch(f"/datasets/{dataset.pk}", {"licence": " MIT ", "people": "", "consent": ""})
+    assert changed.json()["licence"] == "MIT"
+    bare = get(cast, "detail", dataset.pk)
+    assert "kept by A" not in bare and "MIT" in bare

@@ -20,8 +20,11 @@ from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from apps.core.portal.markdown import drawn, plain
 
 register = template.Library()
 
@@ -267,6 +270,18 @@ def _ago(seconds: float) -> str:
 
 
 # Forms
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """CommonMark that people wrote, as markup: `<div class="prose">{{ dataset.description|markdown }}</div>`."""
+    return drawn(text)
+
+
+@register.filter
+def prose_start(text: str, length: int) -> str:
+    """The beginning of a text in Markdown without its marks, for a row of a list."""
+    return Truncator(plain(text[: 4 * length])).chars(length)
 
 
 @register.filter

@@ -4,11 +4,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.api.serializers import VisibleField
+from apps.core.entities.validators import PLAIN
 from apps.datasets.defects import Defect, describe
 from apps.datasets.models import (
     TAG,
     Dataset,
     Entry,
+    People,
     PublishMode,
     Snapshot,
     Split,
@@ -29,6 +31,19 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
     organization_id = serializers.UUIDField(read_only=True)
     task = serializers.ChoiceField(choices=Task.choices, required=False)
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
+    licence = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        validators=[PLAIN],
+        help_text="SPDX identifier, or own words.",
+    )
+    people = serializers.ChoiceField(
+        choices=People.choices,
+        required=False,
+        allow_blank=True,
+        help_text="Whether people in the pictures can be recognised, and agreed; empty: nobody has said.",
+    )
     revision = serializers.IntegerField(source="revision_no", read_only=True, help_text="0 until the first upload.")
 
     class Meta:
@@ -39,6 +54,9 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
             "project_id",
             "name",
             "description",
+            "licence",
+            "people",
+            "consent",
             "task",
             "visibility",
             "revision",

@@ -179,3 +179,19 @@ class ImageDefect(models.TextChoices):
     WARNED = "warned", _("Warned of")  # the report of its upload has a warning of it, or of its labels
     UNSOUND = "unsound", _("Cannot be decoded")
     QUARANTINED = "quarantined", _("In quarantine")  # its file is damaged or missing in the store
+
+
+class People(models.TextChoices):
+    """Whether people can be recognised, and what they agreed to."""
+
+    NONE = "none", _("Nobody can be recognised")
+    AGREED = "agreed", _("Everybody who can be recognised has agreed")
+    PARTLY = "partly", _("Not everybody has agreed, or not to everything")
+
+
+#: SPDX identifiers of licences that data usually has; own words do as well.
+LICENCES = (
+    *("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-ND-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "CC-BY-NC-ND-4.0"),
+    *("CDLA-Permissive-2.0", "CDLA-Sharing-1.0", "C-UDA-1.0", "ODC-By-1.0", "ODbL-1.0", "PDDL-1.0"),
+    *("Apache-2.0", "MIT", "BSD-3-Clause", "GPL-3.0-only", "AGPL-3.0-only"),
+)

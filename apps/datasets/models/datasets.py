@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.entities import PLAIN, Entity, Trashable
-from apps.datasets.models.choices import Task, Visibility
+from apps.datasets.models.choices import People, Task, Visibility
 from apps.datasets.querysets import DatasetQuerySet
 from apps.shares.models import GroupShare, UserShare
 
@@ -24,7 +24,14 @@ class Dataset(Entity, Trashable):
         "projects.Project", on_delete=models.CASCADE, related_name="datasets", verbose_name=_("project")
     )
     name = models.CharField(_("name"), max_length=120, validators=[PLAIN])
+    # CommonMark.
     description = models.TextField(_("description"), max_length=4000, blank=True)
+    # An SPDX identifier, or own words.
+    licence = models.CharField(_("licence"), max_length=200, blank=True, default="", validators=[PLAIN])
+    people = models.CharField(
+        _("people in the pictures"), max_length=10, choices=People.choices, blank=True, default=""
+    )
+    consent = models.TextField(_("consent"), max_length=2000, blank=True, default="")
     task = models.CharField(_("task"), max_length=20, choices=Task.choices, default=Task.DETECT)
     visibility = models.CharField(
         _("visibility"), max_length=20, choices=Visibility.choices, default=Visibility.PROJECT

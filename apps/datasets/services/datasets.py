@@ -13,7 +13,7 @@ from apps.datasets import actions
 from apps.datasets.models import Dataset, Task, Visibility
 from apps.projects.models import Project
 
-CHANGEABLE = ("name", "description", "visibility", "task")
+CHANGEABLE = ("name", "description", "licence", "people", "consent", "visibility", "task")
 
 
 @operation("datasets.dataset_create", permission="datasets.add_dataset", on="project")
@@ -23,6 +23,9 @@ def dataset_create(
     project: Project,
     name: str,
     description: str = "",
+    licence: str = "",
+    people: str = "",
+    consent: str = "",
     task: str = Task.DETECT,
     visibility: str = Visibility.PROJECT,
 ) -> Dataset:
@@ -32,6 +35,9 @@ def dataset_create(
         project=project,
         name=name.strip(),
         description=description,
+        licence=licence.strip(),
+        people=people,
+        consent=consent,
         task=task,
         visibility=visibility,
         created_by=actor.user,
@@ -46,7 +52,7 @@ def dataset_create(
 
 @operation("datasets.dataset_change", permission="datasets.change_dataset", on="dataset")
 def dataset_change(*, actor: Actor, dataset: Dataset, expected: int | None = None, **fields: Any) -> Dataset:
-    """Changes name, description or visibility, and the task while nothing was published."""
+    """Changes name, description, licence, consent or visibility, and the task while nothing was published."""
     refuse_unknown(fields, CHANGEABLE)
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     dataset.expect(expected)
