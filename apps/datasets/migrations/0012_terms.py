@@ -5,25 +5,44 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('datasets', '0011_version_statistics'),
+        ("datasets", "0011_version_statistics"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='dataset',
-            name='consent',
-            field=models.TextField(blank=True, default='', max_length=2000, verbose_name='consent'),
+            model_name="dataset",
+            name="consent",
+            field=models.TextField(blank=True, default="", max_length=2000, verbose_name="consent"),
         ),
         migrations.AddField(
-            model_name='dataset',
-            name='licence',
-            field=models.CharField(blank=True, default='', max_length=200, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f<>]+$', 'Control characters, < and > are not allowed.')], verbose_name='licence'),
+            model_name="dataset",
+            name="licence",
+            field=models.CharField(
+                blank=True,
+                default="",
+                max_length=200,
+                validators=[
+                    django.core.validators.RegexValidator(
+                        "^[^\\x00-\\x1f<>]+$", "Control characters, < and > are not allowed."
+                    )
+                ],
+                verbose_name="licence",
+            ),
         ),
         migrations.AddField(
-            model_name='dataset',
-            name='people',
-            field=models.CharField(blank=True, choices=[('none', 'Nobody can be recognised'), ('agreed', 'Everybody who can be recognised has agreed'), ('partly', 'Not everybody has agreed, or not to everything')], default='', max_length=10, verbose_name='people in the pictures'),
+            model_name="dataset",
+            name="people",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("none", "Nobody can be recognised"),
+                    ("agreed", "Everybody who can be recognised has agreed"),
+                    ("partly", "Not everybody has agreed, or not to everything"),
+                ],
+                default="",
+                max_length=10,
+                verbose_name="people in the pictures",
+            ),
         ),
     ]
