@@ -61,7 +61,7 @@ security: install-dev assets ## tenancy matrix, bad input and static analysis, i
 	# 3: nothing new, lines have moved. The hook writes them into the copy.
 	baseline=$$(mktemp) && trap 'rm -f $$baseline' EXIT && cp .secrets.baseline $$baseline && \
 	git ls-files -z | xargs -0 sh -c '$(VENV)/bin/detect-secrets-hook --baseline $$0 "$$@" || test $$? = 3' $$baseline
-	MODELYARD_SECURITY_FULL=1 $(PYTHON) -m pytest -n 2 -o faulthandler_timeout=0 -p tests.security.report -m security tests $(ARGS)
+	MODELYARD_SECURITY_FULL=1 $(PYTHON) -m pytest -n 2 --dist worksteal -o faulthandler_timeout=0 -p tests.security.report -m security tests $(ARGS)
 
 .PHONY: bench
 bench: install-dev assets ## measure, side by side with MLflow's own server and bare trainers
