@@ -74,9 +74,18 @@ class Migration(migrations.Migration):
                 ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 ("is_staff", models.BooleanField(default=False, verbose_name="may enter the admin")),
-                ("token_generation", models.PositiveIntegerField(default=0, editable=False)),
-                ("signup_company", models.CharField(blank=True, editable=False, max_length=120)),
-                ("signup_division", models.CharField(blank=True, editable=False, max_length=120)),
+                (
+                    "token_generation",
+                    models.PositiveIntegerField(default=0, editable=False, verbose_name="generation of tokens"),
+                ),
+                (
+                    "signup_company",
+                    models.CharField(blank=True, editable=False, max_length=120, verbose_name="company at sign-up"),
+                ),
+                (
+                    "signup_division",
+                    models.CharField(blank=True, editable=False, max_length=120, verbose_name="division at sign-up"),
+                ),
                 (
                     "groups",
                     models.ManyToManyField(
@@ -117,18 +126,19 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
                 ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
                 ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
-                ("family", models.UUIDField()),
-                ("digest", models.CharField(max_length=64, unique=True)),
-                ("organization_id", models.UUIDField(null=True)),
-                ("expires_at", models.DateTimeField()),
-                ("used_at", models.DateTimeField(null=True)),
-                ("revoked_at", models.DateTimeField(null=True)),
+                ("family", models.UUIDField(verbose_name="family")),
+                ("digest", models.CharField(max_length=64, unique=True, verbose_name="digest")),
+                ("organization_id", models.UUIDField(null=True, verbose_name="organization")),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                ("used_at", models.DateTimeField(null=True, verbose_name="used")),
+                ("revoked_at", models.DateTimeField(null=True, verbose_name="revoked")),
                 (
                     "user",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="refresh_tokens",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="person",
                     ),
                 ),
             ],

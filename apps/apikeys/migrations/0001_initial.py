@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("organizations", "0003_quotas"),
-        ("projects", "0002_verbose_names"),
+        ("projects", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -47,8 +47,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PersonKey",
             fields=[
-                ("subject_id", models.UUIDField(primary_key=True, serialize=False)),
-                ("wrapped", models.BinaryField()),
+                ("subject_id", models.UUIDField(primary_key=True, serialize=False, verbose_name="person")),
+                ("wrapped", models.BinaryField(verbose_name="encrypted key")),
             ],
             options={
                 "verbose_name": "person key",
@@ -66,12 +66,13 @@ class Migration(migrations.Migration):
                         related_name="seal",
                         serialize=False,
                         to="audit.auditevent",
+                        verbose_name="event",
                     ),
                 ),
-                ("chain", models.UUIDField()),
-                ("seq", models.BigIntegerField()),
-                ("previous_hash", models.CharField(max_length=64)),
-                ("hash", models.CharField(max_length=64)),
+                ("chain", models.UUIDField(verbose_name="chain")),
+                ("seq", models.BigIntegerField(verbose_name="number")),
+                ("previous_hash", models.CharField(max_length=64, verbose_name="previous hash")),
+                ("hash", models.CharField(max_length=64, verbose_name="hash")),
             ],
             options={
                 "verbose_name": "audit seal",

@@ -13,7 +13,7 @@ def key() -> models.UUIDField:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0003_verbose_names")]
+    dependencies = [("audit", "0002_append_only")]
 
     operations = [
         migrations.RenameModel("PersonKey", "AuditKey"),

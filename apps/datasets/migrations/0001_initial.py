@@ -25,18 +25,21 @@ class Migration(migrations.Migration):
             name="AnnotationDocument",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("sha256", models.CharField(max_length=64)),
-                ("document", models.JSONField()),
+                ("sha256", models.CharField(max_length=64, verbose_name="SHA-256")),
+                ("document", models.JSONField(verbose_name="document")),
                 (
                     "class_ids",
                     django.contrib.postgres.fields.ArrayField(
-                        base_field=models.PositiveSmallIntegerField(), default=list, size=None
+                        base_field=models.PositiveSmallIntegerField(), default=list, size=None, verbose_name="classes"
                     ),
                 ),
                 (
                     "organization",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="organizations.organization"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="organizations.organization",
+                        verbose_name="organization",
                     ),
                 ),
             ],
@@ -49,18 +52,23 @@ class Migration(migrations.Migration):
             name="Blob",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("sha256", models.CharField(max_length=64)),
-                ("size", models.BigIntegerField()),
-                ("media_type", models.CharField(max_length=60)),
+                ("sha256", models.CharField(max_length=64, verbose_name="SHA-256")),
+                ("size", models.BigIntegerField(verbose_name="size")),
+                ("media_type", models.CharField(max_length=60, verbose_name="media type")),
                 (
                     "created_at",
-                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
                 ),
-                ("is_sound", models.BooleanField(null=True)),
+                ("is_sound", models.BooleanField(null=True, verbose_name="sound")),
                 (
                     "organization",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="organizations.organization"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="organizations.organization",
+                        verbose_name="organization",
                     ),
                 ),
             ],
@@ -163,9 +171,9 @@ class Migration(migrations.Migration):
             name="BucketHash",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("bucket", models.PositiveSmallIntegerField()),
-                ("revision_no", models.PositiveIntegerField()),
-                ("digest", models.CharField(max_length=64)),
+                ("bucket", models.PositiveSmallIntegerField(verbose_name="bucket")),
+                ("revision_no", models.PositiveIntegerField(verbose_name="revision")),
+                ("digest", models.CharField(max_length=64, verbose_name="digest")),
                 (
                     "dataset",
                     models.ForeignKey(
@@ -173,6 +181,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
                         to="datasets.dataset",
+                        verbose_name="dataset",
                     ),
                 ),
             ],
@@ -185,12 +194,15 @@ class Migration(migrations.Migration):
             name="Item",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("path", models.CharField(db_collation="C", max_length=1024)),
-                ("bucket", models.PositiveSmallIntegerField()),
+                ("path", models.CharField(db_collation="C", max_length=1024, verbose_name="path")),
+                ("bucket", models.PositiveSmallIntegerField(verbose_name="bucket")),
                 (
                     "dataset",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="items", to="datasets.dataset"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="items",
+                        to="datasets.dataset",
+                        verbose_name="dataset",
                     ),
                 ),
             ],
@@ -203,24 +215,25 @@ class Migration(migrations.Migration):
             name="Entry",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("from_revision", models.PositiveIntegerField()),
-                ("to_revision", models.PositiveIntegerField(null=True)),
-                ("is_image", models.BooleanField()),
-                ("width", models.PositiveIntegerField(null=True)),
-                ("height", models.PositiveIntegerField(null=True)),
+                ("from_revision", models.PositiveIntegerField(verbose_name="from revision")),
+                ("to_revision", models.PositiveIntegerField(null=True, verbose_name="to revision")),
+                ("is_image", models.BooleanField(verbose_name="image")),
+                ("width", models.PositiveIntegerField(null=True, verbose_name="width")),
+                ("height", models.PositiveIntegerField(null=True, verbose_name="height")),
                 (
                     "class_ids",
                     django.contrib.postgres.fields.ArrayField(
-                        base_field=models.PositiveSmallIntegerField(), default=list, size=None
+                        base_field=models.PositiveSmallIntegerField(), default=list, size=None, verbose_name="classes"
                     ),
                 ),
-                ("box_count", models.PositiveIntegerField(default=0)),
+                ("box_count", models.PositiveIntegerField(default=0, verbose_name="boxes")),
                 (
                     "split",
                     models.CharField(
                         blank=True,
                         choices=[("train", "Training"), ("val", "Validation"), ("test", "Test")],
                         max_length=5,
+                        verbose_name="split",
                     ),
                 ),
                 (
@@ -230,12 +243,16 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="entries",
                         to="datasets.annotationdocument",
+                        verbose_name="labels",
                     ),
                 ),
                 (
                     "blob",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="entries", to="datasets.blob"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="datasets.blob",
+                        verbose_name="blob",
                     ),
                 ),
                 (
@@ -245,12 +262,16 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
                         to="datasets.dataset",
+                        verbose_name="dataset",
                     ),
                 ),
                 (
                     "item",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="entries", to="datasets.item"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="entries",
+                        to="datasets.item",
+                        verbose_name="item",
                     ),
                 ),
             ],
@@ -272,9 +293,9 @@ class Migration(migrations.Migration):
                 ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
                 ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
                 ("no", models.PositiveIntegerField(verbose_name="number")),
-                ("classes", models.JSONField(default=list)),
-                ("counts", models.JSONField(default=dict)),
-                ("root_hash", models.CharField(blank=True, max_length=64)),
+                ("classes", models.JSONField(default=list, verbose_name="classes")),
+                ("counts", models.JSONField(default=dict, verbose_name="counts")),
+                ("root_hash", models.CharField(blank=True, max_length=64, verbose_name="root hash")),
                 ("note", models.CharField(blank=True, max_length=300, verbose_name="note")),
                 (
                     "created_by",
@@ -290,7 +311,10 @@ class Migration(migrations.Migration):
                 (
                     "dataset",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="revisions", to="datasets.dataset"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="revisions",
+                        to="datasets.dataset",
+                        verbose_name="dataset",
                     ),
                 ),
             ],
@@ -330,7 +354,7 @@ class Migration(migrations.Migration):
                 ),
                 ("seed", models.PositiveIntegerField(default=0, verbose_name="seed")),
                 ("ratios", models.JSONField(blank=True, default=dict, verbose_name="ratios")),
-                ("digest", models.CharField(max_length=64)),
+                ("digest", models.CharField(max_length=64, verbose_name="digest")),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -345,7 +369,10 @@ class Migration(migrations.Migration):
                 (
                     "dataset",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="split_plans", to="datasets.dataset"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="split_plans",
+                        to="datasets.dataset",
+                        verbose_name="dataset",
                     ),
                 ),
             ],
@@ -367,7 +394,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
                 ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
                 ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="version")),
-                ("split_digest", models.CharField(max_length=64)),
+                ("split_digest", models.CharField(max_length=64, verbose_name="digest of the split")),
                 ("root_hash", models.CharField(max_length=64, verbose_name="root hash")),
                 ("no", models.PositiveIntegerField(verbose_name="number")),
                 (
@@ -383,7 +410,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("note", models.CharField(blank=True, max_length=300, verbose_name="note")),
-                ("counts", models.JSONField(default=dict)),
+                ("counts", models.JSONField(default=dict, verbose_name="counts")),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -439,6 +466,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="+",
                 to="datasets.splitplan",
+                verbose_name="split",
             ),
         ),
         migrations.CreateModel(
@@ -448,13 +476,18 @@ class Migration(migrations.Migration):
                 (
                     "split",
                     models.CharField(
-                        choices=[("train", "Training"), ("val", "Validation"), ("test", "Test")], max_length=5
+                        choices=[("train", "Training"), ("val", "Validation"), ("test", "Test")],
+                        max_length=5,
+                        verbose_name="split",
                     ),
                 ),
                 (
                     "item",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="datasets.item"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="datasets.item",
+                        verbose_name="item",
                     ),
                 ),
                 (
@@ -464,6 +497,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="rows",
                         to="datasets.splitplan",
+                        verbose_name="split plan",
                     ),
                 ),
             ],
@@ -518,10 +552,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("note", models.CharField(blank=True, max_length=300, verbose_name="note")),
-                ("progress", models.JSONField(blank=True, default=dict)),
-                ("analysis", models.JSONField(blank=True, default=dict)),
-                ("failure", models.JSONField(blank=True, default=dict)),
-                ("swept_at", models.DateTimeField(blank=True, null=True)),
+                ("progress", models.JSONField(blank=True, default=dict, verbose_name="progress")),
+                ("analysis", models.JSONField(blank=True, default=dict, verbose_name="analysis")),
+                ("failure", models.JSONField(blank=True, default=dict, verbose_name="why it failed")),
+                ("swept_at", models.DateTimeField(blank=True, null=True, verbose_name="files removed")),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -550,6 +584,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="published by",
                     ),
                 ),
                 (

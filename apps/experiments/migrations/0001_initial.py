@@ -43,8 +43,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("mirror_error", models.TextField(blank=True, editable=False, verbose_name="MLflow's last error")),
-                ("mirror_wanted", models.PositiveBigIntegerField(default=0, editable=False)),
-                ("mirror_done", models.PositiveBigIntegerField(default=0, editable=False)),
+                (
+                    "mirror_wanted",
+                    models.PositiveBigIntegerField(default=0, editable=False, verbose_name="messages sent to MLflow"),
+                ),
+                (
+                    "mirror_done",
+                    models.PositiveBigIntegerField(default=0, editable=False, verbose_name="messages that MLflow has"),
+                ),
                 (
                     "name",
                     models.CharField(
@@ -127,8 +133,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("mirror_error", models.TextField(blank=True, editable=False, verbose_name="MLflow's last error")),
-                ("mirror_wanted", models.PositiveBigIntegerField(default=0, editable=False)),
-                ("mirror_done", models.PositiveBigIntegerField(default=0, editable=False)),
+                (
+                    "mirror_wanted",
+                    models.PositiveBigIntegerField(default=0, editable=False, verbose_name="messages sent to MLflow"),
+                ),
+                (
+                    "mirror_done",
+                    models.PositiveBigIntegerField(default=0, editable=False, verbose_name="messages that MLflow has"),
+                ),
                 ("name", models.CharField(max_length=200, verbose_name="name")),
                 (
                     "status",
@@ -152,10 +164,16 @@ class Migration(migrations.Migration):
                     "mlflow_run_id",
                     models.CharField(blank=True, editable=False, max_length=64, verbose_name="MLflow run"),
                 ),
-                ("mlflow_artifact_uri", models.CharField(blank=True, editable=False, max_length=500)),
-                ("points_cursor", models.JSONField(editable=False, null=True)),
-                ("points_series", models.JSONField(default=dict, editable=False)),
-                ("points_announced_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "mlflow_artifact_uri",
+                    models.CharField(blank=True, editable=False, max_length=500, verbose_name="MLflow artifacts"),
+                ),
+                ("points_cursor", models.JSONField(editable=False, null=True, verbose_name="points mirrored up to")),
+                ("points_series", models.JSONField(default=dict, editable=False, verbose_name="series mirrored")),
+                (
+                    "points_announced_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="points announced"),
+                ),
                 (
                     "experiment",
                     models.ForeignKey(
@@ -171,12 +189,16 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="runs",
                         to="organizations.organization",
+                        verbose_name="organization",
                     ),
                 ),
                 (
                     "project",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="projects.project"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="runs",
+                        to="projects.project",
+                        verbose_name="project",
                     ),
                 ),
             ],

@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 from django.db import migrations, models
+import django.contrib.postgres.fields
 
 
 class Migration(migrations.Migration):
@@ -26,7 +27,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("count", models.BigIntegerField(default=0, verbose_name="points")),
-                ("last_step", models.BigIntegerField(null=True)),
+                ("last_step", models.BigIntegerField(null=True, verbose_name="last step")),
                 ("last_value", models.FloatField(null=True, verbose_name="last")),
                 ("min_value", models.FloatField(null=True, verbose_name="lowest")),
                 ("max_value", models.FloatField(null=True, verbose_name="highest")),
@@ -37,6 +38,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="series",
                         to="jobs.job",
+                        verbose_name="job",
                     ),
                 ),
             ],
@@ -61,11 +63,11 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("attempt_no", models.IntegerField()),
-                ("step", models.BigIntegerField()),
-                ("epoch", models.FloatField(null=True)),
-                ("time", models.FloatField()),
-                ("value", models.FloatField()),
+                ("attempt_no", models.IntegerField(verbose_name="attempt")),
+                ("step", models.BigIntegerField(verbose_name="step")),
+                ("epoch", models.FloatField(null=True, verbose_name="epoch")),
+                ("time", models.FloatField(verbose_name="time")),
+                ("value", models.FloatField(verbose_name="value")),
                 (
                     "series",
                     models.ForeignKey(

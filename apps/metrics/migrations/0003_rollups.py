@@ -24,16 +24,20 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("attempt_no", models.IntegerField()),
-                ("first_step", models.BigIntegerField()),
-                ("last_step", models.BigIntegerField()),
+                ("attempt_no", models.IntegerField(verbose_name="attempt")),
+                ("first_step", models.BigIntegerField(verbose_name="first step")),
+                ("last_step", models.BigIntegerField(verbose_name="last step")),
                 (
                     "lowest",
-                    django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(null=True), size=4),
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.FloatField(null=True), size=4, verbose_name="lowest"
+                    ),
                 ),
                 (
                     "highest",
-                    django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(null=True), size=4),
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.FloatField(null=True), size=4, verbose_name="highest"
+                    ),
                 ),
                 (
                     "series",
@@ -43,6 +47,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="rollups",
                         to="metrics.series",
+                        verbose_name="series",
                     ),
                 ),
             ],

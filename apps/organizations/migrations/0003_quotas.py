@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("organizations", "0002_verbose_names")]
+    dependencies = [("organizations", "0001_initial")]
 
     operations = [
         migrations.AddField(

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("projects", "0002_verbose_names"),
+        ("projects", "0001_initial"),
     ]
 
     operations = [

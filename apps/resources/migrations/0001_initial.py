@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                 ),
                 ("memory_mb", models.PositiveIntegerField(default=1024, verbose_name="memory in MB")),
                 ("gpus", models.JSONField(blank=True, default=list, verbose_name="accelerators")),
-                ("boot_id", models.CharField(blank=True, max_length=40)),
+                ("boot_id", models.CharField(blank=True, max_length=40, verbose_name="boot")),
                 ("last_seen_at", models.DateTimeField(null=True, verbose_name="last report")),
                 ("usage", models.JSONField(blank=True, default=dict, verbose_name="usage")),
                 (
@@ -111,15 +111,18 @@ class Migration(migrations.Migration):
             name="NodeSample",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("time", models.DateTimeField(default=django.utils.timezone.now)),
-                ("cpu_percent", models.FloatField()),
-                ("memory_used_mb", models.PositiveIntegerField()),
-                ("disk_used_percent", models.FloatField()),
-                ("gpus", models.JSONField(default=list)),
+                ("time", models.DateTimeField(default=django.utils.timezone.now, verbose_name="time")),
+                ("cpu_percent", models.FloatField(verbose_name="CPU, percent")),
+                ("memory_used_mb", models.PositiveIntegerField(verbose_name="memory used in MB")),
+                ("disk_used_percent", models.FloatField(verbose_name="disk, percent")),
+                ("gpus", models.JSONField(default=list, verbose_name="GPUs")),
                 (
                     "node",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="samples", to="resources.node"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="samples",
+                        to="resources.node",
+                        verbose_name="node",
                     ),
                 ),
             ],
