@@ -43,6 +43,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     STATIC_ROOT=/app/staticfiles
 # Secrets made while collecting go away with the home that holds them.
 RUN export MODELYARD_HOME=/tmp/build \
+ && python -m compileall -q apps platform trainers \
  && python manage.py compile_messages \
  && python manage.py collectstatic --noinput --verbosity 0 \
  && rm -rf /tmp/build \

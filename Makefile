@@ -10,6 +10,8 @@ PYTHON := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
 # Tools that import the project find it here; manage.py and pytest know the way themselves.
 export PYTHONPATH := platform:.:trainers/sdk
+# Compiled modules are kept: without them each of the portal's processes compiles all it imports, which is half its start.
+unexport PYTHONDONTWRITEBYTECODE
 # Checks load the settings, which make secrets: in a home that is thrown away.
 THROWAWAY := home=$$(mktemp -d) && chmod 711 $$home && trap 'rm -rf $$home' EXIT && export MODELYARD_HOME=$$home
 # Full counts of what `make test` holds a short version of.
