@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin
@@ -12,6 +13,7 @@ from apps.datasets.models import (
     DatasetGroupShare,
     DatasetUserShare,
     Export,
+    ImageTag,
     IntegrityCheck,
     Revision,
     ServerFolder,
@@ -36,12 +38,27 @@ class RevisionInline(PolicyInline):
         return f"{counts.get('images', 0)} (+{counts.get('added', 0)} −{counts.get('removed', 0)})"
 
 
+class ImageTagInline(PolicyInline):
+    """The words that people put on its images; pages of images put them there and take them away."""
+
+    model = ImageTag
+    ordering = ("name",)
+    fields = readonly_fields = ("name", "shown_images")
+
+    def get_queryset(self, request: PortalRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(image_count=Count("images"))
+
+    @admin.display(description=_("images"))
+    def shown_images(self, tag: Any) -> int:
+        return int(tag.image_count)
+
+
 @admin.register(Dataset)
 class DatasetAdmin(PolicyAdmin):
     list_display = ("name", "project", "organization", "visibility", "revision_no", "image_count", "created_at")
     list_filter = ("organization", "visibility", "task")
     list_select_related = ("project", "organization")
-    search_fields = ("name", "description")
+    search_fields = ("name", "description", "licence")
     readonly_fields = (
         "id",
         "organization",
@@ -59,7 +76,7 @@ class DatasetAdmin(PolicyAdmin):
         "version",
     )
     fields = ("project", *CHANGED, *readonly_fields)
-    inlines = (RevisionInline,)
+    inlines = (ImageTagInline, RevisionInline)
 
     @admin.display(description=_("size"))
     def shown_bytes(self, dataset: Dataset) -> str:

@@ -230,22 +230,68 @@ def fields(endpoint: Endpoint) -> tuple[list[str], list[str]]:
     return query, body
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A request as the schema draws it, and what is put right in it by whoever sends it."""
+
+    case: Case
+    #: What was drawn for these; the case has what was sent last.
+    path: Any
+    query: Any
+    body: Any
+    is_addressed: bool
+    is_whole: bool
+    #: Name of a field or filter → a number below 4.
+    chances: dict[str, int]
+
+
 @st.composite
-def cases(draw: st.DrawFn, door: "Door") -> Case:
+def drawn_requests(draw: st.DrawFn, endpoint: Endpoint, names: list[str], credentials: bool) -> Drawn:
     """Half of them as the schema allows, half as it forbids; most name what is there."""
-    found = operations(door.person.persona == Persona.ANONYMOUS)[door.endpoint.path][door.endpoint.method]
+    found = operations(credentials)[endpoint.path][endpoint.method]
     modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     case: Case = draw(st.one_of(*(found.as_strategy(mode) for mode in modes)))
-    if draw(st.integers(0, 7)) < 7:
-        case.path_parameters = dict(door.address)
-    for place, right in ((case.query, door.right_query), (case.body, door.right_body)):
-        for name, value in right.items() if isinstance(place, dict) else ():
-            # What is there is put right more often than what is left out is added.
-            if draw(st.integers(0, 3)) < (3 if name in place else 2):
-                place.pop(name, None) if value is None else place.update({name: value})
-    if door.right_bytes and draw(st.booleans()):
-        case.body = door.right_bytes
-    return case
+    chances = {name: draw(st.integers(0, 3)) for name in names}
+    is_addressed, is_whole = draw(st.integers(0, 7)) < 7, draw(st.booleans())
+    return Drawn(case, case.path_parameters, case.query, case.body, is_addressed, is_whole, chances)
+
+
+def draw(door: "Door", use: Callable[[Drawn], None], number: int, start: int = SEED) -> None:
+    """Calls with `number` requests to the door's operation, the same ones for the same start."""
+    names = sorted({*door.right_query, *door.right_body})
+    credentials = door.person.persona == Persona.ANONYMOUS
+    # What was sent is told as it was; to shrink it would take minutes.
+    limits = settings(
+        max_examples=number,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    seed(start)(limits(given(drawn_requests(door.endpoint, names, credentials))(use)))()
+
+
+def right_for(endpoint: Endpoint, name: str) -> str | None:
+    """Under which name a right value is known."""
+    keys = (f"{endpoint.operation_id}/{name}", f"{endpoint.path.split('/')[3]}/{name}", name)
+    return next((key for key in keys if key in RIGHT), None)
+
+
+def try_all(doors: "list[Door]", number: int) -> None:
+    """Sends as many requests by each person: those who are signed in send the same, for drawing costs as much as an
+    answer."""
+    for is_anonymous in (False, True):
+        group = [door for door in doors if (door.person.persona == Persona.ANONYMOUS) == is_anonymous]
+        if group:
+            draw(group[0], sender(group), number)
+
+
+def sender(doors: "list[Door]") -> Callable[[Drawn], None]:
+    def send(drawn: Drawn) -> None:
+        for door in doors:
+            door.check(door.filled(drawn))
+
+    return send
 
 
 @contextmanager
@@ -292,27 +338,25 @@ class Door:
     def _right(self, names: list[str]) -> dict[str, Any]:
         found = {}
         for name in names:
-            keys = (f"{self.endpoint.operation_id}/{name}", f"{self.endpoint.path.split('/')[3]}/{name}", name)
-            key = next((key for key in keys if key in RIGHT), None)
+            key = right_for(self.endpoint, name)
             if key is not None:
                 value = RIGHT[key]
                 found[name] = value and value(self.cast, self.person)
         return found
 
-    def try_all(self, number: int) -> None:
-        self.draw(self.check, number, SEED)
-
-    def draw(self, use: Callable[[Case], None], number: int, start: int) -> None:
-        """Calls with `number` requests, the same ones for the same start."""
-        # What was sent is told as it was; to shrink it would take minutes.
-        limits = settings(
-            max_examples=number,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        seed(start)(limits(given(cases(self))(use)))()
+    def filled(self, drawn: Drawn) -> Case:
+        """The request as this person sends it."""
+        case = drawn.case
+        case.path_parameters = dict(self.address) if drawn.is_addressed else drawn.path
+        case.query, case.body = (dict(part) if isinstance(part, dict) else part for part in (drawn.query, drawn.body))
+        for place, right in ((case.query, self.right_query), (case.body, self.right_body)):
+            for name, value in right.items() if isinstance(place, dict) else ():
+                # What is there is put right more often than what is left out is added.
+                if drawn.chances[name] < (3 if name in place else 2):
+                    place.pop(name, None) if value is None else place.update({name: value})
+        if self.right_bytes and drawn.is_whole:
+            case.body = self.right_bytes
+        return case
 
     def check(self, case: Case) -> None:
         request = requests.Request(**case.as_transport_kwargs(base_url=SERVER)).prepare()
@@ -372,14 +416,13 @@ def test_whatever_is_sent_is_answered_as_the_schema_says(
     answers: dict[str, list[int]] = {}
     record_property("fuzz", {endpoint.operation_id: answers})
     alone = INSIDERS.get(endpoint.operation_id)
-    insiders = (alone,) if alone else PERSONAS
-    for persona in (*insiders, *FOREIGN):
-        door = Door(endpoint, cast, cast.person(persona), folder)
-        try:
-            door.try_all(EXAMPLES)
-        finally:
-            answers[str(persona)] = [door.accepted, door.refused]
-    assert any(accepted for accepted, _refused in answers.values()), "nobody got past the checks of the input"
+    personas = ((alone,) if alone else PERSONAS) + FOREIGN
+    doors = [Door(endpoint, cast, cast.person(persona), folder) for persona in personas]
+    try:
+        try_all(doors, EXAMPLES)
+    finally:
+        answers.update({str(door.person.persona): [door.accepted, door.refused] for door in doors})
+    assert any(door.accepted for door in doors), "nobody got past the checks of the input"
 
 
 def endpoint_named(name: str) -> Endpoint:
@@ -391,7 +434,7 @@ def test_the_same_seed_draws_the_same_requests(cast: Cast, folder: Path) -> None
     drawn: list[list[str]] = []
     for start in (SEED, SEED, SEED + 1):
         drawn.append([])
-        door.draw(lambda case: drawn[-1].append(repr(case)), 10, start)
+        draw(door, lambda found: drawn[-1].append(repr(door.filled(found))), 10, start)
     assert drawn[0] == drawn[1] != drawn[2]
 
 
@@ -402,7 +445,7 @@ def test_a_crash_on_one_kind_of_value_is_found(cast: Cast, folder: Path, monkeyp
     monkeypatch.setattr(ProjectSerializer, "validate_description", crash, raising=False)
     door = Door(endpoint_named("projects_create"), cast, cast.admin, folder)
     with pytest.raises(UnicodeEncodeError) as found:
-        door.try_all(100)
+        try_all([door], 100)
     assert any("POST /api/v1/projects" in note for note in found.value.__notes__)
 
 
@@ -415,4 +458,4 @@ def test_a_leak_and_an_undescribed_answer_are_found(cast: Cast, folder: Path, mo
             lambda self, row, extra=extra: {**represent(self, row), **extra},
         )
         with pytest.raises(AssertionError, match=message):
-            Door(endpoint_named("organizations_list"), cast, cast.stranger, folder).try_all(3)
+            try_all([Door(endpoint_named("organizations_list"), cast, cast.stranger, folder)], 3)
