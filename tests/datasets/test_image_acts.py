@@ -222,3 +222,12 @@ def test_who_may_not_change_sees_why(cast: Cast, dataset: Dataset) -> None:
     act = reverse("datasets:images-act", args=[dataset.pk])
     assert cast.viewer.portal.post(act, {"act": "delete", "item": chosen}).status_code == 403
     assert fresh(dataset).image_count == 6
+
+
+def test_the_admin_lists_the_tags_of_a_dataset_with_their_images(dataset: Dataset, cast: Cast) -> None:
+    chosen = items(dataset, "train-0000.jpg", "train-0001.jpg")
+    images_tag(actor=cast.owner.actor, dataset=dataset, choice=chosen, tags=["rain", "night"])
+    page = cast.platform.portal.get(reverse("admin:datasets_dataset_change", args=[dataset.pk]))
+    tags = page.context["inline_admin_formsets"][0]
+    shown = [(form.original.name, form.original.image_count) for form in tags if form.original]
+    assert shown == [("night", 2), ("rain", 2)]

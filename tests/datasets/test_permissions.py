@@ -6,7 +6,7 @@ from apps.core.testing import Cast, PermissionMatrix
 
 RAW: dict[str, Any] = {"method": "auto", "ratios": {"train": 0.5, "val": 0.5}}
 TAGGED: dict[str, Any] = {"matching": {}, "tags": ["night"]}
-INLINES = {"revisions-TOTAL_FORMS": "0", "revisions-INITIAL_FORMS": "0"}
+INLINES = {f"{rows}-{number}_FORMS": "0" for rows in ("image_tags", "revisions") for number in ("TOTAL", "INITIAL")}
 FIELDS = {"name": "Renamed", "description": "", "visibility": "project"}
 
 
