@@ -67,7 +67,7 @@ security: install-dev assets ## tenancy matrix, bad input and static analysis, i
 
 .PHONY: bench
 bench: install-dev assets ## measure, side by side with MLflow's own server and bare trainers
-	$(PYTHON) -m pytest -m benchmark -s tests/benchmarks $(ARGS)
+	$(PYTHON) -m pytest -o faulthandler_timeout=0 -m benchmark -s tests/benchmarks $(ARGS)
 
 .PHONY: lint
 lint: install-dev ## style, types, layers, templates and house rules
