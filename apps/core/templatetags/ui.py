@@ -274,7 +274,7 @@ def _ago(seconds: float) -> str:
 
 @register.filter
 def markdown(text: str) -> SafeString:
-    """CommonMark that people wrote, as markup: `<div class="prose">{{ dataset.description|markdown }}</div>`."""
+    """CommonMark that people wrote, as markup: `<div class="written">{{ dataset.description|markdown }}</div>`."""
     return drawn(text)
 
 
