@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
 # Tools that import the project find it here; manage.py and pytest know the way themselves.
 export PYTHONPATH := platform:.:trainers/sdk
-# Compiled modules are kept: without them each of the portal's processes compiles all it imports, which is half its start.
+# Compiled modules are kept: without them a program compiles all it imports, half of what loading costs.
 unexport PYTHONDONTWRITEBYTECODE
 # Checks load the settings, which make secrets: in a home that is thrown away.
 THROWAWAY := home=$$(mktemp -d) && chmod 711 $$home && trap 'rm -rf $$home' EXIT && export MODELYARD_HOME=$$home

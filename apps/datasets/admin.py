@@ -22,10 +22,8 @@ from apps.datasets.models import (
 )
 from apps.datasets.selectors.exports import worded
 from apps.datasets.selectors.integrity import damaged_files
+from apps.datasets.services.datasets import CHANGEABLE
 from apps.shares.admin import GroupShareAdmin, ShareAdmin
-
-#: What a form of a dataset has.
-CHANGED = ("name", "task", "description", "licence", "people", "consent", "visibility")
 
 
 class RevisionInline(PolicyInline):
@@ -75,7 +73,7 @@ class DatasetAdmin(PolicyAdmin):
         "updated_at",
         "version",
     )
-    fields = ("project", *CHANGED, *readonly_fields)
+    fields = ("project", *CHANGEABLE, *readonly_fields)
     inlines = (ImageTagInline, RevisionInline)
 
     @admin.display(description=_("size"))
@@ -93,7 +91,7 @@ class DatasetAdmin(PolicyAdmin):
 
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Dataset:
         given = form.cleaned_data
-        fields = {name: given[name] for name in CHANGED if name in given}
+        fields = {name: given[name] for name in CHANGEABLE if name in given}
         if change:
             return services.dataset_change(actor=request.actor, dataset=obj, **fields)
         return services.dataset_create(actor=request.actor, project=obj.project, **fields)

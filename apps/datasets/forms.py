@@ -23,6 +23,7 @@ from apps.datasets.models import (
     Visibility,
 )
 from apps.datasets.selectors.filtering import ImageFilter
+from apps.datasets.services.datasets import CHANGEABLE
 from apps.projects.models import Project
 
 #: Classes that a page offers to rename.
@@ -38,7 +39,7 @@ HELP = {
 class DatasetForm(forms.ModelForm):
     class Meta:
         model = Dataset
-        fields = ["project", "name", "task", "description", "licence", "people", "consent", "visibility"]
+        fields = ["project", *CHANGEABLE]
         widgets = {
             "name": forms.TextInput(attrs={"autofocus": True, "maxlength": 120}),
             "description": forms.Textarea(attrs={"rows": 6}),

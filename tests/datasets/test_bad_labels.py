@@ -206,7 +206,7 @@ def test_memory_is_bounded_for_one_image(tmp_path):
 
 def test_memory_is_bounded_for_categories(tmp_path):
     """bad-A15"""
-    deep = [{"id": number, "name": str(number), "keypoints": [[]] * 100_000} for number in range(12)]
+    deep = [{"id": number, "name": str(number), "keypoints": [[]] * 100_000} for number in range(20)]
     result = analysed(coco_files(json.dumps(document(categories=deep)).encode()), tmp_path)
     assert [defect.code for defect in result.defects if defect.severity == "error"] == ["json.element_big"]
 

@@ -269,7 +269,7 @@ def _ago(seconds: float) -> str:
     return ngettext("%(count)d day ago", "%(count)d days ago", count) % {"count": count}
 
 
-# Forms
+# Texts that people wrote
 
 
 @register.filter
@@ -282,6 +282,9 @@ def markdown(text: str) -> SafeString:
 def prose_start(text: str, length: int) -> str:
     """The beginning of a text in Markdown without its marks, for a row of a list."""
     return Truncator(plain(text[: 4 * length])).chars(length)
+
+
+# Forms
 
 
 @register.filter

@@ -13,7 +13,8 @@ from apps.datasets import actions
 from apps.datasets.models import Dataset, Task, Visibility
 from apps.projects.models import Project
 
-CHANGEABLE = ("name", "description", "licence", "people", "consent", "visibility", "task")
+#: What a person says of a dataset, in the order of forms.
+CHANGEABLE = ("name", "task", "description", "licence", "people", "consent", "visibility")
 
 
 @operation("datasets.dataset_create", permission="datasets.add_dataset", on="project")
