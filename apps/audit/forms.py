@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.audit.selectors import EventFilter
 from apps.core.auditing import actions
+from apps.core.portal.choices import LongSelect
 from apps.core.portal.views import SEARCH_CHARACTERS
 
 # The day after it is still one.
@@ -38,9 +39,9 @@ class ActivityForm(forms.Form):
         max_length=SEARCH_CHARACTERS,
         widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Search names, people, words")}),
     )
-    action = forms.ChoiceField(label=_("Action"), required=False)
-    entity = forms.ChoiceField(label=_("Kind of thing"), required=False)
-    person = forms.ChoiceField(label=_("Person"), required=False)
+    action = forms.ChoiceField(label=_("Action"), required=False, widget=LongSelect)
+    entity = forms.ChoiceField(label=_("Kind of thing"), required=False, widget=LongSelect)
+    person = forms.ChoiceField(label=_("Person"), required=False, widget=LongSelect)
     since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
 

@@ -24,6 +24,8 @@ from apps.organizations.services.handing_over import belongings_of, chooses_heir
 from apps.organizations.services.memberships import grantable
 from apps.organizations.services.quotas import uses
 
+# So many of those who wait stand above the members.
+WAITING_SHOWN = 10
 COLORS = {"pending": "yellow", "active": "green", "suspended": "secondary"}
 
 
@@ -42,20 +44,29 @@ def overview(request: PortalRequest) -> HttpResponse:
 @signed_in
 @require_GET
 def members(request: PortalRequest) -> HttpResponse:
-    """Everybody, those who wait first; `?q=` searches names and addresses."""
+    """Everybody, the first of those who wait above them; `?q=` searches names and addresses, `?state=pending` shows all
+    who wait."""
     organization = own_organization(request)
     rows = Membership.objects.visible(request.actor).filter(organization=organization).select_related("user")
-    context = framed(request, organization, "members") | {
-        "waiting": list(rows.filter(state=MembershipState.PENDING).order_by("pk")[:50]),
-        "page": page_of(request, rows.exclude(state=MembershipState.PENDING).search(search_of(request))),
-        "colors": COLORS,
-        "grantable": grantable(request.actor, organization.pk),
-        "may_manage": policy.allows(request.actor, "organizations.add_membership", organization),
-    }
-    for row in [*context["waiting"], *context["page"]]:
+    pending = rows.filter(state=MembershipState.PENDING)
+    waiting_only = request.GET.get("state") == MembershipState.PENDING
+    waiting = [] if waiting_only else list(pending.order_by("pk")[: WAITING_SHOWN + 1])
+    others = rows.exclude(state=MembershipState.PENDING).search(search_of(request))
+    page = page_of(request, pending if waiting_only else others)
+    roles = grantable(request.actor, organization.pk)
+    may_manage = policy.allows(request.actor, "organizations.add_membership", organization)
+    for row in page:
         row.is_self = row.user_id == request.actor.user_id
-        row.is_below = context["may_manage"] and Role(row.role) in context["grantable"]
+        row.is_below = may_manage and Role(row.role) in roles
         row.color = COLORS[row.state]
+    context = framed(request, organization, "members") | {
+        "waiting_only": waiting_only,
+        "waiting": waiting[:WAITING_SHOWN],
+        "more": f"{request.path}?state=pending" if len(waiting) > WAITING_SHOWN else "",
+        "page": page,
+        "roles": [(role.value, role.label) for role in roles],
+        "may_manage": may_manage,
+    }
     return render(request, "organizations/members.html", context)
 
 

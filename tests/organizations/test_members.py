@@ -12,6 +12,7 @@ from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, PermissionMatrix, assert_constant_queries
 from apps.organizations import services
 from apps.organizations.models import Membership, MembershipState
+from apps.organizations.views import WAITING_SHOWN
 from apps.projects.models import Project, ProjectMembership, ProjectRole
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory, ProjectMembershipFactory
@@ -282,3 +283,18 @@ def test_an_heir_who_is_not_needed_gets_nothing(cast: Cast) -> None:
         services.membership_remove(
             actor=cast.admin.actor, membership=cast.member.user.memberships.get(), heir=cast.stranger.user
         )
+
+
+def test_the_first_who_wait_stand_above_the_members_and_all_of_them_on_a_page(cast: Cast) -> None:
+    waiting = [
+        MembershipFactory(organization=cast.sample("organization"), state=MembershipState.PENDING).user.email
+        for _number in range(WAITING_SHOWN + 1)
+    ]
+    url = "/organization/members/"
+    page = cast.manager.portal.get(url).content.decode()
+    assert [email for email in waiting if email in page] == waiting[:WAITING_SHOWN]
+    assert f'href="{url}?state=pending"' in page
+    assert cast.manager.user.email in page
+    everybody = cast.manager.portal.get(f"{url}?state=pending").content.decode()
+    assert [email for email in waiting if email not in everybody] == []
+    assert cast.owner.user.email not in everybody

@@ -19,7 +19,7 @@ GALLERY = """{% extends "base.html" %}{% load i18n ui static %}
 {% block pretitle %}{% include "components/breadcrumb.html" with items=trail only %}{% endblock %}
 {% block page_title %}Components{% endblock %}
 {% block subtitle %}<div class="page-subtitle">{% status_badge states.0 %} {% include "components/live_pill.html" with state="live" only %}</div>{% endblock %}
-{% block actions %}{% include "components/button.html" with label="Plain" icon="download" only %}{% include "components/button.html" with label="New training" icon="plus" variant="primary" href="#new" only %}{% endblock %}
+{% block actions %}{% button label="Plain" icon="download" %}{% button label="New training" icon="plus" variant="primary" href="#new" %}{% endblock %}
 {% block styles %}<link rel="stylesheet" href="{% static 'css/monitor.css' %}">{% endblock %}
 {% block content %}
 {% page_help title="What is a snapshot?" %}<p>A revision of a dataset that nothing changes any more.</p>{% endpage_help %}
@@ -42,7 +42,7 @@ GALLERY = """{% extends "base.html" %}{% load i18n ui static %}
 {% panel title="Progress" %}{% include "components/progress.html" with label="Progress" value=0.42 text="Epoch 9 of 20" low=125 high=190 only %}<div class="mt-3"></div>{% include "components/progress.html" with label="Preparing" value=None text="Reading the dataset" only %}
 <ol class="stage-line mt-4"><li data-state="done">Queued</li><li data-state="done">Preparing</li><li data-state="current">Training</li><li>Evaluating</li></ol>{% endpanel %}
 {% panel title="Code" %}{% include "components/code.html" with code=code only %}{% endpanel %}
-{% panel title="Buttons" %}<div class="btn-list">{% include "components/button.html" with label="Primary" variant="primary" only %}{% include "components/button.html" with label="Delete" variant="danger" icon="trash" only %}{% include "components/button.html" with label="Stop" disabled_reason="Needs the role Manager" only %}{% include "components/button.html" with label="Refresh" icon="refresh" bare=True only %}{% include "components/button.html" with label="Ask" modal="sample" only %}</div>{% endpanel %}
+{% panel title="Buttons" %}<div class="btn-list">{% button label="Primary" variant="primary" %}{% button label="Delete" variant="danger" icon="trash" %}{% button label="Stop" disabled_reason="Needs the role Manager" %}{% button label="Refresh" icon="refresh" bare=True %}{% button label="Ask" modal="sample" %}</div>{% endpanel %}
 </div></div>
 {% panel title="Settings" %}{% include "components/schema_form.html" with fields=fields presets=presets only %}{% endpanel %}
 {% panel title="Upload" %}{% include "components/dropzone.html" with url="/x" folders=True text="JPEG, PNG, WebP; labels as YOLO text files." only %}{% endpanel %}

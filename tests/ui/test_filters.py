@@ -3,8 +3,12 @@
 import datetime
 
 import pytest
+from django.forms import Select
+from django.test.html import parse_html
 from django.utils import timezone, translation
 
+from apps.core.portal import marks
+from apps.core.portal.choices import LongSelect
 from apps.core.templatetags import ui
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -90,5 +94,30 @@ def test_a_place_is_where_its_pages_are():
 
 
 def test_unknown_colours_are_secondary():
-    assert ui.tone("green") == "tone-green"
-    assert ui.tone("hotpink") == ui.tone(None) == "tone-secondary"
+    assert marks.tone("green") == "tone-green"
+    assert marks.tone("hotpink") == marks.tone(None) == "tone-secondary"
+
+
+def test_a_long_list_is_djangos_own_in_one_piece():
+    choices = [("", "Every <action>"), ("a&b", 'A "b"'), ("c", "C")]
+    for chosen in ("c", "", None, "gone"):
+        ours, theirs = (
+            kind(attrs={"class": "form-select"}, choices=choices).render("action", chosen, {"id": "id_action"})
+            for kind in (LongSelect, Select)
+        )
+        assert parse_html(ours) == parse_html(theirs)
+
+
+def test_what_a_button_is_given_is_escaped():
+    hostile = '"><script>alert(1)</script>'
+    for values in (
+        {"icon": "x", "bare": True},
+        {"href": hostile},
+        {"disabled_reason": hostile},
+        {"confirm": hostile, "danger": True, "name": hostile, "value": hostile, "css": hostile, "modal": hostile},
+    ):
+        drawn = marks.button(label=hostile, **values)
+        assert "<script" not in drawn
+        assert hostile.partition("<")[0] + "&lt;" not in drawn
+        assert drawn.count("&quot;&gt;&lt;script") >= 1 + len(set(values.values()) & {hostile})
+    assert "<script" not in marks.badge(hostile, hostile, state=hostile) + marks.options([(hostile, hostile)], hostile)

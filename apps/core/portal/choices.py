@@ -5,12 +5,26 @@ from typing import Any
 
 from django import forms
 from django.db.models import Model, Q
+from django.forms.utils import flatatt
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+
+from apps.core.portal.marks import options
 
 # So many are listed; of more, what is typed is looked for.
 LISTED = 200
 # Of several that are found, so many are offered.
 OFFERED = 20
+
+
+class LongSelect(forms.Select):
+    """A list of some hundreds, in one piece: Django draws each option from a template of its own."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = (self.format_value(value) or [""])[0]
+        attributes = flatatt(self.build_attrs(self.attrs, {**(attrs or {}), "name": name}))
+        return format_html("<select{}>{}</select>", attributes, options(self.choices, chosen))
 
 
 class RowChoiceField(forms.ModelChoiceField):

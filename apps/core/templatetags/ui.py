@@ -7,7 +7,6 @@ the block tags at the end. Nothing here knows an app: a state's colour and words
 import datetime
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,6 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, RadioSelect, Select, Textarea
 from django.http import HttpRequest
 from django.template.context import Context
-from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,53 +22,22 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from apps.core.portal import marks
 from apps.core.portal.markdown import drawn, plain
 
 register = template.Library()
 
-# As in components.css.
-TONES = frozenset(
-    (
-        "blue",
-        "azure",
-        "indigo",
-        "purple",
-        "pink",
-        "red",
-        "orange",
-        "yellow",
-        "lime",
-        "green",
-        "teal",
-        "cyan",
-        "secondary",
-    )
-)
-ICON_NAME = re.compile(r"^[a-z0-9-]+$")
 MISSING = "–"
 
 
-# Icons
+# Marks: icons, states, buttons, choices
 
 
-@register.simple_tag
-def icon(name: str, css: str = "", label: str = "") -> SafeString:
-    """An icon of the sprite by its Tabler name, which static/icons.json lists. Decorative unless it has a `label`."""
-    if not ICON_NAME.match(name):
-        raise template.TemplateSyntaxError(f"{name!r} is not the name of an icon")
-    reference = f"{static('vendor/icons.svg')}#{name}"
-    if label:
-        return format_html(
-            '<svg class="icon {}" viewBox="0 0 24 24" role="img" aria-label="{}"><use href="{}"></use></svg>',
-            css,
-            label,
-            reference,
-        )
-    return format_html(
-        '<svg class="icon {}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><use href="{}"></use></svg>',
-        css,
-        reference,
-    )
+register.simple_tag(marks.icon)
+register.simple_tag(marks.badge)
+register.simple_tag(marks.button)
+register.simple_tag(marks.options)
+register.filter("tone", marks.tone)
 
 
 # Places
@@ -92,17 +59,8 @@ def allows(capabilities: Mapping[str, bool] | None, action: str) -> bool:
 # States
 
 
-def tone(color: object) -> str:
-    """The css class of a state's colour; an unknown colour is drawn as `secondary`."""
-    name = str(color or "")
-    return f"tone-{name if name in TONES else 'secondary'}"
-
-
-register.filter("tone", tone)
-
-
-@register.inclusion_tag("components/badge.html")
-def status_badge(item: Any) -> dict[str, Any]:
+@register.simple_tag
+def status_badge(item: Any) -> SafeString:
     """The state of an object (or of a mapping) that has `state_color` and `state_label` or `get_state_display()`.
 
     `state_live`, where there is one, says that the state will change by itself; its dot pulses.
@@ -111,12 +69,8 @@ def status_badge(item: Any) -> dict[str, Any]:
     if not label:
         display = _read(item, "get_state_display")
         label = display() if callable(display) else (_read(item, "state") or "")
-    return {
-        "label": label,
-        "color": _read(item, "state_color"),
-        "live": bool(_read(item, "state_live")),
-        "state": str(_read(item, "state") or ""),
-    }
+    color, live = _read(item, "state_color"), bool(_read(item, "state_live"))
+    return marks.badge(label, color, live=live, state=str(_read(item, "state") or ""))
 
 
 def _read(item: Any, name: str) -> Any:
