@@ -108,7 +108,7 @@ def _elsewhere(response: Any, actor: Actor) -> list[str]:
     if pk is None or model is None:
         return []
     name = f"{model._meta.app_label}.view_{model._meta.model_name}"
-    if name not in policy.names():
+    if not policy.is_ruled(name):
         return []
     whole = Actor.of(actor.user, organization_id=actor.organization_id, narrow=True)  # type: ignore[arg-type]
     try:

@@ -54,7 +54,7 @@ def scope_of(permission: str) -> Scope:
         what = apps.get_model(app, model)._meta.verbose_name_plural
     except LookupError:
         # Not of a model of the app's own: of what its rule is about.
-        known = permission in policy.names()
+        known = policy.is_ruled(permission)
         what = policy.rule_of(permission).model._meta.verbose_name_plural if known else model.replace("_", " ")
     return Scope(permission, VERBS.get(verb, verb), what)
 
@@ -63,7 +63,7 @@ def offered(actor: Actor) -> list[str]:
     """The permissions that the actor could hold on anything in the chosen organization: what a key of theirs may get."""
     owner = actor.bound_to(actor.organization_id)
     names = policy.names() if actor.scopes is None else sorted(actor.scopes)
-    return [name for name in names if policy.condition(owner, name) != policy.NOBODY]
+    return [name for name in names if policy.anywhere(owner, name)]
 
 
 def by_area(permissions: Iterable[str]) -> list[Area]:

@@ -136,7 +136,7 @@ def object_of(actor: Actor, label: str, pk: str) -> Model | None:
     name = f"{model._meta.app_label}.%s_{model._meta.model_name}"
     rows = model._default_manager.all()
     for permission in (name % "view", name % "restore"):
-        if permission in policy.names():
+        if policy.is_ruled(permission):
             try:
                 found = rows.filter(policy.condition(actor, permission)).filter(pk=pk).first()
             except (ValueError, OverflowError, ValidationError) as error:

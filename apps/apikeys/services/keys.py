@@ -212,12 +212,12 @@ def _given(actor: Actor, organization: Organization, scopes: Iterable[str]) -> f
     """The permissions, completed. Raises `Invalid` for one that is none, or that the actor could hold nowhere."""
     wanted, known = frozenset(scopes), set(policy.names())
     owner = actor.bound_to(organization.pk)
-    wrong = sorted(name for name in wanted if name not in known or policy.condition(owner, name) == policy.NOBODY)
+    wrong = sorted(name for name in wanted if name not in known or not policy.anywhere(owner, name))
     if wrong or not wanted:
         told = [_("You do not have the permission %(name)s.") % {"name": name} for name in wrong]
         raise Invalid(_("The input is not valid."), fields={"scopes": told or [_("Choose at least one permission.")]})
     completing = completed(wanted) - wanted
-    return wanted | {name for name in completing if policy.condition(owner, name) != policy.NOBODY}
+    return wanted | {name for name in completing if policy.anywhere(owner, name)}
 
 
 def _given_projects(

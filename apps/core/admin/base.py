@@ -253,7 +253,7 @@ class PolicyInline(TabularInline):
         columns = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
         rows = super().get_queryset(request)
         view = f"{self.opts.app_label}.view_{self.opts.model_name}"
-        if view in policy.names():
+        if policy.is_ruled(view):
             rows = rows.filter(policy.condition(request.actor, view))
         return rows.select_related(*columns.intersection(self.get_fields(request)))
 

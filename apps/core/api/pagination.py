@@ -33,5 +33,5 @@ class KeysetPagination(CursorPagination):
         """A key that may not read these rows is told so; an empty list would look like an answer."""
         actor: Actor | None = getattr(request, "actor", None)
         view = f"{queryset.model._meta.app_label}.view_{queryset.model._meta.model_name}"
-        if actor is not None and view in policy.names():
+        if actor is not None and policy.is_ruled(view):
             policy.require_scope(actor, view)

@@ -7,7 +7,7 @@
 one row, `who(permission, obj)` lists the people, `lack_of(actor, permission, obj)` says to whom it is refused what
 role would be enough and who can give it. Creation asks the container: `add_dataset` is a rule on the project.
 
-Rules go by `actor.rights` alone, so that their subqueries can be kept for the next request (`subqueries`).
+Rules go by `actor.rights` alone, so that what they say can be kept for the next request (`subqueries`).
 """
 
 from apps.core.policy.querysets import PermittedQuerySet
@@ -26,9 +26,11 @@ from apps.core.policy.rules import (
     NOBODY,
     Rule,
     allows,
+    anywhere,
     condition,
     condition_if_open,
     containers,
+    is_ruled,
     lies_in,
     names,
     outside_scope,
@@ -50,9 +52,11 @@ __all__ = [
     "PermittedQuerySet",
     "Rule",
     "allows",
+    "anywhere",
     "condition",
     "condition_if_open",
     "containers",
+    "is_ruled",
     "kept",
     "lack_of",
     "lack_of_role",

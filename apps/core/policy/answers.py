@@ -15,18 +15,15 @@ def has_perm(user: Any, permission: str, obj: Model | None = None) -> bool:
     actor = getattr(user, "actor", None)
     if actor is None or not user.is_active:
         return False
-    if permission not in rules.names():
+    if not rules.is_ruled(permission):
         return actor.is_platform_admin and actor.scopes is None
     if obj is not None and isinstance(obj, rules.rule_of(permission).model):
         return rules.allows(actor, permission, obj)
-    return rules.condition(actor, permission) != rules.NOBODY
+    return rules.anywhere(actor, permission)
 
 
 def has_module_perms(user: Any, app_label: str) -> bool:
     actor = getattr(user, "actor", None)
     if actor is None or not user.is_active:
         return False
-    return actor.is_platform_admin or any(
-        name.startswith(f"{app_label}.view_") and rules.condition(actor, name) != rules.NOBODY
-        for name in rules.names()
-    )
+    return actor.is_platform_admin or any(rules.anywhere(actor, name) for name in rules.views_in(app_label))

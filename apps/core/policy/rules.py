@@ -1,6 +1,6 @@
 """The registry of rules and the questions asked of it; what a refusal says stands in `refusals`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from apps.core.entities import Trashable
 from apps.core.errors import Forbidden
 from apps.core.identity import Actor
-from apps.core.policy.subqueries import kept
+from apps.core.policy.subqueries import kept, kept_answer, kept_condition
 
 Condition = Callable[[Actor], Q]
 
@@ -116,24 +116,53 @@ def condition_if_open(actor: Actor, permission: str) -> Q:
         return NOBODY
     if actor.is_system:
         return Q()
+    # A key is asked for the permission at hand; what the rule is composed of is the owner's own affair.
+    owner = actor.without_scopes()
+    return kept_condition(_name(found), owner, lambda: _composed(owner, found))
+
+
+def _composed(actor: Actor, found: Rule) -> Q:
     if actor.is_platform_admin:
         return found.rows & _held(found.model)
-    # A key is asked for the permission at hand; what the rule is composed of is the owner's own affair.
-    held = found.condition(actor.without_scopes()) if actor.is_authenticated else NOBODY
+    held = found.condition(actor) if actor.is_authenticated else NOBODY
     if held != NOBODY and actor.projects is not None:
         within = _narrowing(actor, found) if _narrowing else NOBODY
         held = NOBODY if within == NOBODY else held & within
-    return held if held == NOBODY else found.rows & held
+    return NOBODY if held == NOBODY else found.rows & held
+
+
+def _name(found: Rule) -> tuple[Hashable, ...]:
+    return (found.permission, found.condition, found.trashed)
+
+
+def is_ruled(permission: str) -> bool:
+    """Whether the permission has a rule."""
+    return permission in _rules
+
+
+def views_in(app_label: str) -> list[str]:
+    """The permissions to view rows of an app's models."""
+    prefix = f"{app_label}.view_"
+    return [permission for permission in _rules if permission.startswith(prefix)]
+
+
+def anywhere(actor: Actor, permission: str) -> bool:
+    """Whether the actor could hold the permission on some row."""
+    return condition(actor, permission) is not NOBODY
 
 
 def allows(actor: Actor, permission: str, obj: Model) -> bool:
     """Whether the actor holds the permission on this row, asked of the database."""
-    return _rows(permission, obj).filter(condition(actor, permission)).exists()
+    return allows_if_open(actor if rule_of(permission).closing else actor.outside_closing(), permission, obj)
 
 
 def allows_if_open(actor: Actor, permission: str, obj: Model) -> bool:
     """The same, for an organization that waits for its deletion as if it did not."""
-    return _rows(permission, obj).filter(condition_if_open(actor, permission)).exists()
+    found = rule_of(permission)
+    if not isinstance(obj, found.model):
+        raise TypeError(f"{permission} is asked of a {found.model.__name__}, not of a {type(obj).__name__}.")
+    held = condition_if_open(actor, permission)
+    return held is not NOBODY and kept_answer(_name(found), actor.without_scopes(), obj, found.model, lambda: held)
 
 
 def require_scope(actor: Actor, permission: str) -> None:
@@ -216,10 +245,3 @@ def _held(model: type[Model]) -> Q:
 def view_of(obj: Model) -> str:
     """The permission to view the object."""
     return f"{obj._meta.app_label}.view_{obj._meta.model_name}"
-
-
-def _rows(permission: str, obj: Model) -> QuerySet[Any]:
-    model = rule_of(permission).model
-    if not isinstance(obj, model):
-        raise TypeError(f"{permission} is asked of a {model.__name__}, not of a {type(obj).__name__}.")
-    return model._default_manager.filter(pk=obj.pk)

@@ -1,4 +1,4 @@
-"""Subqueries that rules are composed of, kept as SQL: Django takes longer to compose one than the database to answer it.
+"""What rules say, kept as composed: Django takes longer to compose a rule than the database to answer it.
 
 A rule goes by the actor's rights alone; it asks the database nothing and knows no clock (tests/core/test_subqueries.py
 holds every rule to that). So for the same rights the text and its values are the same, and nothing that could change is
@@ -6,18 +6,41 @@ kept: which rows it finds the database says anew each time, and who loses a role
 """
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, TypeVar
+from uuid import uuid4
 
 from django.core.exceptions import EmptyResultSet
-from django.db.models import QuerySet
+from django.db import connections
+from django.db.models import Model, Q, QuerySet, UUIDField
 from django.db.models.expressions import RawSQL
 
 from apps.core.identity import Actor
 
-#: Some kilobytes each: a few for everybody who was here lately. When they are full, it begins anew.
-MOST = 4096
+T = TypeVar("T")
+Composed = tuple[str, tuple[Any, ...]]
 
-_kept: dict[Hashable, tuple[str, tuple[Any, ...]]] = {}
+#: Of each kind, some kilobytes each: a few for everybody who was here lately. When they are full, it begins anew.
+MOST = 8192
+#: Stands for the row that is asked about while the question is composed.
+MARK = uuid4()
+NUMBERED = 2**31 - 1 - MARK.int % 1000
+
+_subqueries: dict[Hashable, Composed] = {}
+_conditions: dict[Hashable, Q] = {}
+_questions: dict[Hashable, tuple[Composed, int] | tuple[()]] = {}
+
+
+def forget() -> None:
+    """Everything is composed anew."""
+    for held in (_subqueries, _conditions, _questions):
+        held.clear()
+
+
+def _keep(held: dict[Hashable, T], key: Hashable, value: T) -> T:
+    if len(held) >= MOST:
+        held.clear()
+    held[key] = value
+    return value
 
 
 def kept(name: Hashable, actor: Actor, rows: Callable[[], QuerySet[Any]]) -> QuerySet[Any] | RawSQL:
@@ -30,14 +53,59 @@ def kept(name: Hashable, actor: Actor, rows: Callable[[], QuerySet[Any]]) -> Que
         # What a key lacks is noted whenever it is asked for.
         return rows()
     key = (name, actor.rights)
-    found = _kept.get(key)
+    found = _subqueries.get(key)
     if found is None:
         composed = rows().order_by()
         try:
-            found = composed.query.sql_with_params()
+            found = _keep(_subqueries, key, composed.query.sql_with_params())
         except EmptyResultSet:
             return composed
-        if len(_kept) >= MOST:
-            _kept.clear()
-        _kept[key] = found
     return RawSQL(*found)  # nosec B611 - what the compiler of querysets wrote
+
+
+def kept_condition(name: Hashable, actor: Actor, compose: Callable[[], Q]) -> Q:
+    """The condition that `compose()` makes of the actor's rights. Whoever is given it combines it and changes nothing in
+    it."""
+    key = (name, actor.rights)
+    found = _conditions.get(key)
+    return _keep(_conditions, key, compose()) if found is None else found
+
+
+def kept_answer(name: Hashable, actor: Actor, obj: Model, model: type[Model], condition: Callable[[], Q]) -> bool:
+    """Whether the object's row of the model meets the condition, asked of the database.
+
+    The question is composed once for the actor's rights, about a row that `MARK` stands for.
+    """
+    key = (name, actor.rights)
+    question = _questions.get(key)
+    if question is None:
+        question = _keep(_questions, key, _question(model, condition()))
+    if not question:
+        return False
+    (sql, values), place = question
+    using = model._default_manager.db
+    row = _key(model).get_db_prep_value(obj.pk, connections[using])
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql, (*values[:place], row, *values[place + 1 :]))
+        return cursor.fetchone() is not None
+
+
+def _question(model: type[Model], condition: Q) -> tuple[Composed, int] | tuple[()]:
+    """SQL with its values, and where among them the row stands; nothing when no row can meet the condition."""
+    using = model._default_manager.db
+    mark = MARK if isinstance(_key(model), UUIDField) else NUMBERED
+    query = model._default_manager.filter(pk=mark).filter(condition).query.exists()
+    try:
+        sql, values = query.get_compiler(using).as_sql()
+    except EmptyResultSet:
+        return ()
+    (place,) = (number for number, value in enumerate(values) if value == mark)
+    return (sql, tuple(values)), place
+
+
+def _key(model: type[Model]) -> Any:
+    """The field that the values of the model's key are of."""
+    field: Any = model._meta.pk
+    while field.is_relation:
+        field = field.target_field
+    return field
