@@ -352,4 +352,4 @@ def test_pictures_that_cannot_be_decoded_are_found_in_the_background(cast: Cast)
     assert (refused.value.code, refused.value.params["path"]) == ("image_broken", "images/train/bad.png")
     published(dataset, {**files, "images/train/bad.png": encoded("PNG")}, person=cast.owner.user)
     assert tasks.decode(str(dataset.pk)) == 0
-    assert snapshot_for_training(actor=cast.owner.actor, dataset=dataset).counts["train"] == 4
+    assert snapshot_for_training(actor=cast.owner.actor, dataset=dataset).counts["train"] == 2

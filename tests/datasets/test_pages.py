@@ -28,7 +28,7 @@ def test_every_page_of_a_dataset_is_drawn(cast: Cast) -> None:
         assert dataset.name in page, name
         assert "style=" not in page.split("<main")[1].split("</main>")[0], name
     assert "v1" in get(cast, "versions", dataset.pk)
-    assert get(cast, "detail", dataset.pk).count("image-tile") == 5
+    assert get(cast, "detail", dataset.pk).count("image-tile") == 2
     assert "train-0000.jpg" in get(cast, "image", dataset.pk, cast.sample("dataset-image").pk)
     assert "train-0000.jpg" not in get(cast, "detail", dataset.pk, split="val")
     assert "No image like that" in get(cast, "detail", dataset.pk, q="nowhere")

@@ -257,7 +257,7 @@ def test_another_organization_with_the_same_bytes_keeps_every_one(cast: Cast) ->
     project = ProjectFactory(organization=cast.stranger.user.memberships.get().organization)
     MembershipFactory(organization=project.organization, user=cast.owner.user, role=Role.ENGINEER_I)
     ProjectMembershipFactory(project=project, user=cast.owner.user, role="owner")
-    theirs = published(DatasetFactory(project=project), shapes(), person=cast.owner.user)
+    theirs = published(DatasetFactory(project=project), shapes(train=1, val=1), person=cast.owner.user)
     shared = set(Blob.objects.filter(organization=mine.organization).values_list("sha256", flat=True))
     assert shared == set(Blob.objects.filter(organization=theirs.organization).values_list("sha256", flat=True))
     before = sorted(objects_with(theirs.organization_id))

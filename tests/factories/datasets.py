@@ -91,9 +91,9 @@ def exported(dataset: Dataset, *, actor: Actor = SYSTEM, **wanted: Any) -> Expor
 
 @sample("dataset", "datasets", "datasets.Dataset")
 def dataset(cast: Cast) -> Dataset:
-    """A dataset of the project, with a revision."""
+    """A dataset of the project, with a revision: one picture to train on, and one to try."""
     made = DatasetFactory(project=cast.sample("project"), name=f"Dataset {cast.canary}", created_by=cast.owner.user)
-    return published(made, person=cast.owner.user)
+    return published(made, shapes(train=1, val=1), person=cast.owner.user)
 
 
 @sample("grown-dataset")
