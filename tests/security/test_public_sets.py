@@ -119,6 +119,21 @@ def test_a_public_dataset_opens_no_other_page(route: str, name: str, opened: Cas
         assert_no_leak(opened, response, given)
 
 
+def test_staff_of_another_organization_finds_it_nowhere_in_the_admin(opened: Cast) -> None:
+    opened.stranger.user.is_staff = True
+    opened.stranger.user.save(update_fields=["is_staff"])
+    dataset, portal = opened.sample("dataset"), opened.stranger.portal
+    base = "/admin/datasets/dataset/"
+    looked_up = "/admin/autocomplete/?app_label=datasets&model_name=snapshot&field_name=dataset&term=Dataset"
+    for path in (base, f"{base}?visibility__exact=public", f"{base}?q=Dataset", looked_up):
+        assert_no_leak(opened, portal.get(path), path)
+    assert portal.get(f"{base}{dataset.pk}/change/").status_code == 302
+    chosen = {"action": "withdraw_datasets", "_selected_action": [str(dataset.pk)], "reason": "none of theirs"}
+    portal.post(base, chosen)
+    dataset.refresh_from_db()
+    assert dataset.visibility == "public"
+
+
 @pytest.mark.parametrize(
     "permission",
     [name for name in policy.names() if policy.rule_of(name).on.startswith("datasets.")],
