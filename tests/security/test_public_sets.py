@@ -517,6 +517,18 @@ def test_what_is_not_meant_is_not_made_public(
     assert raised.value.code == code
 
 
+def test_a_private_dataset_is_opened_to_its_own_people_first(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    Organization.objects.filter(pk=dataset.organization_id).update(allows_public=True)
+    Dataset.objects.filter(pk=dataset.pk).update(visibility="private")
+    with pytest.raises(Conflict) as raised:
+        _released(cast, dataset)
+    assert raised.value.code == "public_private"
+    shown = cast.manager.portal.get(f"/datasets/{dataset.pk}/public/release/").content.decode()
+    assert "Open it to the project or the organization first." in shown
+    assert 'name="name"' not in shown
+
+
 def test_an_archived_project_makes_nothing_public(cast: Cast) -> None:
     dataset = cast.sample("dataset")
     Organization.objects.filter(pk=dataset.organization_id).update(allows_public=True)

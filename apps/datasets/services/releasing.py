@@ -23,7 +23,7 @@ def version_release(*, actor: Actor, dataset: Dataset, name: str, version: str =
     """Makes one version public: its files, labels, classes and split, and what the dataset says of itself.
 
     `name` repeats the dataset's, so that nobody makes another one public by mistake. Raises `Conflict` where the
-    organization does not allow it and for a version that is public, `Invalid` for another name or an unknown version.
+    organization does not allow it, for a private dataset and for a version that is public, `Invalid` for another name or an unknown version.
     """
     dataset = Dataset.objects.select_for_update(of=("self",)).select_related("split_plan").get(pk=dataset.pk)
     if not is_allowed(dataset):
@@ -31,6 +31,13 @@ def version_release(*, actor: Actor, dataset: Dataset, name: str, version: str =
             _("The organization does not allow public datasets."),
             code="public_forbidden",
             hint=_("One of its administrators can allow them in its settings."),
+        )
+    if dataset.visibility == Visibility.PRIVATE:
+        # It would be its organization's at once, and its project's after a withdrawal.
+        raise Conflict(
+            _("Only its creator and the project's owners see this dataset."),
+            code="public_private",
+            hint=_("Open it to the project or the organization first."),
         )
     if name.strip() != dataset.name:
         message = _("Enter the name of the dataset.")

@@ -26,7 +26,7 @@ def release(request: PortalRequest, pk: str) -> HttpResponse:
     """The question before a version becomes public: it names what everybody will see."""
     dataset = visible(request, pk)
     policy.require(request.actor, "datasets.release_dataset", dataset)
-    names = [(name, label) for name, label in version_names(dataset)]
+    names = version_names(dataset)
     initial = {"version": request.GET.get("version") or (names[0][0] if names else "")}
     form = ReleaseForm(request.POST or None, names=names, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -52,13 +52,25 @@ def withdraw(request: PortalRequest, pk: str) -> HttpResponse:
 def publicity(request: PortalRequest, dataset: Dataset) -> dict[str, Any]:
     """What `datasets/_public.html` shows of a dataset: what of it is public, and why nothing more can be."""
     is_public = dataset.visibility == Visibility.PUBLIC
-    obstacle = "" if is_allowed(dataset) else _("The organization does not allow public datasets.")
-    if not dataset.revision_no:
-        obstacle = _("The dataset is empty.")
+    obstacle, hint = _obstacle(dataset)
     return {
         "is_public": is_public,
         # Public, and shut all the same: the organization forbids it, or it or the project is closed.
         "is_shown": is_public and is_readable(request.actor, dataset),
         "public_versions": public_versions(dataset),
         "obstacle": obstacle,
+        "obstacle_hint": hint,
     }
+
+
+def _obstacle(dataset: Dataset) -> tuple[str, str]:
+    """Why no version of it can be made public, whoever asks, and what helps; "" for nothing."""
+    if not dataset.revision_no:
+        return _("The dataset is empty."), ""
+    if dataset.visibility == Visibility.PRIVATE:
+        reason = _("Only its creator and the project's owners see this dataset.")
+        return reason, _("Open it to the project or the organization first.")
+    if not is_allowed(dataset):
+        reason = _("The organization does not allow public datasets.")
+        return reason, _("One of its administrators can allow them in its settings.")
+    return "", ""
