@@ -21,6 +21,8 @@ VERBS: dict[str, Any] = {
     "revoke": _("revoke"),
     "manage": _("manage"),
     "use": _("use"),
+    "read": _("read what is public, of every organization"),
+    "release": _("make public"),
     "follow": _("follow"),
 }
 

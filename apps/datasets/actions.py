@@ -118,3 +118,24 @@ CHECK_ENDED = register_action(
     _("Integrity check ended"),
     _("The check of %(object)s read %(files)s files. Missing: %(missing)s, damaged: %(changed)s."),
 )
+RELEASED = register_action(
+    "dataset.released", _("Dataset made public"), _("%(actor)s made version %(version)s of %(object)s public.")
+)
+WITHDRAWN = register_action(
+    "dataset.withdrawn", _("Dataset withdrawn from the public"), _("%(actor)s withdrew %(object)s from the public.")
+)
+PUBLIC_DOWNLOADED = register_action(
+    "dataset.public_downloaded",
+    _("Public dataset downloaded"),
+    _("Version %(version)s of the public dataset %(object)s was downloaded by a reader of %(reader_organization)s."),
+)
+PUBLIC_MANIFEST_DOWNLOADED = register_action(
+    "dataset.public_manifest_downloaded",
+    _("List of a public dataset's files downloaded"),
+    _("The list of the files of the public dataset %(object)s was downloaded by a reader of %(reader_organization)s."),
+)
+PUBLIC_PICTURES_OPENED = register_action(
+    "dataset.public_pictures_opened",
+    _("Pictures of a public dataset opened"),
+    _("A reader of %(reader_organization)s opened pictures of the public dataset %(object)s; %(count)s in this hour."),
+)

@@ -2,12 +2,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin
+from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin, each_row, with_reason
 from apps.core.identity.requests import PortalRequest
 from apps.core.templatetags.ui import format_bytes
 from apps.datasets import services
+from apps.datasets.forms import visibility_choices
 from apps.datasets.models import (
     Dataset,
     DatasetGroupShare,
@@ -67,6 +70,7 @@ class DatasetAdmin(PolicyAdmin):
         "file_count",
         "shown_bytes",
         "shown_damage",
+        "shown_public",
         "split_plan",
         "created_by",
         "created_at",
@@ -75,6 +79,7 @@ class DatasetAdmin(PolicyAdmin):
     )
     fields = ("project", *CHANGEABLE, *readonly_fields)
     inlines = (ImageTagInline, RevisionInline)
+    actions = ("withdraw_datasets",)
 
     @admin.display(description=_("size"))
     def shown_bytes(self, dataset: Dataset) -> str:
@@ -83,6 +88,27 @@ class DatasetAdmin(PolicyAdmin):
     @admin.display(description=_("damaged files"))
     def shown_damage(self, dataset: Dataset) -> int:
         return damaged_files(dataset).count()
+
+    @admin.display(description=_("public versions"))
+    def shown_public(self, dataset: Dataset) -> str:
+        """And the way to the page that names what becomes public, and asks."""
+        names = ", ".join(f"r{no}" for no in dataset.public_revisions) or "–"
+        address, label = reverse("datasets:release", args=[dataset.pk]), _("Make a version public")
+        return format_html('{} · <a class="text-link" href="{}">{}</a>', names, address, label)
+
+    @admin.action(description=_("Withdraw the chosen datasets from the public"))
+    @with_reason
+    def withdraw_datasets(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        def withdraw(dataset: Dataset) -> None:
+            services.dataset_withdraw(actor=request.actor, dataset=dataset)
+
+        each_row(request, rows, withdraw, _("Withdrawn from the public: %(name)s."))
+
+    def get_form(self, request: PortalRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        if "visibility" in form.base_fields:
+            form.base_fields["visibility"].choices = visibility_choices(obj)
+        return form
 
     def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:

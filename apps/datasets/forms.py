@@ -13,6 +13,7 @@ from apps.core.portal.views import SEARCH_CHARACTERS
 from apps.datasets.formats.classes import NAME_CHARACTERS
 from apps.datasets.models import (
     LICENCES,
+    OWN_VISIBILITIES,
     Dataset,
     ImageDefect,
     People,
@@ -36,6 +37,13 @@ HELP = {
 }
 
 
+def visibility_choices(dataset: Dataset | None) -> list[tuple[str, Any]]:
+    """What is public is said by an act of its own; a dataset that is public already may be left so, or closed."""
+    is_public = dataset is not None and dataset.visibility == Visibility.PUBLIC
+    shown = [*OWN_VISIBILITIES, *([Visibility.PUBLIC] if is_public else [])]
+    return [(found.value, found.label) for found in shown]
+
+
 class DatasetForm(forms.ModelForm):
     class Meta:
         model = Dataset
@@ -53,7 +61,7 @@ class DatasetForm(forms.ModelForm):
         projects = Project.objects.permitted(actor, "datasets.add_dataset")
         self.fields["project"].queryset = projects.filter(organization=actor.organization_id).order_by("name")  # type: ignore[attr-defined]
         self.fields["project"].empty_label = _("Choose a project")  # type: ignore[attr-defined]
-        self.fields["visibility"].choices = Visibility.choices  # type: ignore[attr-defined]
+        self.fields["visibility"].choices = visibility_choices(self.instance)  # type: ignore[attr-defined]
         self.fields["people"].choices = [("", _("Nobody has said")), *People.choices]  # type: ignore[attr-defined]
         for name, text in HELP.items():
             self.fields[name].help_text = text
@@ -313,3 +321,64 @@ class SnapshotForm(forms.Form):
         help_text=_("v1, v2, … when left empty."),
     )
     note = forms.CharField(label=_("Note"), max_length=300, required=False)
+
+
+class PublicFilterForm(forms.Form):
+    """What readers elsewhere narrow the images to: what they show, never who brought them."""
+
+    q = forms.CharField(label=_("Part of the path"), required=False)
+    klass = forms.TypedChoiceField(label=_("Class"), coerce=int, empty_value=None, required=False)
+    split = forms.ChoiceField(
+        label=_("Split"), choices=[("", _("All splits")), *Split.choices, ("none", _("No split"))], required=False
+    )
+    labelled = forms.ChoiceField(
+        label=_("Labels"),
+        choices=[("", _("Labelled or not")), ("yes", _("Labelled")), ("no", _("Not labelled"))],
+        required=False,
+    )
+    size = forms.ChoiceField(label=_("Size"), choices=[("", _("All sizes")), *PictureSize.choices], required=False)
+
+    def __init__(self, *args: Any, classes: Sequence[Mapping[str, Any]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # `class` is a word of the language.
+        self.fields = {"class" if name == "klass" else name: field for name, field in self.fields.items()}
+        named = ((str(found["id"]), found["name"]) for found in classes)
+        self.fields["class"].choices = [("", _("All classes")), *named]  # type: ignore[attr-defined]
+
+    @property
+    def wanted(self) -> ImageFilter:
+        self.is_valid()
+        given = self.cleaned_data
+        split = given.get("split") or None
+        return ImageFilter(
+            class_id=given.get("class"),
+            split="" if split == "none" else split,
+            labelled={"yes": True, "no": False}.get(given.get("labelled", "")),
+            size=given.get("size", ""),
+            search=given.get("q", "")[:SEARCH_CHARACTERS],
+        )
+
+    @property
+    def is_narrowed(self) -> bool:
+        return self.wanted != ImageFilter()
+
+    @property
+    def choices(self) -> list[Any]:
+        """The fields that are chosen from."""
+        return [field for field in self if field.name != "q"]
+
+
+class ReleaseForm(forms.Form):
+    """Which version becomes public, and the dataset's name as a sign that this one is meant."""
+
+    version = forms.ChoiceField(label=_("Version"))
+    name = forms.CharField(
+        label=_("Name of the dataset"),
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("Enter it to confirm that everything named here becomes public."),
+    )
+
+    def __init__(self, *args: Any, names: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["version"].choices = names  # type: ignore[attr-defined]

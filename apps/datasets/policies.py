@@ -7,6 +7,7 @@ from apps.core.identity import Actor, Role
 from apps.core.policy import NOBODY, condition_if_open, lies_in, rule, through
 from apps.datasets.models import Visibility
 from apps.datasets.sharing import DATASET
+from apps.organizations.models import Closure, Organization
 from apps.projects.models import Project
 from apps.shares.kinds import declare_share_rules, granted
 from apps.shares.models import Level
@@ -18,14 +19,17 @@ lies_in("datasets.Snapshot", "dataset")
 lies_in("datasets.IntegrityCheck", "dataset")
 lies_in("datasets.Export", "dataset")
 
+BEYOND_THE_PROJECT = (Visibility.ORGANIZATION, Visibility.PUBLIC)
+
 
 def _seen(actor: Actor) -> Q:
     """Datasets whose visibility reaches the actor, in the trash or not."""
     own = Q(created_by_id=actor.user_id) | through("project", actor, "projects.change_project")
-    project = Q(visibility__in=(Visibility.PROJECT, Visibility.ORGANIZATION))
-    # Guests see only projects that they were added to.
+    project = Q(visibility__in=(Visibility.PROJECT, *BEYOND_THE_PROJECT))
+    # Guests see only projects that they were added to. What is public is to its own organization what the organization
+    # may see; what others are shown of it is `read_dataset` alone.
     organization = Q(
-        visibility=Visibility.ORGANIZATION,
+        visibility__in=BEYOND_THE_PROJECT,
         organization_id__in=actor.organizations(Role.ENGINEER_I),
         project__in=Project.objects.filter(deleted_at__isnull=True),
     )
@@ -41,6 +45,35 @@ def view_dataset(actor: Actor) -> Q:
     """By visibility: its creator and the project's owners, the project's members, or the organization's engineers; and
     those whom it is shared with."""
     return _seen(actor) | granted(actor, DATASET, Level.VIEW)
+
+
+@rule(
+    "datasets.read_dataset", on="datasets.Dataset", needs=_("a version that a manager has made public"), closing=True
+)
+def read_dataset(actor: Actor) -> Q:
+    """Reading the public versions, at doors of their own (`selectors.public`): whoever belongs to an organization, guests
+    too, as long as the dataset's organization allows it and neither it nor the project is closed. Nothing else follows
+    from it: what composes `view_dataset` stays hidden from them.
+
+    A provider's word is its organization's alone: who signed in by it reads what is public there.
+    """
+    if not actor.memberships:
+        return NOBODY
+    publishers = Organization.objects.filter(allows_public=True, closure=Closure.OPEN)
+    if actor.vouched is not None:
+        publishers = publishers.filter(pk=actor.vouched.organization_id)
+    return Q(
+        visibility=Visibility.PUBLIC,
+        organization__in=publishers,
+        project__in=Project.objects.filter(deleted_at__isnull=True, archived_at__isnull=True),
+    )
+
+
+@rule("datasets.release_dataset", on="datasets.Dataset", needs=_("manager"))
+def release_dataset(actor: Actor) -> Q:
+    """Making a version public: it leaves the organization, so its managers answer for it."""
+    managed = Q(organization_id__in=actor.organizations(Role.MANAGER))
+    return managed & through("project", actor, "projects.contribute_project")
 
 
 @rule("datasets.use_dataset", on="datasets.Dataset", needs=_("somebody whom it is shared with to use"))

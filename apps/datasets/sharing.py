@@ -17,7 +17,8 @@ def _grounds(dataset: Dataset) -> Grounds:
     """What visibility says: of a private one the project's owners and its creator, else the project's members."""
     private = dataset.visibility == Visibility.PRIVATE
     members = {role: level for role, level in ROLE_LEVELS.items() if not private or role == ProjectRole.OWNER}
-    everybody = Level.USE if dataset.visibility == Visibility.ORGANIZATION else None
+    open_to_all = dataset.visibility in (Visibility.ORGANIZATION, Visibility.PUBLIC)
+    everybody = Level.USE if open_to_all else None
     creator = {ProjectRole.OWNER: Level.MANAGE, ProjectRole.EDITOR: Level.MANAGE, ProjectRole.VIEWER: Level.USE}
     return Grounds(members, dataset.created_by_id, creator, everybody)
 

@@ -1,12 +1,30 @@
 from django.urls import path
 
-from apps.datasets.views import detail, exports, files, images, imports, lists, statistics, uploads, versions
+from apps.datasets.views import (
+    detail,
+    exports,
+    files,
+    images,
+    imports,
+    lists,
+    public,
+    publicity,
+    statistics,
+    uploads,
+    versions,
+)
 
 app_name = "datasets"
 urlpatterns = [
     path("", lists.dataset_list, name="list"),
     path("new/", lists.dataset_create, name="create"),
     path("trash/", lists.trash, name="trash"),
+    path("public/", public.public_list, name="public"),
+    path("public/<uuid:pk>/", public.detail, name="public-detail"),
+    path("public/<uuid:pk>/images/<int:item>/", public.image, name="public-image"),
+    path("public/<uuid:pk>/statistics/", public.statistics, name="public-statistics"),
+    path("public/<uuid:pk>/versions/", public.versions, name="public-versions"),
+    path("public/<uuid:pk>/download/", public.download, name="public-download"),
     path("<uuid:pk>/", images.images, name="detail"),
     path("<uuid:pk>/images/act/", images.act, name="images-act"),
     path("<uuid:pk>/images/<int:item>/", images.image, name="image"),
@@ -26,6 +44,8 @@ urlpatterns = [
     path("<uuid:pk>/usage/", versions.usage, name="usage"),
     path("<uuid:pk>/history/", detail.history, name="history"),
     path("<uuid:pk>/edit/", detail.change, name="change"),
+    path("<uuid:pk>/public/release/", publicity.release, name="release"),
+    path("<uuid:pk>/public/withdraw/", publicity.withdraw, name="withdraw"),
     path("<uuid:pk>/sharing/", detail.sharing, name="sharing"),
     path("<uuid:pk>/split/", detail.split, name="split"),
     path("<uuid:pk>/split/remove/", detail.split_remove, name="split-remove"),

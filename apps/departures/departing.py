@@ -20,6 +20,7 @@ ORGANIZATION = listed(
         "join_domains": ("join_domains", "With domain: who has a verified address in one of these joins at once."),
         "join_role": ("join_role", "Role of those who join so: guest or engineer_i."),
         "require_mfa": ("require_mfa", "Whether members need a second factor."),
+        "allows_public": ("allows_public", "Whether versions of its datasets may be public."),
         "created_at": ("created_at", "When it was founded."),
     },
 )

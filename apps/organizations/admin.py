@@ -62,7 +62,7 @@ class MembershipInline(PolicyInline):
 @admin.register(Organization)
 class OrganizationAdmin(PolicyAdmin):
     list_display = ("company", "division", "require_mfa", *LIMITS, "created_at")
-    list_filter = ("join_policy", "require_mfa")
+    list_filter = ("join_policy", "require_mfa", "allows_public")
     search_fields = ("company", "division")
     reasoned = LIMITS
     readonly_fields = ("shown_members", "id", "created_at", "updated_at", "version")
@@ -73,6 +73,7 @@ class OrganizationAdmin(PolicyAdmin):
         "join_domains",
         "join_role",
         "require_mfa",
+        "allows_public",
         *LIMITS,
         *readonly_fields,
     )

@@ -122,6 +122,15 @@ class OrganizationForm(forms.Form):
         required=False,
         help_text=_("Members without one cannot open anything in the organization until they set one up."),
     )
+    allows_public = forms.BooleanField(
+        label=_("Allow public datasets"),
+        required=False,
+        help_text=_(
+            "Managers may then make versions of datasets public: everybody who is signed in to this portal reads and "
+            "downloads them, in every organization. Switched off, nothing is public any more, at once; switched on "
+            "again, what was public is public again."
+        ),
+    )
 
     @classmethod
     def of(cls, data: Any, organization: Organization) -> "OrganizationForm":

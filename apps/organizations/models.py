@@ -55,6 +55,8 @@ class Organization(Entity):
     )
     # Members without a second factor reach nothing of it until they set one up.
     require_mfa = models.BooleanField(_("second factor demanded"), default=False)
+    # Whether managers may make datasets public, for readers of other organizations. Off: none of them is.
+    allows_public = models.BooleanField(_("public datasets allowed"), default=False)
     # What it may use; None is no limit. Platform administrators say so (apps.organizations.services.quotas).
     max_users = models.PositiveIntegerField(
         _("most members"), null=True, blank=True, validators=[MinValueValidator(1)]

@@ -300,6 +300,11 @@ def test_a_strangers_key_gets_nothing_of_another_organization(endpoint: Endpoint
         assert response.status_code == 404, response.content[:300]
     elif row.gets == Gets.REFUSED:
         assert response.status_code == 400, response.content[:300]
+    elif row.gets == Gets.PUBLIC:
+        # With every permission the key has that of reading what is public; others: tests/security/test_public_sets.py.
+        assert response.status_code < 300, response.content[:300]
+        assert_no_leak(cast, response, path + str(body), cast.sample("organization").company)
+        return
     else:
         assert response.status_code < 500
     assert events_of_the_first(cast) == before

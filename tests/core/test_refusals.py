@@ -27,6 +27,7 @@ OF_OTHERS = {
     "departures.add_personerasure": "platform administrator",
     "departures.change_organizationdeletion": "administrator",
     "organizations.change_quota": "platform administrator",
+    "datasets.read_dataset": "a version that a manager has made public",
     "datasets.add_serverfolder": "platform administrator",
     "datasets.change_serverfolder": "platform administrator",
     "datasets.delete_serverfolder": "platform administrator",

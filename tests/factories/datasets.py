@@ -19,7 +19,9 @@ from apps.core.testing import Cast, sample
 from apps.datasets import services
 from apps.datasets.models import Dataset, Export, IntegrityCheck, Item, ServerFolder, Snapshot, Upload, UploadState
 from apps.datasets.samples import sample_files
+from apps.datasets.selectors import ImageFilter
 from apps.datasets.services.exporting import export_run
+from apps.organizations.models import Organization
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory, ProjectMembershipFactory
 
@@ -118,6 +120,36 @@ def private_dataset(cast: Cast) -> Dataset:
 @sample("organization-dataset")
 def organization_dataset(cast: Cast) -> Dataset:
     return DatasetFactory(project=cast.sample("project"), name=f"Shared {cast.canary}", visibility="organization")
+
+
+def laid_open(dataset: Dataset, **options: Any) -> Dataset:
+    """The dataset with its newest version made public, by an organization that allows it."""
+    Organization.objects.filter(pk=dataset.organization_id).update(allows_public=True)
+    released = services.version_release(actor=SYSTEM, dataset=dataset, name=dataset.name, **options)
+    dataset.refresh_from_db()
+    return released
+
+
+@sample("public-dataset", "datasets/public")
+def public_dataset(cast: Cast) -> Dataset:
+    """A dataset of the project whose first version is public; the second, and whatever its people wrote, is not."""
+    made = DatasetFactory(project=cast.sample("project"), name="Everybody's shapes", created_by=cast.owner.user)
+    published(made, person=cast.owner.user, note=f"Note {cast.canary}")
+    services.snapshot_create(actor=SYSTEM, dataset=made, tag="v1", note=f"Note {cast.canary}")
+    laid_open(made)
+    changed = {f"images/train/{cast.canary}.jpg": shapes(seed=1)["images/train/train-0000.jpg"]}
+    published(made, changed, person=cast.owner.user)
+    services.snapshot_create(actor=SYSTEM, dataset=made, tag=f"{cast.canary}")
+    services.images_tag(
+        actor=SYSTEM, dataset=made, choice=services.ImageChoice(matching=ImageFilter()), tags=[cast.canary]
+    )
+    made.refresh_from_db()
+    return made
+
+
+@sample("public-image", "datasets/public/images")
+def public_image(cast: Cast) -> Item:
+    return cast.sample("public-dataset").items.filter(path="images/train/train-0000.jpg").get()
 
 
 @sample("trashed-dataset")

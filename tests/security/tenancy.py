@@ -11,9 +11,10 @@ Expectations:
 - `OPEN`     everybody may, signed in or not; it shows nothing of anybody
 - `STAFF`    403: of the platform's administrators only
 - `MACHINE`  401 for every person: it takes the token of a machine
+- `PUBLIC`   what a manager has made public, and nothing else of it; 404 as soon as it is withdrawn (test_public_sets.py)
 - `CHECKED`  an operation without a permission: it authorises by itself, and the tests named in the row prove how
 
-`OWN`, `REFUSED` and `HIDDEN` ask the anonymous to sign in: 401 over REST, the sign-in page in the portal and the admin.
+`OWN`, `REFUSED`, `HIDDEN` and `PUBLIC` ask the anonymous to sign in: 401 over REST, the sign-in page in the portal and the admin.
 """
 
 from collections.abc import Callable
@@ -32,10 +33,11 @@ class Gets(StrEnum):
     OPEN = "open"
     STAFF = "staff"
     MACHINE = "machine"
+    PUBLIC = "public"
     CHECKED = "checked"
 
 
-HIDDEN, OWN, REFUSED, OPEN, STAFF, MACHINE, CHECKED = Gets
+HIDDEN, OWN, REFUSED, OPEN, STAFF, MACHINE, PUBLIC, CHECKED = Gets
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,17 @@ REST: dict[str, Row] = {
     "datasets_images_thumbnail_retrieve": Row(HIDDEN),
     "datasets_import_create": Row(HIDDEN, {"source": "address", "url": "https://example.com/shapes.zip"}),
     "datasets_images_untag_create": Row(HIDDEN, {"matching": {}, "tags": ["planted"]}),
+    "datasets_public_download_create": Row(PUBLIC),
+    "datasets_public_download_retrieve": Row(PUBLIC),
+    "datasets_public_images_content_retrieve": Row(PUBLIC),
+    "datasets_public_images_list": Row(PUBLIC),
+    "datasets_public_images_retrieve": Row(PUBLIC),
+    "datasets_public_images_thumbnail_retrieve": Row(PUBLIC),
+    "datasets_public_list": Row(OWN, why="what others have made public is tried in test_public_sets.py"),
+    "datasets_public_retrieve": Row(PUBLIC),
+    "datasets_public_statistics_retrieve": Row(PUBLIC),
+    "datasets_release_create": Row(HIDDEN, lambda cast: {"name": cast.sample("dataset").name}),
+    "datasets_withdraw_create": Row(HIDDEN),
     "datasets_integrity_create": Row(HIDDEN),
     "datasets_integrity_retrieve": Row(HIDDEN),
     "datasets_list": Row(OWN),
@@ -348,6 +361,11 @@ OPERATIONS: dict[str, Row] = {
     "datasets.pictures_note": Row(HIDDEN),
     "datasets.dataset_publish": Row(HIDDEN),
     "datasets.dataset_restore": Row(HIDDEN, samples={"datasets.Dataset": "trashed-dataset"}),
+    "datasets.dataset_withdraw": Row(HIDDEN),
+    "datasets.public_download": Row(PUBLIC, samples={"datasets.Dataset": "public-dataset"}),
+    "datasets.public_manifest_download": Row(PUBLIC, samples={"datasets.Dataset": "public-dataset"}),
+    "datasets.public_pictures_note": Row(PUBLIC, samples={"datasets.Dataset": "public-dataset"}),
+    "datasets.version_release": Row(HIDDEN),
     "datasets.dataset_trash": Row(HIDDEN),
     "datasets.export_begin": Row(CHECKED, why=ITSELF),
     "datasets.export_cancel": Row(HIDDEN, samples={"datasets.Export": "waiting-export"}),
@@ -551,6 +569,13 @@ PAGES: dict[str, Row] = {
     "datasets:import-folder": Row(HIDDEN),
     "datasets:images-act": Row(HIDDEN),
     "datasets:list": Row(OWN),
+    "datasets:public": Row(OWN, why="what others have made public is tried in test_public_sets.py"),
+    "datasets:public-detail": Row(PUBLIC),
+    "datasets:public-download": Row(PUBLIC),
+    "datasets:public-image": Row(PUBLIC),
+    "datasets:public-statistics": Row(PUBLIC),
+    "datasets:public-versions": Row(PUBLIC),
+    "datasets:release": Row(HIDDEN),
     "datasets:restore": Row(HIDDEN, samples={"datasets": "trashed-dataset"}),
     "datasets:sharing": Row(HIDDEN),
     "datasets:snapshot-delete": Row(HIDDEN),
@@ -572,6 +597,7 @@ PAGES: dict[str, Row] = {
     "departures:schedule": Row(OWN, {"name": "Other organization", "reason": "Closing"}),
     "datasets:version-restore": Row(HIDDEN),
     "datasets:versions": Row(HIDDEN),
+    "datasets:withdraw": Row(HIDDEN),
     "evaluation:quick-test": Row(OWN),
     "evaluation:training": Row(HIDDEN, samples={"training": "tried-checkpoint-training"}),
     "healthz": Row(OPEN),

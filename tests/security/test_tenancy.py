@@ -19,10 +19,12 @@ from modelyard.routing import websocket_urlpatterns
 from apps.audit.models import AuditEvent
 from apps.core import policy
 from apps.core.errors import NotAuthenticated, NotFound
+from apps.core.identity import Actor
 from apps.core.operations import Operation, all_operations
 from apps.core.testing import Cast, Person, SocketClient
 from apps.core.testing.openapi import Endpoint, endpoints, schema
 from apps.core.testing.personas import key_of
+from apps.datasets.services import dataset_withdraw
 from tests.factories.cast import build
 from tests.security.report import TENANCY
 from tests.security.tenancy import ADMIN, OPERATIONS, PAGES, REST, SOCKETS, Gets, Row
@@ -80,16 +82,23 @@ def events_of_the_first(cast: Cast) -> int:
     return AuditEvent.objects.filter(organization_id=cast.sample("organization").pk).count()
 
 
-def assert_no_leak(cast: Cast, response: HttpResponse, sent: str) -> None:
-    """No name and no id of the first organization's, beyond what the request itself named."""
+def assert_no_leak(cast: Cast, response: HttpResponse, sent: str, *known: str) -> None:
+    """No name and no id of the first organization's, beyond what the request itself named and what is `known`."""
     content = b"".join(response) if response.streaming else response.content  # type: ignore[attr-defined]
     text = content.decode(errors="replace") + str(dict(response.headers))
+    for word in known:
+        text = text.replace(word, "")
     assert cast.canary not in text
     for found in cast.made():
         key = key_of(found)
         # A number that a table counts by stands in headers and times as well: it is told by its field alone.
         shown = f'"id":{key},' in text or f"/{key}/" in text if key.isdigit() else key in text
         assert key in sent or not shown, f"the id of {found!r} leaked"
+
+
+def withdrawn(cast: Cast) -> None:
+    """Takes the public sample back."""
+    dataset_withdraw(actor=Actor.system("tests"), dataset=cast.sample("public-dataset"))
 
 
 # --- REST
@@ -116,6 +125,14 @@ def test_a_stranger_gets_nothing_of_another_organization_over_rest(endpoint: End
         assert status == 400, f"{status}: {response.content[:300]!r}"
     elif row.gets == Gets.OPEN:
         assert status < 500
+    elif row.gets == Gets.PUBLIC:
+        assert status < 300, f"{status}: {response.content[:300]!r}"
+        # Whose it is; reading it is an event in their chain.
+        assert_no_leak(cast, response, path + str(body), cast.sample("organization").company)
+        withdrawn(cast)
+        before = events_of_the_first(cast)
+        response = getattr(client, endpoint.method.lower())(f"/{path}", body)
+        assert response.status_code == 404, f"{response.status_code} of what is not public any more"
     else:
         assert row.gets == Gets.OWN
         assert status < 300, f"{status}: {response.content[:300]!r}"
@@ -171,13 +188,16 @@ def test_an_operation_refuses_strangers_and_nobody_before_it_does_anything(
         record_property("tried", 0)
         return
     record_property("tried", 2)
-    assert row.gets == Gets.HIDDEN
+    assert row.gets in (Gets.HIDDEN, Gets.PUBLIC)
     assert found.on is not None
     label = policy.rule_of(found.permission).on
     target = cast.sample(row.samples.get(label, label))
     own = [person.actor for person in (cast.admin, cast.owner)]
     platform_only = all(policy.condition(actor, found.permission) == policy.NOBODY for actor in own)
     assert platform_only or any(policy.allows(actor, found.permission, target) for actor in own), "hidden from all"
+    if row.gets == Gets.PUBLIC:
+        assert policy.allows(cast.stranger.actor, found.permission, target)
+        withdrawn(cast)
     before = events_of_the_first(cast)
     with pytest.raises(NotFound):
         found.function(actor=cast.stranger.actor, **{found.on: target})
@@ -248,11 +268,19 @@ def test_a_stranger_gets_nothing_of_another_organization_on_a_page(
             assert response.status_code == 404, f"{method}: {response.status_code}"
         elif row.gets == Gets.MACHINE:
             assert response.status_code in {401, 415}, f"{method}: {response.status_code}"
+        elif row.gets == Gets.PUBLIC:
+            assert response.status_code < 400, f"{method}: {response.status_code}"
+            assert_no_leak(cast, response, sent, cast.sample("organization").company)
+            continue
         else:
             assert response.status_code < 500
             assert response.status_code < 400 or row.gets == Gets.OPEN, f"{method}: {response.status_code}"
         assert_no_leak(cast, response, sent)
     assert events_of_the_first(cast) == before
+    if row.gets == Gets.PUBLIC:
+        withdrawn(cast)
+        for method, response, _sent in visited(cast.stranger, cast, route, row):
+            assert response.status_code == 404, f"{method}: {response.status_code} of what is not public any more"
 
 
 @pytest.mark.security(TENANCY, "pages")

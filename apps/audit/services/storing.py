@@ -55,7 +55,7 @@ def _event(record: AuditRecord, keys: Keyring) -> AuditEvent:
         actor_id=actor.user_id,
         actor_kind="system" if actor.is_system else "person" if actor.is_authenticated else "anonymous",
         actor_role=actor.memberships.get(record.organization_id, "") if record.organization_id else "",
-        actor_person=enclosed(_person(actor, keys)),
+        actor_person={} if record.by_outsider else enclosed(_person(actor, keys)),
         via=actor.via,
         request_id=actor.request_id,
         action=record.action,

@@ -56,6 +56,8 @@ class AuditRecord:
     after: dict[str, Any]
     params: dict[str, Any]
     about: list[Mention] = field(default_factory=list)
+    # Whether the actor is somebody of another organization: their id is noted, and neither name nor address.
+    by_outsider: bool = False
     id: UUID = field(default_factory=uuid7)
     parent_id: UUID | None = None
     time: datetime = field(default_factory=timezone.now)
@@ -110,13 +112,15 @@ def record(
     changes: Mapping[str, tuple[Any, Any]] | None = None,
     params: Mapping[str, Any] | None = None,
     about: Iterable[Model | Mention] = (),
+    by_outsider: bool = False,
 ) -> None:
     """Notes one event for the running operation.
 
     Organization and project are taken from the target's `organization_id` and `project_id` where it has them.
     `changes`, as `Entity.change` returns them, fills before and after. `about` are further objects that the event
-    speaks of: a bulk action has no target and names every object there. Raises outside an operation, for an action
-    that is not registered, and for more objects than one event holds.
+    speaks of: a bulk action has no target and names every object there. An event `by_outsider` is read by two
+    organizations: of the actor it holds the id alone, and of the target not the project. Raises outside an operation,
+    for an action that is not registered, and for more objects than one event holds.
     """
     scope = _scope.get()
     if scope is None:
@@ -136,11 +140,12 @@ def record(
             entity_id=str(target.pk) if target is not None else "",
             entity_name=name if name is not None else str(target) if target is not None else "",
             organization_id=organization_id or getattr(target, "organization_id", None),
-            project_id=project_id or getattr(target, "project_id", None),
+            project_id=None if by_outsider else project_id or getattr(target, "project_id", None),
             before=before,
             after=after,
             params=dict(params or {}) | ({"api_key": str(actor.key_id)} if actor.key_id else {}) | _said(name),
             about=mentions,
+            by_outsider=by_outsider,
         )
     )
 

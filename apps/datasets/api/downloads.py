@@ -90,7 +90,7 @@ class DownloadView(APIView):
             )
         else:
             actor = signed_in(actor)
-            wanted = downloads.Wanted(given["version"], given["path"], _manifest(request), given["partial"])
+            wanted = downloads.Wanted(given["version"], given["path"], is_manifest(request), given["partial"])
         dataset = Dataset.objects.select_related("split_plan__base").get_visible(actor, pk=dataset_id)
         return _answer(request, actor, version_named(dataset, wanted.version), wanted)
 
@@ -118,12 +118,12 @@ class DownloadView(APIView):
             "url": request.build_absolute_uri(whole.address),
             "manifest_url": request.build_absolute_uri(manifest.address),
             "expires_at": whole.expires_at,
-            **_measured(version_named(dataset, wanted.version), wanted.path),
+            **measured(version_named(dataset, wanted.version), wanted.path),
         }
         return Response(DownloadLinkSerializer(answer).data, status=status.HTTP_201_CREATED)
 
 
-def _measured(version: Version, path: str) -> dict[str, Any]:
+def measured(version: Version, path: str) -> dict[str, Any]:
     """What a download is called and how much it is."""
     if path:
         file = file_at(version, path)
@@ -147,7 +147,7 @@ def session_key(request: ApiRequest) -> str | None:
     return request.session.session_key if request.actor.via == Via.SESSION else None
 
 
-def _manifest(request: ApiRequest) -> bool:
+def is_manifest(request: ApiRequest) -> bool:
     """`?manifest`, with any value or none."""
     return "manifest" in request.query_params
 

@@ -30,7 +30,9 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
     project_id = VisibleField(source="project", queryset=Project.objects.none())
     organization_id = serializers.UUIDField(read_only=True)
     task = serializers.ChoiceField(choices=Task.choices, required=False)
-    visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
+    visibility = serializers.ChoiceField(
+        choices=Visibility.choices, required=False, help_text="`public` is given by `release` alone."
+    )
     licence = serializers.CharField(
         max_length=200,
         required=False,
@@ -59,6 +61,7 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
             "consent",
             "task",
             "visibility",
+            "public_revisions",
             "revision",
             "image_count",
             "labelled_count",
@@ -71,6 +74,7 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
         ]
         read_only_fields = [
             "id",
+            "public_revisions",
             "image_count",
             "labelled_count",
             "box_count",
@@ -88,6 +92,11 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
         if self.instance is not None:
             fields["project_id"].read_only = True
         return fields
+
+
+class ReleaseSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120, help_text="The dataset's name, repeated: what becomes public.")
+    version = serializers.CharField(max_length=60, default="head", help_text="A tag, r and a number, or head.")
 
 
 class DatasetClassSerializer(serializers.Serializer[Any]):

@@ -11,7 +11,7 @@ from apps.core.api.requests import ApiRequest
 from apps.datasets.api.serializers import SplitCountSerializer
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.selectors import statistics
-from apps.datasets.selectors.versions import HEAD, version_named
+from apps.datasets.selectors.versions import HEAD, Version, version_named
 from apps.datasets.services.statistics import statistics_ask
 
 
@@ -77,14 +77,18 @@ class StatisticsView(APIView):
         dataset = visible_dataset(request, dataset_id)
         form = StatisticsQuery(data=request.query_params)
         form.is_valid(raise_exception=True)
-        version = version_named(dataset, form.validated_data["version"])
-        found = statistics_ask(version)
-        answer = {
-            "is_ready": found is not None,
-            "version": version.name,
-            "revision": version.no,
-            "side_bounds": statistics.SIDES,
-            "object_bounds": statistics.OBJECTS,
-            **(found.figures if found else EMPTY),
-        }
-        return Response(StatisticsSerializer(answer).data)
+        return statistics_answer(version_named(dataset, form.validated_data["version"]))
+
+
+def statistics_answer(version: Version) -> Response:
+    """The figures of a version, or that a worker counts them."""
+    found = statistics_ask(version)
+    answer = {
+        "is_ready": found is not None,
+        "version": version.name,
+        "revision": version.no,
+        "side_bounds": statistics.SIDES,
+        "object_bounds": statistics.OBJECTS,
+        **(found.figures if found else EMPTY),
+    }
+    return Response(StatisticsSerializer(answer).data)

@@ -7,6 +7,8 @@ from apps.datasets.api import (
     images,
     imports,
     integrity,
+    public,
+    public_downloads,
     snapshots,
     statistics,
     uploads,
@@ -18,6 +20,10 @@ router = SimpleRouter(trailing_slash=False)
 router.register("datasets", views.DatasetViewSet, basename="dataset")
 folders = SimpleRouter(trailing_slash=False)
 folders.register("datasets/server-folders", imports.ServerFolderViewSet, basename="server-folder")
+shown = SimpleRouter(trailing_slash=False)
+shown.register("datasets/public", public.PublicDatasetViewSet, basename="public-dataset")
+shown_inner = SimpleRouter(trailing_slash=False)
+shown_inner.register("images", public.PublicImageViewSet, basename="public-dataset-image")
 inner = SimpleRouter(trailing_slash=False)
 inner.register("uploads", uploads.UploadViewSet, basename="dataset-upload")
 inner.register("images", images.ImageViewSet, basename="dataset-image")
@@ -32,6 +38,17 @@ urlpatterns = [
     path("datasets/most-used", versions.MostUsedView.as_view(), name="dataset-most-used"),
     path("datasets/duplicates", integrity.DuplicateSetsView.as_view(), name="dataset-duplicates"),
     *folders.urls,
+    *shown.urls,
+    path(
+        "datasets/public/<uuid:dataset_id>/",
+        include(
+            [
+                *shown_inner.urls,
+                path("statistics", public.PublicStatisticsView.as_view(), name="public-dataset-statistics"),
+                path("download", public_downloads.PublicDownloadView.as_view(), name="public-dataset-download"),
+            ]
+        ),
+    ),
     *router.urls,
     path(
         "datasets/<uuid:dataset_id>/",

@@ -16,6 +16,7 @@ from apps.datasets.api.serializers import (
     DatasetAnalysisSerializer,
     DatasetDetailSerializer,
     DatasetSerializer,
+    ReleaseSerializer,
     SplitSerializer,
     SplitSetSerializer,
     UploadAnalyzeSerializer,
@@ -97,6 +98,25 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
     def restore(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Bring a dataset back from the trash."""
         return self._answer(services.dataset_restore(actor=request.actor, dataset=self.get_object()))
+
+    @extend_schema(request=ReleaseSerializer, responses=DatasetSerializer)
+    @action(detail=True, methods=["post"])
+    def release(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Make a version public, for everybody who is signed in to this portal.
+
+        In every organization people may then read and download its files, labels, classes and split, and what the
+        dataset says of itself.
+        """
+        form = ReleaseSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        return self._answer(services.version_release(actor=request.actor, dataset=self.get_object(), **given))
+
+    @extend_schema(request=None, responses=DatasetSerializer)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Take every version back from the public, at once; the dataset is its project's again."""
+        return self._answer(services.dataset_withdraw(actor=request.actor, dataset=self.get_object()))
 
     @extend_schema(
         request={"application/octet-stream": OpenApiTypes.BINARY},

@@ -10,6 +10,11 @@ class Visibility(models.TextChoices):
     PRIVATE = "private", _("Only me")
     PROJECT = "project", _("The project")
     ORGANIZATION = "organization", _("The organization")
+    PUBLIC = "public", _("Public")  # of this portal: readers of other organizations read the versions made public
+
+
+#: What is simply said; a version is made public by an act of its own.
+OWN_VISIBILITIES = (Visibility.PRIVATE, Visibility.PROJECT, Visibility.ORGANIZATION)
 
 
 class Task(models.TextChoices):

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.urls import reverse
@@ -35,6 +36,11 @@ class Dataset(Entity, Trashable):
     task = models.CharField(_("task"), max_length=20, choices=Task.choices, default=Task.DETECT)
     visibility = models.CharField(
         _("visibility"), max_length=20, choices=Visibility.choices, default=Visibility.PROJECT
+    )
+    # Numbers of the revisions that were made public, in that order: readers elsewhere are shown the last one first, and
+    # none that is not here.
+    public_revisions = ArrayField(
+        models.PositiveIntegerField(), verbose_name=_("public versions"), default=list, blank=True, editable=False
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -80,9 +86,16 @@ class Dataset(Entity, Trashable):
                 condition=models.Q(deleted_at__isnull=True),
                 name="dataset_name_unique",
                 violation_error_message=_("The organization has a dataset of this name."),
-            )
+            ),
+            models.CheckConstraint(
+                condition=(models.Q(visibility=Visibility.PUBLIC) & ~models.Q(public_revisions=[]))
+                | (~models.Q(visibility=Visibility.PUBLIC) & models.Q(public_revisions=[])),
+                name="dataset_public_has_versions",
+                violation_error_message=_("A public dataset has public versions, and no other has."),
+            ),
         ]
         indexes = [
+            models.Index(fields=["-id"], condition=models.Q(visibility="public"), name="dataset_public"),
             models.Index(fields=["organization", "-id"], name="dataset_of_organization"),
             models.Index(fields=["project", "-id"], name="dataset_of_project"),
         ]

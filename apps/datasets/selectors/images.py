@@ -114,6 +114,15 @@ def preview_of(upload: Upload, path: str) -> tuple[str, bytes]:
 def open_blob(blob: Blob) -> Iterator[bytes]:
     """The bytes as they were uploaded. Raises `Conflict` for a file in quarantine, `NotFound` when the store has lost
     it and no check has found out yet."""
+    require_whole(blob)
+    try:
+        return storage().open(blob_key(blob.organization_id, blob.sha256))
+    except ObjectNotFound as error:
+        raise NotFound(code="blob_missing") from error
+
+
+def require_whole(blob: Blob) -> None:
+    """Raises `Conflict` for a file in quarantine."""
     if blob.damage:
         raise Conflict(
             _("The file is damaged or missing in the store."),
@@ -121,10 +130,6 @@ def open_blob(blob: Blob) -> Iterator[bytes]:
             hint=_("Upload the same content again; it takes the place of the damaged one."),
             params={"damage": blob.damage},
         )
-    try:
-        return storage().open(blob_key(blob.organization_id, blob.sha256))
-    except ObjectNotFound as error:
-        raise NotFound(code="blob_missing") from error
 
 
 def thumbnail_address(dataset_id: Any, item_id: int, sha256: str, size: int = 256) -> str:

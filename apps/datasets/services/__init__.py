@@ -16,6 +16,7 @@ from apps.datasets.services.integrity import integrity_check
 from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
 from apps.datasets.services.refusals import as_domain_error
+from apps.datasets.services.releasing import dataset_withdraw, version_release
 from apps.datasets.services.server_folders import (
     folder_entries,
     server_folder_allow,
@@ -40,6 +41,7 @@ __all__ = [
     "dataset_publish",
     "dataset_restore",
     "dataset_trash",
+    "dataset_withdraw",
     "export_ask",
     "export_cancel",
     "export_delete",
@@ -73,5 +75,6 @@ __all__ = [
     "upload_read",
     "upload_receive",
     "upload_store",
+    "version_release",
     "version_restore",
 ]

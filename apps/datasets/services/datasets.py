@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core import auditing, policy
-from apps.core.errors import Conflict, refuse_unknown
+from apps.core.errors import Conflict, Invalid, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
@@ -31,6 +31,7 @@ def dataset_create(
     visibility: str = Visibility.PROJECT,
 ) -> Dataset:
     """A new dataset without a revision; uploads fill it."""
+    _check_own(visibility)
     dataset = Dataset(
         organization_id=project.organization_id,
         project=project,
@@ -63,6 +64,8 @@ def dataset_change(*, actor: Actor, dataset: Dataset, expected: int | None = Non
     if fields.get("visibility", dataset.visibility) != dataset.visibility:
         # Who may edit it by a share does not open it to others.
         policy.require(actor, "datasets.delete_dataset", dataset)
+        _check_own(fields["visibility"])
+        fields["public_revisions"] = []
     if fields.get("task", dataset.task) != dataset.task and dataset.revision_no:
         message = _("The task can be changed while the dataset is empty.")
         raise Conflict(message, code="task_fixed", fields={"task": [message]})
@@ -74,10 +77,14 @@ def dataset_change(*, actor: Actor, dataset: Dataset, expected: int | None = Non
 
 @operation("datasets.dataset_trash", permission="datasets.delete_dataset", on="dataset", hides=True)
 def dataset_trash(*, actor: Actor, dataset: Dataset) -> Dataset:
-    """Moves the dataset out of sight; its snapshots stay readable for the jobs that use them."""
+    """Moves the dataset out of sight; its snapshots stay readable for the jobs that use them.
+
+    One that was public is its project's when it comes back: who restores it need not be who may make it public.
+    """
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    changes = withdrawn(dataset) if dataset.visibility == Visibility.PUBLIC else {}
     dataset.change(deleted_at=timezone.now())
-    auditing.record(actor, actions.TRASHED, dataset)
+    auditing.record(actor, actions.TRASHED, dataset, changes=changes)
     return dataset
 
 
@@ -89,6 +96,19 @@ def dataset_restore(*, actor: Actor, dataset: Dataset) -> Dataset:
     dataset.change(deleted_at=None)
     auditing.record(actor, actions.RESTORED, dataset)
     return dataset
+
+
+def withdrawn(dataset: Dataset, visibility: Visibility = Visibility.PROJECT) -> dict[str, tuple[Any, Any]]:
+    """Takes a locked dataset back from the public; returns the changes."""
+    return dataset.change(visibility=visibility, public_revisions=[])
+
+
+def _check_own(visibility: str) -> None:
+    """Raises `Invalid` for the public: what others read of it is named by an act of its own."""
+    if visibility == Visibility.PUBLIC:
+        message = _("A version is made public by an act of its own.")
+        hint = _("A manager does it, on the dataset's page “Sharing” or by POST …/release.")
+        raise Invalid(message, code="public_by_release", hint=hint, fields={"visibility": [message]})
 
 
 def _check_name(dataset: Dataset, name: str) -> None:

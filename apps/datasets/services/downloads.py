@@ -72,11 +72,18 @@ def dataset_download(
 
     Raises `Conflict` for files in quarantine, unless what is `partial` is wanted.
     """
+    totals = sendable(version, path, partial=partial)
+    params = {"version": version.name, "revision": version.no, "path": path, "files": totals.files}
+    auditing.record(actor, actions.DOWNLOADED, dataset, params={**params, "bytes": totals.bytes})
+    return totals
+
+
+def sendable(version: Version, path: str, *, partial: bool) -> Totals:
+    """How much of a version, or of a single file of it, can be sent. Raises `Conflict` for files in quarantine, unless
+    what is `partial` is wanted."""
     totals = _single(file_at(version, path)) if path else totals_of(version)
     if totals.damaged and (path or not partial):
         raise damaged_error(totals.damaged)
-    params = {"version": version.name, "revision": version.no, "path": path, "files": totals.files}
-    auditing.record(actor, actions.DOWNLOADED, dataset, params={**params, "bytes": totals.bytes})
     return totals
 
 

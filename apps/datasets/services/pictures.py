@@ -18,8 +18,7 @@ HOUR_SECONDS = 3600
 
 def picture_opened(*, actor: Actor, dataset: Dataset) -> None:
     """Counts one of a person's pictures of the dataset in this hour; the 1st, 10th, 100th … is an event."""
-    count = _counted(actor, dataset)
-    if count == 10 ** (len(str(count)) - 1):
+    if count := counted_pictures(actor, dataset):
         pictures_note(actor=actor, dataset=dataset, count=count)
 
 
@@ -27,6 +26,12 @@ def picture_opened(*, actor: Actor, dataset: Dataset) -> None:
 def pictures_note(*, actor: Actor, dataset: Dataset, count: int) -> None:
     """Notes that so many pictures have left the portal within the hour."""
     auditing.record(actor, actions.PICTURES_OPENED, dataset, params={"count": count})
+
+
+def counted_pictures(actor: Actor, dataset: Dataset) -> int:
+    """Counts one more; how many they are where that is to be noted, else 0."""
+    count = _counted(actor, dataset)
+    return count if count == 10 ** (len(str(count)) - 1) else 0
 
 
 def _counted(actor: Actor, dataset: Dataset) -> int:

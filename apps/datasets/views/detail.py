@@ -17,6 +17,7 @@ from apps.datasets.forms import DatasetForm, SplitForm
 from apps.datasets.models import Split
 from apps.datasets.selectors.splits import split_view
 from apps.datasets.views.frame import framed, visible
+from apps.datasets.views.publicity import publicity
 from apps.shares.panels import share_panel
 
 
@@ -60,7 +61,8 @@ def history(request: PortalRequest, pk: str) -> HttpResponse:
 def sharing(request: PortalRequest, pk: str) -> HttpResponse:
     """Whom it is shared with, and who can see it and why."""
     dataset = visible(request, pk)
-    context = framed(request, dataset, "sharing", **share_panel(request.actor, dataset))
+    panels = {**share_panel(request.actor, dataset), **publicity(request, dataset)}
+    context = framed(request, dataset, "sharing", **panels)
     return render(request, "datasets/sharing.html", context)
 
 

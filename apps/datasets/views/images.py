@@ -42,7 +42,7 @@ def images(request: PortalRequest, pk: str) -> HttpResponse:
     head = selectors.head_of(dataset)
     classes = head.classes if head else []
     form = _filter(request, dataset, classes)
-    page = _image_page(request, selectors.images_of(dataset, form.wanted))
+    page = image_page(request, selectors.images_of(dataset, form.wanted))
     tags = selectors.tags_on([entry.item_id for entry in page.rows])
     context = framed(
         request,
@@ -90,7 +90,7 @@ def image(request: PortalRequest, pk: str, item: int) -> HttpResponse:
         shown=tile(entry, 512, IMAGE_VALUES),
         content=content_address(dataset.pk, item, entry.blob.sha256),
         class_table=class_table(classes),
-        objects=[_object_row(found, names) for found in objects[:OBJECTS]],
+        objects=[object_row(found, names) for found in objects[:OBJECTS]],
         hidden=max(0, len(objects) - OBJECTS),
         tags=selectors.tags_on([item]).get(item, []),
     )
@@ -165,7 +165,7 @@ def _act(request: PortalRequest, dataset: Dataset, name: str, choice: services.I
     return ngettext("%(count)s image was moved.", "%(count)s images were moved.", count) % {"count": count}
 
 
-def _image_page(request: PortalRequest, rows: QuerySet[Entry]) -> KeysetPage:
+def image_page(request: PortalRequest, rows: QuerySet[Entry]) -> KeysetPage:
     """A page by item: a cursor is an item's id, with `-` before it for the page above."""
     cursor = request.GET.get("cursor", "")
     upward, number = cursor.startswith("-"), cursor.removeprefix("-")
@@ -182,7 +182,7 @@ def _image_page(request: PortalRequest, rows: QuerySet[Entry]) -> KeysetPage:
     return KeysetPage(found[:IMAGES], below, f"-{found[0].item_id}" if limit is not None and found else None)
 
 
-def _object_row(found: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
+def object_row(found: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
     """An object as the page of its image lists it: its class, what kind it is, the box around it, and its notes."""
     kinds = {
         "polygon": _("Outline"),

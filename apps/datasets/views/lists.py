@@ -1,6 +1,9 @@
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -19,6 +22,18 @@ def _may_add(request: PortalRequest) -> bool:
     return rows.filter(organization=request.actor.organization_id).exists()
 
 
+def list_tabs(active: str) -> list[dict[str, Any]]:
+    """The organization's own datasets, and what everybody may read."""
+    tabs = [
+        ("own", _("Organization"), "datasets:list", "building"),
+        ("public", _("Public"), "datasets:public", "world"),
+    ]
+    return [
+        {"label": label, "href": reverse(route), "icon": icon, "count": None, "active": name == active}
+        for name, label, route, icon in tabs
+    ]
+
+
 @signed_in
 @require_GET
 def dataset_list(request: PortalRequest) -> HttpResponse:
@@ -33,6 +48,7 @@ def dataset_list(request: PortalRequest) -> HttpResponse:
         "page": page,
         "rows": [(dataset, covers.get(dataset.pk), uses.get(dataset.pk, 0)) for dataset in page.rows],
         "search": search,
+        "tabs": list_tabs("own"),
         "may_add": _may_add(request),
         "has_trash": trash.filter(organization=request.actor.organization_id).exists(),
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -33,12 +34,13 @@ def statistics(request: PortalRequest, pk: str) -> HttpResponse:
     if dataset.revision_no:
         version = version_named(dataset, context["wanted"])
         found = statistics_ask(version)
-        context |= {"version": version, "figures": _shown(found.figures) if found else None}
+        context |= {"version": version, "figures": shown_figures(found.figures) if found else None}
+    context["figures_href"] = f"{reverse('datasets:statistics', args=[dataset.pk])}?version={context['wanted']}"
     template = "datasets/_figures.html" if request.htmx else "datasets/statistics.html"
     return render(request, template, framed(request, dataset, "statistics", **context))
 
 
-def _shown(figures: dict[str, Any]) -> dict[str, Any]:
+def shown_figures(figures: dict[str, Any]) -> dict[str, Any]:
     splits = [*Split.choices, ("", _("No split"))]
     used = [(name, label) for name, label in splits if figures["splits"][name]["images"]]
     classes = [

@@ -171,6 +171,7 @@ class OrganizationSerializer(serializers.ModelSerializer[Organization]):
             "join_domains",
             "join_role",
             "require_mfa",
+            "allows_public",
             "created_at",
             "version",
         ]

@@ -89,8 +89,10 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
 def organization_change(
     *, actor: Actor, organization: Organization, expected: int | None = None, **fields: Any
 ) -> Organization:
-    """Changes company, division, how people join, or whether members need a second factor."""
-    refuse_unknown(fields, {"company", "division", "join_policy", "join_domains", "join_role", "require_mfa"})
+    """Changes company, division, how people join, whether members need a second factor, and whether its datasets may
+    be public."""
+    known = {"company", "division", "join_policy", "join_domains", "join_role", "require_mfa", "allows_public"}
+    refuse_unknown(fields, known)
     shut_out = actor.user is not None and not actor.is_platform_admin and not has_factor(actor.user)
     if fields.get("require_mfa") and shut_out:
         message = _("Set up a second factor of your own first: without one you would be shut out.")
