@@ -30,22 +30,24 @@ FORMATS: dict[str, ForeignFormat] = {
     for found in (
         ForeignFormat("camvid", "CamVid", ("segment",)),
         ForeignFormat("cityscapes", "Cityscapes", ("segment",)),
-        ForeignFormat("common_semantic_segmentation", "Masks with dataset_meta.json (Open Model Zoo)", ("segment",)),
-        ForeignFormat("cvat", "CVAT for images, XML", ("detect", "segment", "pose", "classify"), knows_empty=True),
+        ForeignFormat("common_semantic_segmentation", "Common Semantic Segmentation", ("segment",)),
         ForeignFormat(
-            "datumaro", "Datumaro, JSON", ("detect", "segment", "pose", "obb", "classify"), knows_empty=True
+            "cvat", "CVAT for images (XML)", ("detect", "segment", "pose", "obb", "classify"), knows_empty=True
+        ),
+        ForeignFormat(
+            "datumaro", "Datumaro (JSON)", ("detect", "segment", "pose", "obb", "classify"), knows_empty=True
         ),
         ForeignFormat("dota", "DOTA", ("obb",), knows_empty=True),
-        ForeignFormat("icdar_text_localization", "ICDAR text localization", ("detect", "segment"), unnamed="text"),
-        ForeignFormat("imagenet_txt", "ImageNet, lists of images", ("classify",)),
-        ForeignFormat("kitti_detection", "KITTI, objects", ("detect",)),
-        ForeignFormat("kitti_segmentation", "KITTI, segmentation", ("segment",)),
-        ForeignFormat("label_me", "LabelMe, XML", ("detect", "segment"), knows_empty=True),
+        ForeignFormat("icdar_text_localization", "ICDAR Text Localization", ("detect", "segment"), unnamed="text"),
+        ForeignFormat("imagenet_txt", "ImageNet (TXT)", ("classify",)),
+        ForeignFormat("kitti_detection", "KITTI Detection", ("detect",)),
+        ForeignFormat("kitti_segmentation", "KITTI Segmentation", ("segment",)),
+        ForeignFormat("label_me", "LabelMe (XML)", ("detect", "segment"), knows_empty=True),
         ForeignFormat("mot_seq", "MOT Challenge", ("detect",), knows_empty=True),
         ForeignFormat("open_images", "Open Images", ("detect", "classify")),
         ForeignFormat("vgg_face2", "VGGFace2", ("pose", "detect", "classify")),
-        ForeignFormat("vott_csv", "VoTT, CSV", ("detect",), knows_empty=True),
-        ForeignFormat("vott_json", "VoTT, JSON", ("detect",), knows_empty=True),
+        ForeignFormat("vott_csv", "VoTT (CSV)", ("detect",), knows_empty=True),
+        ForeignFormat("vott_json", "VoTT (JSON)", ("detect",), knows_empty=True),
         ForeignFormat("wider_face", "WIDER FACE", ("detect", "classify"), knows_empty=True, unnamed="face"),
     )
 }

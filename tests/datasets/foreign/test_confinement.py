@@ -169,7 +169,7 @@ def test_it_is_told_where_nothing_was_read(tmp_path: Path) -> None:
     (report,) = read(Path(sys.executable), [job])
     with pytest.raises(BadInput) as refused:
         laid_out(staged, job, report)
-    assert (refused.value.code, refused.value.defect.params["format"]) == ("datumaro.crashed", "CVAT for images, XML")
+    assert (refused.value.code, refused.value.defect.params["format"]) == ("datumaro.crashed", "CVAT for images (XML)")
 
 
 def test_it_does_not_outlive_the_portal(stand_in: Any, tmp_path: Path) -> None:

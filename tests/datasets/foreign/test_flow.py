@@ -47,7 +47,7 @@ def test_a_set_becomes_a_revision_and_keeps_the_bytes_of_its_pictures(sender: Se
     shown = cast.editor.rest.get(f"{sender.upload}/preview?path=images/a.jpg")
     assert (shown.status_code, shown["Content-Type"]) == (200, "image/webp")
     page = cast.editor.portal.get(f"/datasets/{sender.base.rpartition('/')[2]}/uploads/{found['id']}/")
-    assert "CVAT for images, XML" in page.content.decode()
+    assert "CVAT for images (XML)" in page.content.decode()
 
     done = sender.publish()
 
@@ -90,7 +90,7 @@ def test_a_damaged_set_is_refused_and_leaves_nothing(sender: Sender, cast: Cast)
     found = sender.analyze(format="datumaro:cvat")
     (defect,) = found["analysis"]["defects"]
     assert (found["state"], defect["code"], defect["path"]) == ("refused", "datumaro.unreadable", "annotations.xml")
-    assert "CVAT for images, XML" in defect["detail"]
+    assert "CVAT for images (XML)" in defect["detail"]
     assert cast.editor.rest.post(f"{sender.upload}/publish", {}).status_code == 400
     assert not UploadFolder(found["id"]).converted.exists()
     assert Blob.objects.count() == before
@@ -106,14 +106,14 @@ def test_the_report_names_the_file_that_cannot_be_read(cast: Cast) -> None:
     upload.refresh_from_db()
     assert upload.state == UploadState.REFUSED
     page = cast.editor.portal.get(reverse("datasets:upload-detail", args=[dataset.pk, upload.pk])).content.decode()
-    assert "training/label_2/000001.txt" in page and "KITTI, objects" in page
+    assert "training/label_2/000001.txt" in page and "KITTI Detection" in page
 
 
 @pytest.mark.usefixtures("switched_on")
 def test_pages_offer_the_formats_and_ask_for_the_one_chosen(cast: Cast) -> None:
     dataset = cast.sample("dataset")
     page = cast.editor.portal.get(reverse("datasets:upload", args=[dataset.pk])).content.decode()
-    assert '<option value="datumaro:cvat">CVAT for images, XML</option>' in page
+    assert '<option value="datumaro:cvat">CVAT for images (XML)</option>' in page
     upload = uploaded(dataset, cvat_boxes().files)
     answer = cast.editor.portal.post(
         reverse("datasets:upload-analyse", args=[dataset.pk, upload.pk]), {"format": "datumaro:cvat"}
