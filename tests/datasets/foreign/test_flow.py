@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from apps.core.errors import Conflict
 from apps.core.testing import Cast
 from apps.datasets import foreign, services
+from apps.datasets.archives import walk
+from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
+from apps.datasets.foreign import environment
 from apps.datasets.models import Blob, Dataset, Entry, Upload, UploadState
 from apps.datasets.services.reading import upload_read
 from tests.datasets.foreign.support import cvat_boxes, cvat_outlines, kitti
@@ -107,6 +111,9 @@ def test_the_report_names_the_file_that_cannot_be_read(cast: Cast) -> None:
     assert upload.state == UploadState.REFUSED
     page = cast.editor.portal.get(reverse("datasets:upload-detail", args=[dataset.pk, upload.pk])).content.decode()
     assert "training/label_2/000001.txt" in page and "KITTI Detection" in page
+    cast.editor.portal.post(reverse("datasets:upload-lenient", args=[dataset.pk, upload.pk]))
+    upload.refresh_from_db()
+    assert (upload.lenient, upload.format) == (True, "datumaro:kitti_detection")
 
 
 @pytest.mark.usefixtures("switched_on")
@@ -170,3 +177,37 @@ def test_an_upload_whose_reading_is_switched_off_meanwhile_is_refused(cast: Cast
     upload_read(upload.pk)
     upload.refresh_from_db()
     assert (upload.state, upload.analysis["defect_counts"]) == (UploadState.REFUSED, {"datumaro.off": 1})
+
+
+def test_an_environment_that_cannot_be_built_is_told_and_the_upload_is_kept(
+    cast: Cast, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DATASET_DATUMARO, settings.CACHE_DIR = True, tmp_path
+    lock = tmp_path / "requirements.txt"
+    lock.write_text(f"attrs==0.0.1 --hash=sha256:{'0' * 64}\n")
+    monkeypatch.setattr(environment, "LOCK", lock)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    upload = uploaded(cast.sample("dataset"), cvat_boxes().files)
+    services.upload_analyse(actor=SYSTEM, upload=upload, format="datumaro:cvat")
+    upload_read(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, upload.analysis["defect_counts"]) == (UploadState.REFUSED, {"datumaro.not_built": 1})
+    # The portal's own look at it needs nothing of that.
+    services.upload_analyse(actor=SYSTEM, upload=upload, format="")
+    upload_read(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, upload.analysis["images"]) == (UploadState.READY, 3)
+
+
+def test_where_a_process_cannot_be_shut_in_nothing_is_read(
+    cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DATASET_DATUMARO = True
+    upload = uploaded(cast.sample("dataset"), cvat_boxes().files)
+    monkeypatch.setattr(environment, "lack", lambda: "the kernel has no Landlock")
+    with pytest.raises(Conflict, match="no Landlock") as refused:
+        services.upload_analyse(actor=SYSTEM, upload=upload, format="datumaro:cvat")
+    assert refused.value.code == "format_off"
+    with pytest.raises(BadInput) as bad:
+        foreign.convert(walk(UploadFolder(upload.pk).analysed), Path("/nowhere"), "datumaro:cvat", task="detect")
+    assert bad.value.code == "datumaro.unconfined"
