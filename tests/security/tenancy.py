@@ -136,7 +136,7 @@ REST: dict[str, Row] = {
     "datasets_exports_download_retrieve": Row(HIDDEN),
     "datasets_exports_list": Row(HIDDEN),
     "datasets_exports_retrieve": Row(HIDDEN),
-    "datasets_formats_list": Row(OWN),
+    "datasets_formats_list": Row(OWN, why="formats belong to the installation"),
     "datasets_images_content_retrieve": Row(HIDDEN),
     "datasets_images_count_retrieve": Row(HIDDEN),
     "datasets_images_delete_create": Row(HIDDEN, {"matching": {}}),
