@@ -31,6 +31,7 @@ COPY scripts/verify_audit_export.py scripts/
 COPY platform platform/
 COPY apps apps/
 COPY trainers trainers/
+COPY readers readers/
 COPY templates templates/
 COPY locale locale/
 COPY --from=build /app/static static/
@@ -43,7 +44,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     STATIC_ROOT=/app/staticfiles
 # Secrets made while collecting go away with the home that holds them.
 RUN export MODELYARD_HOME=/tmp/build \
- && python -m compileall -q apps platform trainers \
+ && python -m compileall -q apps platform readers trainers \
  && python manage.py compile_messages \
  && python manage.py collectstatic --noinput --verbosity 0 \
  && rm -rf /tmp/build \

@@ -146,6 +146,7 @@ class UploadAdmin(ReadOnlyAdmin):
         "shown_place",
         "mode",
         "lenient",
+        "format",
         "note",
         "class_map",
         "file_count",

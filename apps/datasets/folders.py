@@ -3,6 +3,7 @@
 incoming/       files that are being received, under names of our own
 files/          files received, under their paths
 staged/         the set that was analysed; taken from files/, or unpacked from the one archive in it
+converted/      the same set as DICE, where another library has read it: pictures linked, and one document
 items.jsonl     what the analysis found, one file of the set a line: what is published
 fetched.txt     what an import has brought so far, one file a line
 warned.json     the paths that a warning of the analysis names
@@ -22,11 +23,17 @@ class UploadFolder:
         self.incoming = self.root / "incoming"
         self.files = self.root / "files"
         self.staged = self.root / "staged"
+        self.converted = self.root / "converted"
         self.unpacking = self.root / "unpacking"
         self.items = self.root / "items.jsonl"
         self.fetched = self.root / "fetched.txt"
         self.warned = self.root / "warned.json"
         self.stored = self.root / "stored.txt"
+
+    @property
+    def analysed(self) -> Path:
+        """The set that the analysis is about, and that is published."""
+        return self.converted if self.converted.is_dir() else self.staged
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.identity import Actor
 from apps.core.portal.views import SEARCH_CHARACTERS
+from apps.datasets import foreign
 from apps.datasets.formats.classes import NAME_CHARACTERS
 from apps.datasets.models import (
     LICENCES,
@@ -113,7 +114,25 @@ class PublishForm(forms.Form):
         return {"mode": given["mode"], "note": given["note"], "classes": classes}
 
 
-class AddressForm(forms.Form):
+class FormatForm(forms.Form):
+    """Which format the set is in. Those that the portal does not tell by itself can be chosen where they are read."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        off = foreign.reason_off()
+        self.is_off = bool(off)
+        others = [(name, title) for name, title in foreign.CHOICES if name != foreign.LIBRARY]
+        choices = [
+            ("", _("Told by the portal: YOLO, COCO, Pascal VOC, ImageFolder, DICE")),
+            (_("Read by datumaro"), [(foreign.LIBRARY, _("One of these: told by datumaro")), *others]),
+        ]
+        # Behind the fields of the forms made from this one.
+        self.fields["format"] = forms.ChoiceField(
+            label=_("Format"), choices=choices, required=False, disabled=self.is_off, initial="", help_text=off
+        )
+
+
+class AddressForm(FormatForm):
     """A file at a web address."""
 
     url = forms.CharField(
@@ -127,7 +146,7 @@ class AddressForm(forms.Form):
     )
 
 
-class BucketForm(forms.Form):
+class BucketForm(FormatForm):
     """Objects of an S3 bucket, and keys that are for this import alone."""
 
     bucket = forms.RegexField(
@@ -182,7 +201,7 @@ class BucketForm(forms.Form):
     @property
     def arguments(self) -> dict[str, str]:
         """What `from_bucket` takes."""
-        return {name: value for name, value in self.cleaned_data.items() if value}
+        return {name: value for name, value in self.cleaned_data.items() if value and name != "format"}
 
 
 class SplitForm(forms.Form):

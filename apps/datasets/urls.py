@@ -58,6 +58,7 @@ urlpatterns = [
     path("<uuid:pk>/uploads/", uploads.upload_list, name="uploads"),
     path("<uuid:pk>/uploads/<uuid:upload_pk>/", uploads.report, name="upload-detail"),
     path("<uuid:pk>/uploads/<uuid:upload_pk>/lenient/", uploads.lenient, name="upload-lenient"),
+    path("<uuid:pk>/uploads/<uuid:upload_pk>/analyse/", uploads.analyse, name="upload-analyse"),
     path("<uuid:pk>/uploads/<uuid:upload_pk>/publish/", uploads.publish, name="upload-publish"),
     path("<uuid:pk>/uploads/<uuid:upload_pk>/cancel/", uploads.cancel, name="upload-cancel"),
 ]

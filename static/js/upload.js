@@ -179,7 +179,8 @@ export class Upload {
   }
 
   async #complete() {
-    const answer = await post(`${this.root.dataset.url}/uploads/${this.id}/${this.root.dataset.complete || "complete"}`, {}, { signal: this.abort.signal });
+    const fields = Object.fromEntries([...this.root.querySelectorAll("select[name]:enabled")].map((field) => [field.name, field.value]));
+    const answer = await post(`${this.root.dataset.url}/uploads/${this.id}/${this.root.dataset.complete || "complete"}`, fields, { signal: this.abort.signal });
     this.running = false;
     this.root.dispatchEvent(new CustomEvent("upload:done", { bubbles: true, detail: { id: this.id, answer } }));
     if (this.root.dataset.doneUrl) location.assign(this.root.dataset.doneUrl.replace("{id}", this.id));

@@ -28,13 +28,14 @@ from tests.security.test_tenancy import assert_no_leak, body_of, events_of_the_f
 
 pytestmark = pytest.mark.security(CREDENTIALS, "scopes of API keys")
 
-#: What a key without any permission for it may still ask: itself, the API, the installation's trainers; it may open a
-#: socket, where the right to the object is asked. (An unknown refresh token is revoked by doing nothing.)
+#: What a key without any permission for it may still ask: itself, the API, the installation's trainers and formats; it
+#: may open a socket, where the right to the object is asked. (An unknown refresh token is revoked by doing nothing.)
 OPEN_TO_EVERY_KEY = {
     "api_endpoints_list",
     "api_keys_scopes_list",
     "audit_logs_verifier_retrieve",
     "auth_token_revoke",
+    "datasets_formats_list",
     "me_permissions_retrieve",
     "me_retrieve",
     "trainers_config_schema_retrieve",

@@ -14,6 +14,7 @@ from apps.datasets import defects as defects_module
 from apps.datasets.analysis import analyse
 from apps.datasets.archives import unpack
 from apps.datasets.defects import ERROR, LENIENT, REASONS, WARNING, WORDINGS, BadInput, Defect, DefectLog, describe
+from apps.datasets.foreign.conversion import FAILURES, LOSSES
 from apps.datasets.samples import CLASSES, make_samples, sample_archive, write_sample_set
 from tests.datasets.factories.images import encoded
 from tests.datasets.factories.sets import analysed, archived, stage, yolo_files
@@ -120,7 +121,7 @@ def test_an_unused_class_and_a_foreign_file_are_warnings(tmp_path):
 
 def codes_in_source() -> set[str]:
     """Every string that is passed as a code to BadInput, `Wrong`, `add`, `warn` or `Defect` in this app's parsers."""
-    codes = set()
+    codes = {*FAILURES.values(), *LOSSES.values()}
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):

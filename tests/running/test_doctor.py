@@ -9,6 +9,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.core.management import call_command
 from modelyard.supervisor import address, probes
+from modelyard_trainer.environments import COMPLETE, locked_environment
+
+from apps.datasets.foreign.environment import LOCK
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -138,3 +141,17 @@ def test_the_command_tells_programs_and_people(monkeypatch, state, status):
     text, code = told()
     assert code == status
     assert "→ Make room." in text
+
+
+def test_the_extra_that_reads_further_formats_says_whether_it_is_there(settings, tmp_path, monkeypatch):
+    assert one(probes.probe_datumaro).text.startswith("off: DATASET_DATUMARO=true")
+    settings.DATASET_DATUMARO, settings.CACHE_DIR = True, tmp_path
+    finding = one(probes.probe_datumaro)
+    assert (finding.state, "datumaro_build" in finding.text) == (probes.OK, True)
+    folder = locked_environment(LOCK, tmp_path).folder
+    folder.mkdir(parents=True)
+    (folder / COMPLETE).touch()
+    assert one(probes.probe_datumaro).text.startswith("environment ready")
+    monkeypatch.setattr(probes.foreign, "lack", lambda: "no Landlock")
+    finding = one(probes.probe_datumaro)
+    assert (finding.state, "no Landlock" in finding.text) == (probes.WARNING, True)

@@ -178,6 +178,8 @@ RIGHT: dict[str, Value | None] = {
     "datasets_import_create/folder_id": sampled("server-folder"),
     "datasets_import_create/path": lambda cast, person: "shapes",
     "datasets_server_folders_retrieve/path": lambda cast, person: "shapes",
+    "datasets_import_create/format": None,
+    "datasets_uploads_analyze_create/format": None,
     "datasets_import_create/access_key": None,
     "datasets_import_create/secret_key": None,
     "datasets_analyze_create/": lambda cast, person: zip_of(shapes()),

@@ -12,8 +12,9 @@ from rest_framework.views import APIView
 from apps.core.api.requests import ApiRequest
 from apps.core.api.serializers import VisibleField
 from apps.datasets import services
-from apps.datasets.api.serializers import UploadSerializer
+from apps.datasets.api.serializers import FORMAT_HELP, UploadSerializer
 from apps.datasets.api.views import DATASET, visible_dataset
+from apps.datasets.foreign import CHOICES as FORMAT_CHOICES
 from apps.datasets.models import IMPORT_SOURCES, PublishMode, ServerFolder, UploadSource
 
 LONGEST_PATH = 1024
@@ -47,6 +48,7 @@ class ImportSerializer(serializers.Serializer[Any]):
     mode = serializers.ChoiceField(choices=PublishMode.choices, required=False)
     note = serializers.CharField(required=False, allow_blank=True, max_length=300)
     lenient = serializers.BooleanField(default=False)
+    format = serializers.ChoiceField(choices=FORMAT_CHOICES, required=False, allow_blank=True, help_text=FORMAT_HELP)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
         name = {UploadSource.ADDRESS: "url", UploadSource.BUCKET: "bucket", UploadSource.FOLDER: "folder"}
@@ -96,7 +98,7 @@ class ImportView(APIView):
         form = ImportSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         given = form.validated_data
-        options = {name: given[name] for name in ("mode", "note", "lenient") if name in given}
+        options = {name: given[name] for name in ("mode", "note", "lenient", "format") if name in given}
         upload = services.upload_import(actor=request.actor, dataset=dataset, wanted=wanted_of(given), **options)
         return Response(UploadSerializer(upload).data, status=status.HTTP_202_ACCEPTED)
 

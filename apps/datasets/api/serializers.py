@@ -6,6 +6,7 @@ from rest_framework import serializers
 from apps.core.api.serializers import VisibleField
 from apps.core.entities.validators import PLAIN
 from apps.datasets.defects import Defect, describe
+from apps.datasets.foreign import CHOICES as FORMAT_CHOICES
 from apps.datasets.models import (
     TAG,
     Dataset,
@@ -24,6 +25,10 @@ from apps.datasets.models import (
 )
 from apps.datasets.sources import failure_words
 from apps.projects.models import Project
+
+FORMAT_HELP = (
+    "One of GET /datasets/formats that datumaro reads; `datumaro`: whichever it finds; empty: told by the portal."
+)
 
 
 class DatasetSerializer(serializers.ModelSerializer[Dataset]):
@@ -268,6 +273,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "mode",
             "note",
             "lenient",
+            "format",
             "class_map",
             "file_count",
             "byte_count",
@@ -279,6 +285,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "version",
         ]
         read_only_fields = ["id", "lenient", "file_count", "byte_count", "created_at", "updated_at", "version"]
+        extra_kwargs = {"format": {"read_only": True, "help_text": FORMAT_HELP}}
 
     @extend_schema_field(PROGRESS)
     def get_progress(self, upload: Upload) -> Any:
@@ -313,8 +320,12 @@ class ReceivedFileSerializer(ReceivedSerializer):
     kept = serializers.BooleanField(help_text="False for files that systems leave behind, which are dropped.")
 
 
-class UploadAnalyzeSerializer(serializers.Serializer[Any]):
+class AnalyzeSerializer(serializers.Serializer[Any]):
     lenient = serializers.BooleanField(default=False)
+
+
+class UploadAnalyzeSerializer(AnalyzeSerializer):
+    format = serializers.ChoiceField(choices=FORMAT_CHOICES, required=False, allow_blank=True, help_text=FORMAT_HELP)
 
 
 class UploadPublishSerializer(serializers.Serializer[Any]):

@@ -4,6 +4,7 @@ from rest_framework.routers import SimpleRouter
 from apps.datasets.api import (
     downloads,
     exports,
+    formats,
     images,
     imports,
     integrity,
@@ -35,6 +36,7 @@ urlpatterns = [
     # Before the datasets by id: their words are no ids.
     path("datasets/compare", versions.CompareView.as_view(), name="dataset-compare"),
     path("datasets/compare/images", versions.CompareImagesView.as_view(), name="dataset-compare-images"),
+    path("datasets/formats", formats.FormatsView.as_view(), name="dataset-formats"),
     path("datasets/most-used", versions.MostUsedView.as_view(), name="dataset-most-used"),
     path("datasets/duplicates", integrity.DuplicateSetsView.as_view(), name="dataset-duplicates"),
     *folders.urls,

@@ -13,13 +13,13 @@ from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
 from apps.datasets import selectors, services
 from apps.datasets.api.serializers import (
+    AnalyzeSerializer,
     DatasetAnalysisSerializer,
     DatasetDetailSerializer,
     DatasetSerializer,
     ReleaseSerializer,
     SplitSerializer,
     SplitSetSerializer,
-    UploadAnalyzeSerializer,
 )
 from apps.datasets.models import Dataset
 from apps.datasets.selectors.splits import split_view
@@ -126,7 +126,7 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
     @action(detail=True, methods=["post"], parser_classes=[StreamParser])
     def analyze(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Analyse an archive (ZIP, TAR, TAR.GZ) at once, without storing anything."""
-        form = UploadAnalyzeSerializer(data=request.query_params)
+        form = AnalyzeSerializer(data=request.query_params)
         form.is_valid(raise_exception=True)
         stream, _length = body_of(request)
         found = services.analyse_archive(

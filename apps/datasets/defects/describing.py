@@ -6,13 +6,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.datasets.defects.file_words import FILE_WORDS
+from apps.datasets.defects.foreign_words import FOREIGN_WORDS
 from apps.datasets.defects.hints import CHOOSE_LENIENT, FIX_OBJECT, FIX_ROW, REPLACE_IMAGE
 from apps.datasets.defects.label_words import LABEL_WORDS
 from apps.datasets.defects.log import WARNING, Defect
 from apps.datasets.defects.set_words import SET_WORDS
 from apps.datasets.defects.wording import Wording
 
-WORDINGS: dict[str, Wording] = {**FILE_WORDS, **SET_WORDS, **LABEL_WORDS}
+WORDINGS: dict[str, Wording] = {**FILE_WORDS, **SET_WORDS, **LABEL_WORDS, **FOREIGN_WORDS}
 #: Codes that reports of earlier versions still carry.
 FORMER = {
     "yolo.class_name": "class.name",
@@ -42,6 +43,7 @@ REASONS: dict[str, str | Promise] = {
     "imagefolder.splits": _("Images lie in folders of classes, below folders of splits."),
     "imagefolder.folders": _("Images lie in folders of classes."),
     "pascal_voc.document": _("XML files annotate the images."),
+    "datumaro.read": _("It was chosen, or told by datumaro, which has read it."),
     "images.only": _("There are images without labels."),
     "set.nothing": _("Nothing was recognised."),
 }

@@ -121,6 +121,7 @@ LENIENT = frozenset(
         "coco.polygon_short",
         "coco.shape",
         "coco.visibility",
+        "datumaro.item",
         "shape.empty",
         "shape.image_size",
         "shape.mask_turned",

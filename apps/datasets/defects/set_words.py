@@ -42,7 +42,8 @@ SET_WORDS: dict[str, Wording] = {
         _("%(images)s images belong to no split that the YAML names."), _("They are taken without a split.")
     ),
     "yolo.no_labels": Wording(
-        _("The set has no labels."), _("Labels can be added later; nothing can be trained yet.")
+        _("The set has no labels."),
+        _("Labels can be added later; nothing can be trained yet. Where they are in a further format, choose it."),
     ),
     "yolo.image_without_label": Wording(
         _("The image has no label file."), _("An empty label file says that there is nothing to see.")

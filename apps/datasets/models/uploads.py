@@ -40,6 +40,8 @@ class Upload(Entity):
     byte_count = models.PositiveBigIntegerField(_("bytes"), default=0)
     # Some errors count as warnings, and the rows concerned are left out or mended.
     lenient = models.BooleanField(_("lenient"), default=False)
+    # One that another library reads (`apps.datasets.foreign`), as it was asked for; "" has it told by the portal.
+    format = models.CharField(_("format"), max_length=60, blank=True)
     mode = models.CharField(_("mode"), max_length=10, choices=PublishMode.choices, default=PublishMode.ADD)
     note = models.CharField(_("note"), max_length=300, blank=True)
     # Of the step that a worker is at: {"done", "total", "bytes"}.

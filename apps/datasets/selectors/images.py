@@ -102,7 +102,7 @@ def head_of(dataset: Dataset) -> Revision | None:
 def preview_of(upload: Upload, path: str) -> tuple[str, bytes]:
     """Digest and small copy of a picture of the upload's report. Raises `NotFound` for any other path."""
     known = {found["path"]: found["sha256"] for found in upload.analysis.get("preview", ())}
-    source = UploadFolder(upload.pk).staged / path
+    source = UploadFolder(upload.pk).analysed / path
     if path not in known or not source.is_file():
         raise NotFound()
     try:

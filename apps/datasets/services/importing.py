@@ -24,6 +24,7 @@ from apps.datasets.defects import BadInput
 from apps.datasets.models import Dataset, PublishMode, ServerFolder, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
 from apps.datasets.services.fetching import Stopped, fetch_files
+from apps.datasets.services.foreign import require_format
 from apps.datasets.services.locks import import_slot, upload_lock
 from apps.datasets.sources import (
     AddressSource,
@@ -89,8 +90,10 @@ def upload_import(
     mode: str = PublishMode.ADD,
     note: str = "",
     lenient: bool = False,
+    format: str = "",
 ) -> Upload:
     """Opens an upload whose files a worker fetches; it is analysed when they are there."""
+    require_format(format)
     quotas.require_storage(dataset.organization_id)
     if wanted.folder is not None:
         policy.require(actor, "datasets.view_serverfolder", wanted.folder)
@@ -118,11 +121,12 @@ def upload_import(
         mode=mode,
         note=note,
         lenient=lenient,
+        format=format,
     )
     upload.place_secret = upload.seal(wanted.secret) if wanted.secret else ""
     upload.full_clean(validate_constraints=False)
     upload.save()
-    params = {"place": upload.place_text, "source": str(upload.source)}
+    params = {"place": upload.place_text, "source": str(upload.source), **({"format": format} if format else {})}
     auditing.record(actor, actions.IMPORT_STARTED, upload, name=dataset.name, params=params, about=[dataset])
     messages.send_on_commit("datasets.fetch", upload.pk)
     return upload

@@ -239,7 +239,8 @@ def _changed_ids(ids: dict[int, int | None]) -> dict[int, int | None] | None:
 
 def _sources(folder: UploadFolder) -> dict[str, Path]:
     """Digest → a staged file with this content."""
-    return {row["sha256"]: folder.staged / row["path"] for row in _lines(folder.items)}
+    root = folder.analysed
+    return {row["sha256"]: root / row["path"] for row in _lines(folder.items)}
 
 
 def _lines(items: Path) -> Iterator[dict[str, Any]]:

@@ -27,12 +27,14 @@ from apps.datasets.archives import Limits, Staged, archive_kind, unpack, walk
 from apps.datasets.archives.staging import Stage
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
+from apps.datasets.foreign import Converted, convert, reason_off
 from apps.datasets.formats.model import ParsedItem
 from apps.datasets.formats.voc.parsing import LABEL_MAP, is_split_list
 from apps.datasets.formats.yolo.layout import CLASS_FILES
 from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Dataset, Upload, UploadState
 from apps.datasets.services import messages
+from apps.datasets.services.foreign import require_format
 from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.refusals import as_domain_error
 from apps.datasets.services.room import LIMITS
@@ -64,15 +66,20 @@ TEXT_TYPES = {
 
 
 @operation("datasets.upload_analyse", permission="datasets.change_upload", on="upload")
-def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False) -> Upload:
-    """Closes the upload to further files and has a worker analyse it; may be asked again with another `lenient`."""
+def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False, format: str | None = None) -> Upload:
+    """Closes the upload to further files and has a worker analyse it; may be asked again with another `lenient`.
+
+    `format` is one that another library reads, "" has it told by the portal, None leaves what the upload has.
+    """
+    require_format(format or "")
     upload = Upload.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=upload.pk)
     if upload.state not in ANALYSABLE:
         raise wrong_state(upload)
     if not upload.file_count:
         raise Conflict(_("Nothing was uploaded yet."), code="upload_empty", hint=_("Send the files first."))
-    upload.change(state=UploadState.ANALYSING, lenient=lenient, analysis={}, failure={}, progress={})
-    params, about = {"lenient": lenient}, [upload.dataset]
+    wanted = upload.format if format is None else format
+    upload.change(state=UploadState.ANALYSING, lenient=lenient, format=wanted, analysis={}, failure={}, progress={})
+    params, about = {"lenient": lenient, **({"format": wanted} if wanted else {})}, [upload.dataset]
     auditing.record(actor, actions.UPLOAD_ANALYSED, upload, name=upload.dataset.name, params=params, about=about)
     messages.send_on_commit("datasets.read", upload.pk)
     return upload
@@ -146,8 +153,14 @@ def _analysed(upload: Upload) -> dict[str, Any]:
     folder = UploadFolder(upload.pk)
     progress = _Progress(upload.pk)
     folder.items.unlink(missing_ok=True)
+    converted = None
+    # What an earlier analysis made of it: the pictures are links to those that stay.
+    shutil.rmtree(folder.converted, ignore_errors=True)
     try:
         staged = _staged(folder, progress)
+        if upload.format:
+            converted = _converted(staged, folder, upload, progress)
+            staged = converted.staged
     except BadInput as refused:
         return Analysis(errors=1, defects=[refused.defect], defect_counts={refused.code: 1}).as_dict()
     temporary = folder.items.with_suffix(".part")
@@ -164,12 +177,24 @@ def _analysed(upload: Upload) -> dict[str, Any]:
         )
         if analysis.ok:
             notes.add_files(with_json=analysis.format in JSON_FORMATS)
+    if converted is not None:
+        analysis.format, analysis.confidence, analysis.reason = converted.format, 1.0, "datumaro.read"
+        analysis.defects = converted.located(analysis.defects)
     if analysis.ok:
         folder.warned.write_text(json.dumps(sorted(warned)), encoding="utf-8")
         os.replace(temporary, folder.items)
     else:
         temporary.unlink()
     return analysis.as_dict()
+
+
+def _converted(
+    staged: Staged, folder: UploadFolder, upload: Upload, progress: Callable[[int, int | None, int], None]
+) -> Converted:
+    """The set as another library reads it. Raises `BadInput`, also when that was switched off meanwhile."""
+    if reason_off():
+        raise BadInput("datumaro.off")
+    return convert(staged, folder.converted, upload.format, task=upload.dataset.task, progress=progress)
 
 
 def _staged(folder: UploadFolder, progress: Callable[[int, int | None, int], None]) -> Staged:

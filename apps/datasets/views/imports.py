@@ -13,7 +13,7 @@ from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, signed_in
 from apps.datasets import services
-from apps.datasets.forms import AddressForm, BucketForm
+from apps.datasets.forms import AddressForm, BucketForm, FormatForm
 from apps.datasets.models import Dataset, ServerFolder
 from apps.datasets.views.frame import framed, visible
 
@@ -26,7 +26,10 @@ def address(request: PortalRequest, pk: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
             upload = services.upload_import(
-                actor=request.actor, dataset=dataset, wanted=services.from_address(form.cleaned_data["url"])
+                actor=request.actor,
+                dataset=dataset,
+                wanted=services.from_address(form.cleaned_data["url"]),
+                format=form.cleaned_data["format"],
             )
             return redirect("datasets:upload-detail", pk=pk, upload_pk=upload.pk)
     return _page(request, dataset, "address", form=form)
@@ -40,7 +43,10 @@ def bucket(request: PortalRequest, pk: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
             upload = services.upload_import(
-                actor=request.actor, dataset=dataset, wanted=services.from_bucket(**form.arguments)
+                actor=request.actor,
+                dataset=dataset,
+                wanted=services.from_bucket(**form.arguments),
+                format=form.cleaned_data["format"],
             )
             return redirect("datasets:upload-detail", pk=pk, upload_pk=upload.pk)
     return _page(request, dataset, "bucket", form=form)
@@ -58,10 +64,14 @@ def folder(request: PortalRequest, pk: str) -> HttpResponse:
     if request.method == "POST" and chosen is not None:
         with error_messages(request):
             upload = services.upload_import(
-                actor=request.actor, dataset=dataset, wanted=services.from_folder(chosen, path)
+                actor=request.actor,
+                dataset=dataset,
+                wanted=services.from_folder(chosen, path),
+                format=request.POST.get("format", ""),
             )
             return redirect("datasets:upload-detail", pk=pk, upload_pk=upload.pk)
-    return _page(request, dataset, "folder", folders=rows, chosen=chosen, **_inside(request, chosen, path))
+    shown = {"folders": rows, "chosen": chosen, "format_form": FormatForm(), **_inside(request, chosen, path)}
+    return _page(request, dataset, "folder", **shown)
 
 
 def import_tabs(dataset: Dataset, active: str) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ from apps.core.portal import error_messages, page_of, signed_in
 from apps.datasets import services
 from apps.datasets.analysis import NO_SPLIT
 from apps.datasets.defects import REASONS, Defect, describe
-from apps.datasets.forms import PublishForm
+from apps.datasets.foreign import FORMATS
+from apps.datasets.forms import FormatForm, PublishForm
 from apps.datasets.models import Split, Task, Upload, UploadState
 from apps.datasets.sources import failure_words
 from apps.datasets.views.frame import class_table, framed, visible
@@ -31,6 +32,7 @@ FORMAT_NAMES = {
     "dice": "DICE",
     "images": gettext_lazy("Images alone"),
     "unknown": gettext_lazy("Unknown"),
+    **{name: found.title for name, found in FORMATS.items()},
 }
 #: What the rows of a YOLO label, or the folders of a set of classes, say; by task.
 LABELS = {
@@ -68,6 +70,7 @@ def upload(request: PortalRequest, pk: str) -> HttpResponse:
         folders=dataset.task == Task.CLASSIFY,
         api=f"/api/v1/datasets/{dataset.pk}",
         done=reverse("datasets:uploads", args=[pk]) + "{id}/",
+        format_form=FormatForm(),
     )
     return render(request, "datasets/upload.html", context)
 
@@ -102,6 +105,17 @@ def lenient(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     found = _visible_upload(request, pk, upload_pk)
     with error_messages(request):
         services.upload_analyse(actor=request.actor, upload=found, lenient=True)
+    return redirect("datasets:upload-detail", pk=pk, upload_pk=upload_pk)
+
+
+@signed_in
+@require_POST
+def analyse(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
+    """Has the upload read as another format."""
+    found = _visible_upload(request, pk, upload_pk)
+    wanted = request.POST.get("format", "")
+    with error_messages(request):
+        services.upload_analyse(actor=request.actor, upload=found, lenient=found.lenient, format=wanted)
     return redirect("datasets:upload-detail", pk=pk, upload_pk=upload_pk)
 
 
@@ -170,6 +184,7 @@ def _report(upload: Upload) -> dict[str, Any]:
         ],
         "fraction": _fraction(upload),
         "failure": " ".join(filter(None, failure_words(upload.failure))),
+        "format_form": FormatForm(initial={"format": upload.format}),
         "publish_form": PublishForm(initial={"mode": upload.mode, "note": upload.note}, classes=_class_names(upload)),
     }
 

@@ -371,6 +371,7 @@ SPECTACULAR_SETTINGS = {
         "OrganizationDeletionStateEnum": "apps.departures.models.DeletionState",
         "DatasetExportStateEnum": "apps.datasets.models.ExportState",
         "ExportFormatEnum": "apps.datasets.models.ExportFormat",
+        "ForeignFormatEnum": "apps.datasets.foreign.CHOICES",
         "ImportSourceEnum": "apps.datasets.models.IMPORT_SOURCES",
         "UploadSourceEnum": "apps.datasets.models.UploadSource",
         "UploadStateEnum": "apps.datasets.models.UploadState",
@@ -390,6 +391,8 @@ INVITATION_LIFETIME_DAYS = env.integer("INVITATION_LIFETIME_DAYS", 7, minimum=1)
 ORGANIZATION_DELETION_GRACE_DAYS = env.integer("ORGANIZATION_DELETION_GRACE_DAYS", 14, minimum=1)
 ORGANIZATION_EXPORT_DAYS = env.integer("ORGANIZATION_EXPORT_DAYS", 7, minimum=1)
 DATASET_EXPORT_DAYS = env.integer("DATASET_EXPORT_DAYS", 7, minimum=1)
+# Formats that datumaro reads, in an environment of its own that the first of them builds.
+DATASET_DATUMARO = env.boolean("DATASET_DATUMARO", False)
 REFRESH_TOKEN_LIFETIME_SECONDS = env.integer("REFRESH_TOKEN_LIFETIME_SECONDS", 14 * 86400, minimum=300)
 WS_TICKET_LIFETIME_SECONDS = 30
 # Open at once, for each person and for each API key.

@@ -27,6 +27,7 @@ from modelyard_trainer.descriptor import DescriptorError, read_descriptor
 from apps.core.storage import storage
 from apps.core.storage.probing import examine as examine_store
 from apps.core.storage.s3 import S3Storage
+from apps.datasets import foreign
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 MINIMUM_POSTGRESQL = 15
@@ -259,6 +260,23 @@ def probe_trainers() -> Iterator[Finding]:
             yield Finding(part, OK, "environment not built yet: the first training builds it")
 
 
+def probe_datumaro() -> Iterator[Finding]:
+    """Formats of datasets that another library reads: an extra, which nobody has to switch on."""
+    part = "datumaro"
+    if not settings.DATASET_DATUMARO:
+        yield Finding(part, OK, "off: DATASET_DATUMARO=true lets further formats of datasets be read")
+    elif (lack := foreign.lack()) is not None:
+        yield Finding(part, WARNING, f"on, but its reader cannot be shut in: {lack}", "Nothing is read until it can.")
+    elif not foreign.is_built():
+        yield Finding(
+            part,
+            OK,
+            "environment not built yet: the first set in such a format builds it, or `python manage.py datumaro_build`",
+        )
+    else:
+        yield Finding(part, OK, "environment ready, the reader can be shut in")
+
+
 def probe_gpu() -> Iterator[Finding]:
     try:
         pynvml.nvmlInit()
@@ -325,6 +343,7 @@ PROBES: tuple[Callable[[], Iterator[Finding]], ...] = (
     probe_disk,
     probe_mlflow,
     probe_trainers,
+    probe_datumaro,
     probe_gpu,
     probe_mail,
 )

@@ -20,7 +20,7 @@ import sysconfig
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 Progress = Callable[[float, str], None]
@@ -79,25 +79,48 @@ def ensure(
         raise BuildError(f"the trainer needs Python {python}, this is {platform.python_version()}")
     if lock_path is None:
         return Environment(Path(sys.executable))
+    return ensure_lock(lock_path, cache, progress=progress, cancelled=cancelled)
+
+
+def ensure_lock(
+    lock_path: Path,
+    cache: str | os.PathLike[str],
+    *,
+    progress: Progress = lambda fraction, message: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Environment:
+    """The environment that a hashed lock file names; as `ensure` builds it."""
     try:
+        environment = locked_environment(lock_path, cache)
         lock = lock_path.read_bytes()
     except OSError as error:
         raise BuildError(f"{lock_path} cannot be read: {error}") from error
-    key = environment_key(lock)
-    folder = Path(cache).resolve() / "trainers" / key
-    environment = Environment(folder / "bin" / "python", folder, key)
-    if (folder / COMPLETE).is_file():
+    folder = environment.folder
+    assert folder is not None
+    if is_complete(environment):
         return environment
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_name(f"{key}.lock"), progress, cancelled) as held:
-        if (folder / COMPLETE).is_file():
+    with _locked(folder.with_name(f"{folder.name}.lock"), progress, cancelled) as held:
+        if is_complete(environment):
             return environment
         # A venv knows its own place, so it is built there; without the marker it is the rest of a broken build.
         shutil.rmtree(folder, ignore_errors=True)
         packages = len(REQUIREMENT.findall(lock.decode(errors="replace")))
         _Installer(held, progress, cancelled).build(folder, lock_path, packages)
         (folder / COMPLETE).write_text(f"{lock_path}\n", encoding="utf-8")
-    return Environment(environment.python, folder, key, built=True)
+    return replace(environment, built=True)
+
+
+def locked_environment(lock_path: Path, cache: str | os.PathLike[str]) -> Environment:
+    """Where the environment of a lock file is, or will be. Raises OSError when the file cannot be read."""
+    key = environment_key(lock_path.read_bytes())
+    folder = Path(cache).resolve() / "trainers" / key
+    return Environment(folder / "bin" / "python", folder, key)
+
+
+def is_complete(environment: Environment) -> bool:
+    """Whether it is built to its end."""
+    return environment.folder is None or (environment.folder / COMPLETE).is_file()
 
 
 def version_allowed(wanted: str, version: str) -> bool:

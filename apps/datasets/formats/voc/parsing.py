@@ -1,6 +1,7 @@
 """Parsing a whole Pascal VOC set: one XML file per image, lists of the splits, and sometimes a map of the labels."""
 
 import posixpath
+import re
 
 from apps.datasets.defects import ERROR, WARNING, BadInput, DefectLog
 from apps.datasets.formats import text
@@ -20,6 +21,8 @@ KINDS = frozenset({"annotations", "annotation", "xml", "xmls", "labels", "jpegim
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 FLAGS = ("difficult", "occluded", "truncated")
 FARTHEST = 1e9
+#: Not `<annotations>`, which is another format's.
+ROOT = re.compile(rb"<annotation[\s>]")
 
 
 def key_of(path: str) -> str:
@@ -37,7 +40,7 @@ def is_split_list(path: str) -> bool:
 def detect(tree: Tree) -> Guess:
     """Say how much the set looks like Pascal VOC: by a look into its XML files."""
     for path in tree.ending_with(".xml")[:5]:
-        if tree.images and b"<annotation" in tree.staged.head(path, 4096):
+        if tree.images and ROOT.search(tree.staged.head(path, 4096)):
             return Guess("pascal_voc", 0.85, "pascal_voc.document")
     return Guess("pascal_voc", 0.0, "pascal_voc.document")
 
