@@ -5,10 +5,13 @@ import shutil
 from collections import namedtuple
 from io import StringIO
 
+import boto3
 import pytest
 from aiosmtpd.controller import Controller
 from django.core.management import call_command
 from modelyard.supervisor import address, probes
+
+from tests.stores import apart
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -69,6 +72,24 @@ def test_a_web_process_that_does_not_answer_is_a_failure(settings, tmp_path):
 
 def test_storage_is_tried_by_writing():
     assert one(probes.probe_storage).state == probes.OK
+
+
+@pytest.mark.parametrize("kind", ["folders", "buckets"])
+def test_datasets_and_results_are_tried_each_in_their_store(settings, tmp_path, kind):
+    with apart(kind, settings, tmp_path):
+        found = list(probes.probe_storage())
+    assert [(finding.part, finding.state) for finding in found] == [
+        ("storage of datasets", probes.OK),
+        ("storage of results", probes.OK),
+    ]
+
+
+def test_what_the_second_store_lacks_is_told_with_its_own_variables(settings, tmp_path):
+    with apart("buckets", settings, tmp_path):
+        boto3.client("s3", region_name="us-east-1").delete_bucket(Bucket="results")
+        well, bad = probes.probe_storage()
+    assert (well.state, bad.state) == (probes.OK, probes.FAILURE)
+    assert bad.advice == "Create the bucket, or correct RESULTS_S3_BUCKET."
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.core.operations import ingest
-from apps.core.storage import storage
+from apps.core.storage import storage, stores
 from apps.core.storage.keys import blob_key
 from apps.core.storage.locks import blobs_alone
 from apps.datasets.folders import UploadFolder, exports_root, uploads_root
@@ -161,8 +161,10 @@ def _named(digests: object) -> set[str]:
 
 
 def _delete_objects(organization_id: UUID, digests: set[str]) -> None:
+    """Objects that no row names, wherever they lie."""
     for sha256 in digests:
-        storage().delete(blob_key(organization_id, sha256))
+        for store in stores().values():
+            store.delete(blob_key(organization_id, sha256))
         for size in THUMBNAIL_SIZES:
             storage().delete(thumbnail_key(Blob(organization_id=organization_id, sha256=sha256), size))
 

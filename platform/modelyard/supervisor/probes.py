@@ -6,7 +6,7 @@ import smtplib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from kombu.exceptions import OperationalError
 from modelyard_trainer import environments
 from modelyard_trainer.descriptor import DescriptorError, read_descriptor
 
-from apps.core.storage import storage
+from apps.core.storage import Storage, stores
 from apps.core.storage.probing import examine as examine_store
+from apps.core.storage.registry import RESULTS
 from apps.core.storage.s3 import S3Storage
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
@@ -171,23 +172,30 @@ def probe_web() -> Iterator[Finding]:
 
 
 def probe_storage() -> Iterator[Finding]:
-    store = storage()
-    place = f"bucket {store.bucket} at {store.provider.name}" if isinstance(store, S3Storage) else str(_local_root())
+    found = stores()
+    for name, store in found.items():
+        tried = _tried("storage" if len(found) == 1 else f"storage of {name}", store)
+        # The second store has variables of its own.
+        yield replace(tried, advice=tried.advice.replace("S3_", "RESULTS_S3_")) if name == RESULTS else tried
+
+
+def _tried(part: str, store: Storage) -> Finding:
+    if isinstance(store, S3Storage):
+        place = f"bucket {store.bucket} at {store.provider.name}"
+    else:
+        place = str(store.local_path(""))
     done = []
     for step in examine_store(store):
         if step.error is not None:
-            yield Finding("storage", FAILURE, f"{place}, {step.name}: {_first_line(step.error)}", step.hint)
-            return
+            return Finding(part, FAILURE, f"{place}, {step.name}: {_first_line(step.error)}", step.hint)
         done.append(step.name)
-    yield Finding("storage", OK, f"{place}: {', '.join(done)}")
-
-
-def _local_root() -> Path:
-    return Path(settings.STORAGE["local_root"])
+    return Finding(part, OK, f"{place}: {', '.join(done)}")
 
 
 def probe_disk() -> Iterator[Finding]:
     folders = {"home": Path(settings.HOME), "cache": Path(settings.CACHE_DIR)}
+    if settings.RESULTS_STORAGE is not None and not settings.RESULTS_STORAGE["bucket"]:
+        folders["results"] = Path(settings.RESULTS_STORAGE["local_root"])
     seen: set[int] = set()
     for name, folder in folders.items():
         existing = next(path for path in (folder, *folder.parents) if path.exists())
