@@ -12,6 +12,7 @@ from apps.datasets.models import (
     Dataset,
     DatasetGroupShare,
     DatasetUserShare,
+    DirectFile,
     Export,
     ImageTag,
     IntegrityCheck,
@@ -106,8 +107,24 @@ class DatasetAdmin(PolicyAdmin):
         services.dataset_trash(actor=request.actor, dataset=obj)
 
 
+class DirectFileInline(PolicyInline):
+    """What is on its way to the store, or lies there until the upload has ended; sent and removed over REST."""
+
+    model = DirectFile
+    fields = readonly_fields = ("path", "shown_bytes", "shown_parts", "completed_at", "digest")
+
+    @admin.display(description=_("size"))
+    def shown_bytes(self, file: DirectFile) -> str:
+        return format_bytes(file.byte_count)
+
+    @admin.display(description=_("parts"))
+    def shown_parts(self, file: DirectFile) -> int:
+        return file.part_count
+
+
 @admin.register(Upload)
 class UploadAdmin(ReadOnlyAdmin):
+    inlines = (DirectFileInline,)
     list_display = ("dataset", "state", "source", "file_count", "shown_bytes", "created_by", "created_at", "revision")
     list_filter = ("state", "source", "mode")
     list_select_related = ("dataset", "created_by", "revision")

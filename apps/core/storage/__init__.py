@@ -4,7 +4,21 @@ Sizes and digests are kept in the database by the callers; nothing here relies o
 """
 
 from apps.core.storage.base import ObjectNotFound, Storage, Stored, StoredObject
+from apps.core.storage.direct import DirectUploads, Part, PartsUnfit, PartsUnknown
 from apps.core.storage.pieces import Pieces
 from apps.core.storage.registry import results, storage, stores
 
-__all__ = ["ObjectNotFound", "Pieces", "Storage", "Stored", "StoredObject", "results", "storage", "stores"]
+__all__ = [
+    "DirectUploads",
+    "ObjectNotFound",
+    "Part",
+    "PartsUnfit",
+    "PartsUnknown",
+    "Pieces",
+    "Storage",
+    "Stored",
+    "StoredObject",
+    "results",
+    "storage",
+    "stores",
+]

@@ -16,7 +16,7 @@ from apps.core.storage import ObjectNotFound, Storage, StoredObject, stores
 from apps.core.storage.keys import blob_key, blob_root
 from apps.core.storage.locks import blobs_alone
 from apps.core.storage.registry import DATASETS, RESULTS
-from apps.datasets.models import Blob
+from apps.datasets.models import Blob, DirectFile
 from apps.datasets.services.integrity import blob_note_damage
 from apps.organizations.models import Organization
 
@@ -67,7 +67,7 @@ def examine_stores(*, read: bool = False, repair: bool = False, grace: float = G
         for folder in store.folders("blobs/"):
             if folder not in {str(pk) for pk in known}:
                 yield from _orphans(name, store.objects(f"blobs/{folder}/"), asked)
-        yield from _orphans(name, store.objects("incoming/"), asked)
+        yield from _left_incoming(name, store, asked)
 
 
 def _examine_part(organization_id: UUID, prefix: str, asked: _Asked) -> Iterator[Finding]:
@@ -120,6 +120,20 @@ def _orphans(name: str, found: Iterator[StoredObject], asked: _Asked) -> Iterato
             if asked.repair:
                 stores()[name].delete(row.key)
             yield Finding("orphan", row.key, row.size, repaired=asked.repair, store=name)
+
+
+def _left_incoming(name: str, store: Storage, asked: _Asked) -> Iterator[Finding]:
+    """What did not find its way out of `incoming/`: objects, and parts of files that were never joined."""
+    keys = set(DirectFile.objects.values_list("key", flat=True))
+    yield from _orphans(name, (found for found in store.objects("incoming/") if found.key not in keys), asked)
+    if store.direct is None:
+        return
+    before = time.time() - asked.grace
+    for left in store.direct.unfinished("incoming/"):
+        if left.key not in keys and left.began_at < before:
+            if asked.repair:
+                store.direct.abort(left.key, left.upload)
+            yield Finding("orphan", left.key, 0, repaired=asked.repair, store=name)
 
 
 def _is_so(organization_id: UUID, sha256: str, prefix: str, kind: str, store: str) -> bool:

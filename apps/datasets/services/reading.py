@@ -31,8 +31,9 @@ from apps.datasets.formats.model import ParsedItem
 from apps.datasets.formats.voc.parsing import LABEL_MAP, is_split_list
 from apps.datasets.formats.yolo.layout import CLASS_FILES
 from apps.datasets.images import MEDIA_TYPES
-from apps.datasets.models import Dataset, Upload, UploadState
+from apps.datasets.models import Dataset, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
+from apps.datasets.services.direct import all_arrived
 from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.refusals import as_domain_error
 from apps.datasets.services.room import LIMITS
@@ -71,10 +72,17 @@ def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False) -> Up
         raise wrong_state(upload)
     if not upload.file_count:
         raise Conflict(_("Nothing was uploaded yet."), code="upload_empty", hint=_("Send the files first."))
-    upload.change(state=UploadState.ANALYSING, lenient=lenient, analysis={}, failure={}, progress={})
+    # What was sent straight to the store is brought here first.
+    fetched = upload.source == UploadSource.DIRECT and upload.state == UploadState.RECEIVING
+    if fetched and not all_arrived(upload):
+        raise Conflict(
+            _("Not every file is complete."), code="upload_incomplete", hint=_("Complete or remove them first.")
+        )
+    state = UploadState.FETCHING if fetched else UploadState.ANALYSING
+    upload.change(state=state, lenient=lenient, analysis={}, failure={}, progress={})
     params, about = {"lenient": lenient}, [upload.dataset]
     auditing.record(actor, actions.UPLOAD_ANALYSED, upload, name=upload.dataset.name, params=params, about=about)
-    messages.send_on_commit("datasets.read", upload.pk)
+    messages.send_on_commit("datasets.fetch" if fetched else "datasets.read", upload.pk)
     return upload
 
 

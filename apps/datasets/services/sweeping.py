@@ -20,6 +20,7 @@ from apps.datasets.models import (
     BUSY_UPLOADS,
     ENDED_UPLOADS,
     Blob,
+    DirectFile,
     Export,
     ExportState,
     Upload,
@@ -28,6 +29,7 @@ from apps.datasets.models import (
 from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key
 from apps.datasets.services import messages
 from apps.datasets.services.blobs import noted_digests
+from apps.datasets.services.direct import remove_files
 from apps.datasets.services.export_states import exports_expire
 from apps.datasets.services.exports import ARCHIVES
 from apps.datasets.services.locks import upload_lock
@@ -50,6 +52,7 @@ def sweep() -> dict[str, int]:
         "asked_again": _ask_again(),
         "swept": sum(_sweep_upload(upload) for upload in _ended()),
         "folders": _remove_strays(),
+        "sent": remove_files(DirectFile.objects.filter(upload__isnull=True)[:BATCH]),
         "blobs": _remove_unused_blobs(),
         "exports_asked_again": _ask_again_for_exports(),
     }
@@ -91,6 +94,7 @@ def _sweep_upload(upload: Upload) -> bool:
     with upload_lock(upload.pk) as idle:
         if not idle or (upload.state != UploadState.PUBLISHED and not _remove_stored(upload, folder)):
             return False
+        remove_files(upload.direct_files.all())
         folder.remove()
     _note_swept(upload_id=upload.pk)
     return True

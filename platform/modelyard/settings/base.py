@@ -193,6 +193,7 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 # Objects: a local folder unless an S3 bucket is named; results lie there too unless they are to lie apart.
 STORAGE = object_stores.datasets(HOME)
 RESULTS_STORAGE = object_stores.results(STORAGE)
+DIRECT_UPLOADS = object_stores.direct_uploads()
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(HOME / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -424,5 +425,10 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "django.security.DisallowedHost": {"level": "ERROR"}},
+    "loggers": {
+        # It tells, at its finest, the signatures of addresses that are given to others.
+        "botocore": {"level": "INFO"},
+        "httpx": {"level": "WARNING"},
+        "django.security.DisallowedHost": {"level": "ERROR"},
+    },
 }

@@ -26,6 +26,11 @@ def datasets(home: Path) -> dict[str, Any]:
     }
 
 
+def direct_uploads() -> str:
+    """Who may be given addresses of the store to send large files to: nobody (`off`), `programs`, or `browsers` too."""
+    return env.one_of("S3_DIRECT_UPLOADS", "programs", ("off", "programs", "browsers"))
+
+
 def results(first: dict[str, Any]) -> dict[str, Any] | None:
     """The store for results, by `RESULTS_S3_BUCKET` or `RESULTS_FOLDER`; None when they lie in the first one.
 

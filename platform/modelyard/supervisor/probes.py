@@ -26,8 +26,9 @@ from modelyard_trainer.descriptor import DescriptorError, read_descriptor
 
 from apps.core.storage import Storage, stores
 from apps.core.storage.probing import examine as examine_store
-from apps.core.storage.registry import RESULTS
+from apps.core.storage.registry import DATASETS, RESULTS
 from apps.core.storage.s3 import S3Storage
+from modelyard.supervisor import direct_probe
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 MINIMUM_POSTGRESQL = 15
@@ -192,6 +193,25 @@ def _tried(part: str, store: Storage) -> Finding:
     return Finding(part, OK, f"{place}: {', '.join(done)}")
 
 
+def probe_direct_uploads() -> Iterator[Finding]:
+    """Nothing to say where files go through the portal alone."""
+    store, part = stores()[DATASETS], "direct uploads"
+    if store.direct is None or settings.DIRECT_UPLOADS == "off":
+        return
+    page = settings.PUBLIC_URL.rstrip("/") if settings.DIRECT_UPLOADS == "browsers" else ""
+    if settings.DIRECT_UPLOADS == "browsers" and not page:
+        yield Finding(part, WARNING, "pages may send, and their address is not known", "Set PUBLIC_URL.")
+    try:
+        done = list(direct_probe.examine(store, store.direct, page))
+    except direct_probe.Unfit as error:
+        yield Finding(part, WARNING, error.text, error.advice)
+    except Exception as error:  # noqa: BLE001 - each client has errors of its own
+        rights = "s3:PutObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts"
+        yield Finding(part, WARNING, _first_line(error), f"Give the key {rights} on the bucket.")
+    else:
+        yield Finding(part, OK, f"{store.direct.origin}: {', '.join(done)}")
+
+
 def probe_disk() -> Iterator[Finding]:
     folders = {"home": Path(settings.HOME), "cache": Path(settings.CACHE_DIR)}
     if settings.RESULTS_STORAGE is not None and not settings.RESULTS_STORAGE["bucket"]:
@@ -330,6 +350,7 @@ PROBES: tuple[Callable[[], Iterator[Finding]], ...] = (
     probe_workers,
     probe_web,
     probe_storage,
+    probe_direct_uploads,
     probe_disk,
     probe_mlflow,
     probe_trainers,
