@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from django.core.wsgi import get_wsgi_application
+from django.test import Client
 from django.utils import timezone
 
 from apps.audit.models import AuditEvent
@@ -530,7 +530,14 @@ def test_the_program_of_the_guide_sends_an_archive_and_goes_on_after_a_break(
     monkeypatch.setattr("sys.argv", ["send.py", str(cast.sample("dataset").pk), str(archive)])
     monkeypatch.setenv("PORTAL", "http://testserver")
     monkeypatch.setenv("TOKEN", cast.editor.token)
-    portal = httpx.WSGITransport(app=get_wsgi_application())
+
+    def portal(request: httpx.Request) -> httpx.Response:
+        headers = {"Authorization": request.headers["Authorization"]}
+        content = request.read()
+        path = request.url.raw_path.decode()
+        answer = Client().generic(request.method, path, content, content_type="application/json", headers=headers)
+        return httpx.Response(answer.status_code, content=answer.content)
+
     client, sent, broken = httpx.Client, [], []
 
     def put(url: str, **options: Any) -> httpx.Response:
@@ -547,7 +554,7 @@ def test_the_program_of_the_guide_sends_an_archive_and_goes_on_after_a_break(
         services.upload_fetch(upload.pk)
         services.upload_read(upload.pk)
 
-    monkeypatch.setattr(httpx, "Client", lambda **options: client(**options, transport=portal))
+    monkeypatch.setattr(httpx, "Client", lambda **options: client(**options, transport=httpx.MockTransport(portal)))
     monkeypatch.setattr(httpx, "put", put)
     monkeypatch.setattr("time.sleep", work)
     (tmp_path / "send.py").write_text(program)

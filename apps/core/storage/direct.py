@@ -108,9 +108,14 @@ class DirectUploads:
     def unfinished(self, prefix: str) -> Iterator[Unfinished]:
         """Uploads in parts under a prefix that were neither joined nor given up."""
         pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
-        for page in pages:
-            for row in page.get("Uploads", ()):
-                yield Unfinished(row["Key"], row["UploadId"], row["Initiated"].timestamp())
+        try:
+            for page in pages:
+                for row in page.get("Uploads", ()):
+                    yield Unfinished(row["Key"], row["UploadId"], row["Initiated"].timestamp())
+        except self.client.exceptions.ClientError as error:
+            # Some stores say so of a bucket that never had one.
+            if not isinstance(_told(error), PartsUnknown):
+                raise
 
 
 def _told(error: Any) -> Exception:
