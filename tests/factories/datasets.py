@@ -174,6 +174,7 @@ def direct_file(cast: Cast) -> DirectFile:
     if store is not None:
         name = store.begin(key)
         store.client.upload_part(Bucket=store.bucket, Key=key, UploadId=name, PartNumber=1, Body=SENT)
+    Upload.objects.filter(pk=upload.pk).update(file_count=1, byte_count=len(SENT))
     return DirectFile.objects.create(
         upload=upload,
         organization_id=upload.organization_id,

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db.models import F
@@ -307,17 +306,16 @@ def _direct_done(*, file: DirectFile, digests: list[str]) -> DirectFile:
 def _direct_drop(*, file: DirectFile) -> bool:
     """Gives the room back. The row stays for the sweep, which removes again what arrives late."""
     assert file.upload_id is not None
-    rows = Upload.objects.filter(pk=file.upload_id, state=UploadState.RECEIVING)
-    if not DirectFile.objects.filter(pk=file.pk, upload_id=file.upload_id).exists():
-        return True
-    changed: dict[str, Any] = {
-        "file_count": F("file_count") - 1,
-        "byte_count": F("byte_count") - file.byte_count,
-        "updated_at": timezone.now(),
-    }
-    if not rows.update(**changed):
+    upload = Upload.objects.select_for_update(of=("self",)).get(pk=file.upload_id)
+    if upload.state != UploadState.RECEIVING:
         return False
-    DirectFile.objects.filter(pk=file.pk).update(upload=None)
+    # Of two who remove it at once, one gives the room back.
+    if DirectFile.objects.filter(pk=file.pk, upload=upload).update(upload=None):
+        Upload.objects.filter(pk=upload.pk).update(
+            file_count=F("file_count") - 1,
+            byte_count=F("byte_count") - file.byte_count,
+            updated_at=timezone.now(),
+        )
     return True
 
 
