@@ -111,7 +111,7 @@ class DirectFileInline(PolicyInline):
     """What is on its way to the store, or lies there until the upload has ended; sent and removed over REST."""
 
     model = DirectFile
-    fields = readonly_fields = ("path", "shown_bytes", "shown_parts", "completed_at", "digest")
+    fields = readonly_fields = ("path", "shown_bytes", "shown_parts", "completed_at", "shown_digest")
 
     @admin.display(description=_("size"))
     def shown_bytes(self, file: DirectFile) -> str:
@@ -120,6 +120,11 @@ class DirectFileInline(PolicyInline):
     @admin.display(description=_("parts"))
     def shown_parts(self, file: DirectFile) -> int:
         return file.part_count
+
+    @admin.display(description=_("digest"))
+    def shown_digest(self, file: DirectFile) -> str:
+        """What a worker has found; the first of it, for the page is narrow."""
+        return file.digest[:16]
 
 
 @admin.register(Upload)

@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 ("key", models.CharField(max_length=200, unique=True, verbose_name="key")),
                 ("store_upload", models.TextField(verbose_name="upload in the store")),
                 ("part_digests", models.JSONField(blank=True, default=list, verbose_name="digests of the parts")),
-                ("completed_at", models.DateTimeField(blank=True, null=True, verbose_name="complete")),
+                ("completed_at", models.DateTimeField(blank=True, null=True, verbose_name="completed")),
                 ("digest", models.CharField(blank=True, max_length=64, verbose_name="digest")),
                 (
                     "organization",

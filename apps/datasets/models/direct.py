@@ -35,7 +35,7 @@ class DirectFile(Entity):
     store_upload = models.TextField(_("upload in the store"))
     # SHA-256 of each part, as the sender said when everything was sent.
     part_digests = models.JSONField(_("digests of the parts"), default=list, blank=True)
-    completed_at = models.DateTimeField(_("complete"), null=True, blank=True)
+    completed_at = models.DateTimeField(_("completed"), null=True, blank=True)
     # SHA-256 of the whole, once a worker has read it and found every part as it was sent.
     digest = models.CharField(_("digest"), max_length=64, blank=True)
 
