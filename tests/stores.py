@@ -16,7 +16,8 @@ from moto import mock_aws
 
 from apps.core.storage import registry
 
-KEYS = {"access_key": "test-access", "secret_key": "test-secret-key"}
+ACCESS, SIGNING = "test-access", "test-secret-key"
+KEYS = {"access_key": ACCESS, "secret_key": SIGNING}
 
 
 @contextmanager

@@ -21,9 +21,7 @@ from apps.core.storage.probing import HINTS, examine, hint_for
 from apps.core.storage.providers import AMAZON, GOOGLE, OTHER, R2, provider_of
 from apps.core.storage.registry import storage as configured
 from apps.core.storage.s3 import S3Storage
-from tests.stores import KEYS, signed_server
-
-ACCESS, SECRET = KEYS["access_key"], KEYS["secret_key"]
+from tests.stores import ACCESS, SIGNING, signed_server
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,7 @@ def s3(**changes: Any) -> S3Storage:
         "public_endpoint": "",
         "region": "us-east-1",
         "access_key": ACCESS,
-        "secret_key": SECRET,
+        "secret_key": SIGNING,
     }
     return S3Storage(**{**options, **changes})
 

@@ -75,6 +75,7 @@ def test_settings_make_a_secret_for_the_embedded_database_only_where_it_is_used(
 
 
 FIRST = {"local_root": Path("/srv/home/storage"), "bucket": "data", "endpoint": "https://store.example:9000"}
+OF_THE_FIRST, OF_THE_SECOND = "first", "second"
 NAMES = ("BUCKET", "ENDPOINT_URL", "PUBLIC_ENDPOINT_URL", "REGION", "ADDRESSING", "CHECKSUMS", "ACCESS_KEY_ID")
 
 
@@ -83,7 +84,7 @@ def first(monkeypatch) -> dict:
     for name in (*NAMES, "SECRET_ACCESS_KEY"):
         monkeypatch.delenv(f"RESULTS_S3_{name}", raising=False)
     monkeypatch.delenv("RESULTS_FOLDER", raising=False)
-    return {**object_stores.datasets(Path("/srv/home")), **FIRST, "secret_key": "first"}
+    return {**object_stores.datasets(Path("/srv/home")), **FIRST, "secret_key": OF_THE_FIRST}
 
 
 def test_results_lie_with_the_datasets_unless_they_are_said_to_lie_apart(first):
@@ -92,8 +93,8 @@ def test_results_lie_with_the_datasets_unless_they_are_said_to_lie_apart(first):
 
 def test_a_second_bucket_is_as_the_first_but_for_what_is_said_of_it(first, monkeypatch):
     monkeypatch.setenv("RESULTS_S3_BUCKET", "results")
-    monkeypatch.setenv("RESULTS_S3_SECRET_ACCESS_KEY", "second")
-    assert object_stores.results(first) == {**first, "bucket": "results", "secret_key": "second"}
+    monkeypatch.setenv("RESULTS_S3_SECRET_ACCESS_KEY", OF_THE_SECOND)
+    assert object_stores.results(first) == {**first, "bucket": "results", "secret_key": OF_THE_SECOND}
     monkeypatch.setenv("RESULTS_S3_BUCKET", "data")
     with pytest.raises(ImproperlyConfigured, match="names the bucket of S3_BUCKET"):
         object_stores.results(first)

@@ -11,23 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core import policy
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.identity import Actor
-from apps.core.operations import ingest
 from apps.core.storage import DirectUploads, Part, PartsUnfit, PartsUnknown, storage
 from apps.core.storage.direct import URL_SECONDS
 from apps.core.storage.keys import direct_key
 from apps.datasets.archives import PathRules
 from apps.datasets.defects import BadInput
-from apps.datasets.models import DirectFile, Upload, UploadSource, UploadState
+from apps.datasets.models import DirectFile, Upload, UploadSource
+from apps.datasets.services import direct_rows as rows
 from apps.datasets.services.refusals import as_domain_error
-from apps.datasets.services.room import LIMITS, Room, no_room, room_of
-from apps.datasets.services.uploads import check_receiving, require_direct, upload_count, wrong_state
+from apps.datasets.services.room import LIMITS, Room, room_of
+from apps.datasets.services.uploads import check_receiving, require_direct, wrong_state
 
 PART_BYTES = 8 << 20
 #: Of one object; stores take no more.
@@ -94,7 +93,7 @@ def direct_open(*, actor: Actor, upload: Upload, path: str, size: int) -> tuple[
         store_upload=name,
     )
     try:
-        _direct_add(file=file, room=room)
+        rows.direct_add(file=file, room=room)
     except BaseException:
         store.abort(key, name)
         raise
@@ -121,7 +120,7 @@ def direct_addresses(
             )
         if md5 and not MD5.fullmatch(md5):
             raise Invalid(_("An MD5 is 16 bytes as base64."), code="part_md5", params={"number": number})
-    if not _direct_touch(upload_id=upload.pk):
+    if not rows.direct_touch(upload_id=upload.pk):
         upload.refresh_from_db(fields=["state"])
         raise wrong_state(upload)
     ends = timezone.now() + timedelta(seconds=URL_SECONDS)
@@ -167,14 +166,14 @@ def direct_complete(*, actor: Actor, upload: Upload, file_id: UUID | str, digest
         raise Conflict(
             _("The store does not have the parts any more."), code="parts_gone", hint=_("Send the file again.")
         )
-    return _direct_done(file=file, digests=list(digests))
+    return rows.direct_done(file=file, digests=list(digests))
 
 
 def direct_remove(*, actor: Actor, upload: Upload, file_id: UUID | str) -> None:
     """Takes a file out of the upload again, and what arrived of it out of the store; its room is free."""
     _entered(actor, upload)
     file = _file(upload, file_id)
-    if not _direct_drop(file=file):
+    if not rows.direct_drop(file=file):
         upload.refresh_from_db(fields=["state"])
         raise wrong_state(upload)
     discard(file)
@@ -258,77 +257,12 @@ def _checked_room(upload: Upload, path: str, size: int) -> Room:
         )
     room = room_of(upload, here=0)
     if upload.byte_count + size > room.size:
-        raise _no_room(room, path)
+        raise rows.beyond(room, path)
     return room
-
-
-def _no_room(room: Room, path: str) -> Exception:
-    refused = no_room(room, path)
-    return as_domain_error(refused) if isinstance(refused, BadInput) else refused
 
 
 def _complete_already() -> Conflict:
     return Conflict(_("The file is complete."), code="file_complete")
-
-
-@ingest("datasets.direct_add")
-def _direct_add(*, file: DirectFile, room: Room) -> None:
-    """Takes room for the file and enters it, unless the upload takes no more, or others took the room meanwhile."""
-    upload = file.upload
-    assert upload is not None
-    if not upload_count(upload_id=upload.pk, files=1, size=file.byte_count, most=room.size):
-        upload.refresh_from_db(fields=["state"])
-        raise _no_room(room, file.path) if upload.state == UploadState.RECEIVING else wrong_state(upload)
-    file.save(force_insert=True)
-
-
-@ingest("datasets.direct_touch")
-def _direct_touch(*, upload_id: UUID) -> bool:
-    """False when the upload takes no more."""
-    rows = Upload.objects.filter(pk=upload_id, state=UploadState.RECEIVING)
-    return bool(rows.update(updated_at=timezone.now()))
-
-
-@ingest("datasets.direct_done")
-def _direct_done(*, file: DirectFile, digests: list[str]) -> DirectFile:
-    assert file.upload_id is not None
-    upload = Upload.objects.select_for_update(of=("self",)).get(pk=file.upload_id)
-    if upload.state != UploadState.RECEIVING:
-        raise wrong_state(upload)
-    found = DirectFile.objects.select_for_update(of=("self",)).filter(pk=file.pk, upload=upload).first()
-    if found is None:
-        raise NotFound()
-    found.change(part_digests=digests, completed_at=timezone.now())
-    return found
-
-
-@ingest("datasets.direct_drop")
-def _direct_drop(*, file: DirectFile) -> bool:
-    """Gives the room back. The row stays for the sweep, which removes again what arrives late."""
-    assert file.upload_id is not None
-    upload = Upload.objects.select_for_update(of=("self",)).get(pk=file.upload_id)
-    if upload.state != UploadState.RECEIVING:
-        return False
-    # Of two who remove it at once, one gives the room back.
-    if DirectFile.objects.filter(pk=file.pk, upload=upload).update(upload=None):
-        Upload.objects.filter(pk=upload.pk).update(
-            file_count=F("file_count") - 1,
-            byte_count=F("byte_count") - file.byte_count,
-            updated_at=timezone.now(),
-        )
-    return True
-
-
-@ingest("datasets.direct_note_digests")
-def note_digests(*, digests: Mapping[str, str]) -> None:
-    """What a worker has read: key → SHA-256 of the whole."""
-    for key, digest in digests.items():
-        DirectFile.objects.filter(key=key).update(digest=digest)
-
-
-@ingest("datasets.direct_forget")
-def _direct_forget(*, files: list[DirectFile]) -> None:
-    DirectFile.objects.filter(pk__in=[file.pk for file in files]).delete()
 
 
 def remove_files(files: Iterable[DirectFile]) -> int:
@@ -337,5 +271,5 @@ def remove_files(files: Iterable[DirectFile]) -> int:
     for file in found:
         discard(file)
     if found:
-        _direct_forget(files=found)
+        rows.direct_forget(files=found)
     return len(found)

@@ -24,7 +24,7 @@ from apps.datasets import actions
 from apps.datasets.defects import BadInput
 from apps.datasets.models import Dataset, PublishMode, ServerFolder, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
-from apps.datasets.services.direct import note_digests
+from apps.datasets.services.direct_rows import note_digests
 from apps.datasets.services.fetching import Stopped, fetch_files
 from apps.datasets.services.locks import import_slot, upload_lock
 from apps.datasets.sources import (
