@@ -31,6 +31,9 @@ SERVER_FOLDER_FORBIDDEN = register_action(
 UPLOAD_ANALYSED = register_action(
     "dataset.upload_analysed", _("Upload analysed"), _("%(actor)s had the upload %(object)s analysed.")
 )
+UPLOAD_FAILED = register_action(
+    "dataset.upload_failed", _("Upload failed"), _("An upload into %(object)s failed: %(code)s.")
+)
 UPLOAD_CANCELLED = register_action(
     "dataset.upload_cancelled", _("Upload given up"), _("%(actor)s gave up the upload %(object)s.")
 )

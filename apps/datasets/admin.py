@@ -15,6 +15,7 @@ from apps.datasets.models import (
     Dataset,
     DatasetGroupShare,
     DatasetUserShare,
+    DirectFile,
     Export,
     ImageTag,
     IntegrityCheck,
@@ -132,8 +133,29 @@ class DatasetAdmin(PolicyAdmin):
         services.dataset_trash(actor=request.actor, dataset=obj)
 
 
+class DirectFileInline(PolicyInline):
+    """What is on its way to the store, or lies there until the upload has ended; sent and removed over REST."""
+
+    model = DirectFile
+    fields = readonly_fields = ("path", "shown_bytes", "shown_parts", "completed_at", "shown_digest")
+
+    @admin.display(description=_("size"))
+    def shown_bytes(self, file: DirectFile) -> str:
+        return format_bytes(file.byte_count)
+
+    @admin.display(description=_("parts"))
+    def shown_parts(self, file: DirectFile) -> int:
+        return file.part_count
+
+    @admin.display(description=_("digest"))
+    def shown_digest(self, file: DirectFile) -> str:
+        """What a worker has found; the first of it, for the page is narrow."""
+        return file.digest[:16]
+
+
 @admin.register(Upload)
 class UploadAdmin(ReadOnlyAdmin):
+    inlines = (DirectFileInline,)
     list_display = ("dataset", "state", "source", "file_count", "shown_bytes", "created_by", "created_at", "revision")
     list_filter = ("state", "source", "mode")
     list_select_related = ("dataset", "created_by", "revision")

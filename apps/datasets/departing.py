@@ -11,6 +11,7 @@ from apps.datasets.models import (
     Blob,
     BucketHash,
     Dataset,
+    DirectFile,
     Entry,
     Export,
     ImageTag,
@@ -24,6 +25,7 @@ from apps.datasets.models import (
     Upload,
     VersionStatistics,
 )
+from apps.datasets.services.direct import discard
 from apps.datasets.services.exports import archive_folder
 from apps.departures.contributions import Contribution, Removal, listed
 
@@ -62,6 +64,10 @@ def _items(organization_id: UUID) -> QuerySet[Item]:
 
 def _uploads(organization_id: UUID) -> QuerySet[Upload]:
     return Upload.objects.filter(dataset__organization_id=organization_id)
+
+
+def _direct_files(organization_id: UUID) -> QuerySet[DirectFile]:
+    return DirectFile.objects.filter(organization_id=organization_id)
 
 
 def _exports(organization_id: UUID) -> QuerySet[Export]:
@@ -148,6 +154,11 @@ def _without_folders(rows: QuerySet[Any]) -> None:
         UploadFolder(pk).remove()
 
 
+def _without_objects(rows: QuerySet[Any]) -> None:
+    for file in rows:
+        discard(file)
+
+
 def _derived_folder(organization_id: UUID) -> str:
     return f"derived/{organization_id}/"
 
@@ -155,6 +166,7 @@ def _derived_folder(organization_id: UUID) -> str:
 CONTRIBUTION = Contribution(
     parts=(DATASETS, SNAPSHOTS),
     removals=(
+        Removal(_direct_files, ahead=_without_objects),
         Removal(_uploads, ahead=_without_folders),
         *map(Removal, (_exports, _snapshots, _split_rows, _tagged, _tags, _entries, _hashes, _items)),
         *map(Removal, (_statistics, _revisions, _moved_plans, _plans, _datasets, _documents, _blobs)),

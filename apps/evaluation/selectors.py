@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 from apps.core.errors import NotFound
 from apps.core.identity import Actor
 from apps.core.policy import PermittedQuerySet
-from apps.core.storage import ObjectNotFound, storage
+from apps.core.storage import ObjectNotFound, results
 from apps.core.storage.keys import blob_key
 from apps.datasets.models import Dataset
 from apps.evaluation.models import InferenceInput, InferenceJob
@@ -97,7 +97,7 @@ def predictions_file(inference: InferenceJob) -> JobArtifact | None:
 
 def _from_file(inference: InferenceJob, found: JobArtifact) -> list[Any]:
     try:
-        text = storage().read(blob_key(inference.organization_id, found.sha256)).decode()
+        text = results().read(blob_key(inference.organization_id, found.sha256)).decode()
         if found.name.endswith(".jsonl"):
             return [json.loads(line) for line in text.splitlines() if line.strip()]
         document = json.loads(text)

@@ -14,7 +14,7 @@ from apps.core import auditing, policy
 from apps.core.errors import Conflict, Invalid, NotFound, TooLarge
 from apps.core.identity import Actor
 from apps.core.operations import operation
-from apps.core.storage import storage
+from apps.core.storage import results
 from apps.core.storage.keys import blob_key, incoming_key
 from apps.core.storage.locks import blobs_shared
 from apps.datasets.defects import ERROR, Defect, describe
@@ -209,14 +209,14 @@ def _stored(project: Project, file: "File[bytes]", facts: ImageFacts) -> Picture
         size += len(chunk)
     sha256 = digest.hexdigest()
     key = blob_key(project.organization_id, sha256)
-    if storage().size(key) != size:
+    if results().size(key) != size:
         incoming = incoming_key()
         file.seek(0)
-        stored = storage().put(incoming, cast(BinaryIO, file))
+        stored = results().put(incoming, cast(BinaryIO, file))
         if stored.sha256 != sha256:
-            storage().delete(incoming)
+            results().delete(incoming)
             raise OSError(f"{file.name} changed while it was read")
-        storage().move(incoming, key)
+        results().move(incoming, key)
     return Picture(_name_of(file, 0), sha256, size, MEDIA_TYPES[facts.format], facts.width, facts.height)
 
 

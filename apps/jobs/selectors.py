@@ -12,7 +12,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.core.storage import ObjectNotFound, storage
+from apps.core.storage import ObjectNotFound, results
 from apps.jobs.models import Attempt, AttemptFile, Job, JobEvent, LogChunk
 from apps.jobs.states import ACTIVE, RESUMABLE, JobState
 from apps.projects.models import Project
@@ -201,7 +201,7 @@ def _log_bytes(job: Job, start: int, end: int) -> Iterable[bytes]:
         length = min(chunk.size, end - chunk.offset) - begin
         if length > 0:
             try:
-                yield from storage().open(chunk.key, begin, length)
+                yield from results().open(chunk.key, begin, length)
             except ObjectNotFound:
                 yield _("(a piece of the log is missing in storage)").encode()[:length].ljust(length, b".")
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis import RedisError
 
-from apps.core.storage import storage
+from apps.core.storage import stores
 
 _migrated = False
 
@@ -62,7 +62,8 @@ def _broker() -> bool:
 
 def _storage() -> bool:
     try:
-        storage().size("probe/readyz")
+        for store in stores().values():
+            store.size("probe/readyz")
     except Exception:  # noqa: BLE001 - every client has its own errors; the answer is the same
         return False
     return True

@@ -3,7 +3,8 @@
  * the uploads interface of docs/architecture/interface.md: start, put files side by side, ask what has arrived, complete.
  * On completion the root dispatches `upload:done` with the answer, or goes to data-done-url.
  */
-import { ApiError, csrfToken, get, post } from "./api.js";
+import { ApiError, call, csrfToken, get, post } from "./api.js";
+import { isWorth, sendDirect, StoreUnreachable } from "./direct.js";
 import { el, throttle } from "./dom.js";
 import { bytes, count } from "./format.js";
 import { fill, gettext } from "./i18n.js";
@@ -71,6 +72,9 @@ export class Upload {
     this.rows = new Map();
     this.id = null;
     this.running = false;
+    // Straight to the store: digests need a page that came safely.
+    this.mayDirect = "direct" in root.dataset && isSecureContext;
+    this.direct = false;
     this.abort = new AbortController();
     this.paint = throttle(() => this.#paint(), 150);
     this.#listen();
@@ -130,18 +134,36 @@ export class Upload {
     this.running = true;
     this.abort = new AbortController();
     this.part("retry").hidden = true;
+    let retry = false;
     try {
-      if (this.id === null) this.id = (await post(`${this.root.dataset.url}/uploads`, {}, { signal: this.abort.signal })).id;
+      if (this.id === null) await this.#start();
       else this.plan.settle((await get(`${this.root.dataset.url}/uploads/${this.id}`, { signal: this.abort.signal })).files);
       await Promise.all(Array.from({ length: AT_ONCE }, () => this.#worker()));
       if (this.plan.progress().done) await this.#complete();
     } catch (error) {
-      if (error.name !== "AbortError") this.#say(error.message, error.hint);
+      if (error instanceof StoreUnreachable) retry = await this.#throughPortal();
+      else if (error.name !== "AbortError") this.#say(error.message, error.hint);
     } finally {
       this.running = false;
       this.part("retry").hidden = this.plan.progress().done || this.abort.signal.aborted;
       this.#paint();
     }
+    if (retry) await this.run();
+  }
+
+  async #start() {
+    this.direct = this.mayDirect && isWorth([...this.plan.items.values()].map((item) => item.size));
+    this.id = (await post(`${this.root.dataset.url}/uploads`, this.direct ? { direct: true } : {}, { signal: this.abort.signal })).id;
+  }
+
+  /** The store does not let this page in: what was begun there is given up, and everything goes the other way. */
+  async #throughPortal() {
+    this.abort.abort();
+    this.mayDirect = false;
+    await call("DELETE", `${this.root.dataset.url}/uploads/${this.id}`).catch(() => null);
+    this.id = null;
+    for (const item of this.plan.items.values()) Object.assign(item, { state: "waiting", loaded: 0, error: "" });
+    return true;
   }
 
   async #worker() {
@@ -153,20 +175,19 @@ export class Upload {
   }
 
   async #send(item) {
-    const url = `${this.root.dataset.url}/uploads/${this.id}/files?path=${encodeURIComponent(item.path)}`;
+    const upload = `${this.root.dataset.url}/uploads/${this.id}`;
+    const onProgress = (loaded) => {
+      item.loaded = loaded;
+      this.paint();
+    };
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await put(url, item.file, {
-          signal: this.abort.signal,
-          onProgress: (loaded) => {
-            item.loaded = loaded;
-            this.paint();
-          },
-        });
+        if (this.direct) await sendDirect(upload, item, { signal: this.abort.signal, onProgress });
+        else await put(`${upload}/files?path=${encodeURIComponent(item.path)}`, item.file, { signal: this.abort.signal, onProgress });
         Object.assign(item, { state: "sent", loaded: item.size, error: "" });
         return;
       } catch (error) {
-        if (error.name === "AbortError") throw error;
+        if (error.name === "AbortError" || error instanceof StoreUnreachable) throw error;
         item.loaded = 0;
         if (!(error instanceof ApiError) || !error.passing || attempt === TRIES) {
           Object.assign(item, { state: "failed", error: [error.message, error.hint].filter(Boolean).join(" ") });

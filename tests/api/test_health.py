@@ -27,7 +27,7 @@ def test_not_ready_names_the_part_that_is_away(client: Client, monkeypatch: pyte
     target = {
         "database": (health.connection, "cursor"),
         "broker": (health.cache, "set"),
-        "storage": (health, "storage"),
+        "storage": (health, "stores"),
     }
     monkeypatch.setattr(*target[part], away)
     response = client.get("/readyz")

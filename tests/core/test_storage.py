@@ -3,10 +3,6 @@
 import hashlib
 import io
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +13,6 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from modelyard.embedded import process
 from moto import mock_aws
 
 from apps.core.storage import ObjectNotFound, Storage
@@ -26,40 +21,14 @@ from apps.core.storage.probing import HINTS, examine, hint_for
 from apps.core.storage.providers import AMAZON, GOOGLE, OTHER, R2, provider_of
 from apps.core.storage.registry import storage as configured
 from apps.core.storage.s3 import S3Storage
-
-ACCESS, SECRET = "test-access", "test-secret-key"
+from tests.stores import ACCESS, SIGNING, signed_server
 
 
 @pytest.fixture(scope="module")
 def signing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An S3 server that verifies signatures, on a free loopback port."""
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "bucket").mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        str(Path(sys.executable).with_name("rclone")),
-        "serve",
-        "s3",
-        "--addr",
-        f"127.0.0.1:{port}",
-        "--auth-key",
-        f"{ACCESS},{SECRET}",
-        str(folder),
-    ]
-    environment = {**os.environ, "RCLONE_CONFIG": str(folder / "none.conf")}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        try:
-            process.wait_until(lambda: _answers(port), child, 20, "rclone")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            child.send_signal(signal.SIGKILL)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with signed_server(tmp_path_factory.mktemp("s3"), "bucket") as url:
+        yield url
 
 
 def s3(**changes: Any) -> S3Storage:
@@ -69,7 +38,7 @@ def s3(**changes: Any) -> S3Storage:
         "public_endpoint": "",
         "region": "us-east-1",
         "access_key": ACCESS,
-        "secret_key": SECRET,
+        "secret_key": SIGNING,
     }
     return S3Storage(**{**options, **changes})
 

@@ -24,7 +24,15 @@ ROOT = Path(__file__).resolve().parents[2]
 #: One of everything that an organization can have.
 SAMPLES = (
     *("project", "project-member", "trashed-project", "membership", "pending-membership", "invitation", "api-key"),
-    *("dataset", "private-dataset", "trashed-dataset", "dataset-upload", "analysed-upload", "dataset-snapshot"),
+    *(
+        "dataset",
+        "private-dataset",
+        "trashed-dataset",
+        "dataset-upload",
+        "direct-file",
+        "analysed-upload",
+        "dataset-snapshot",
+    ),
     "dataset-export",
     *("training-job", "stopped-training", "checkpoint", "artifact", "experiment", "trashed-experiment"),
     *("run", "inference-job", "resource-group", "node", "organization-export", "apikeys.EndpointUsage"),

@@ -15,9 +15,21 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from apps.core.identity import Actor
+from apps.core.storage import storage
+from apps.core.storage.keys import direct_key
 from apps.core.testing import Cast, sample
 from apps.datasets import services
-from apps.datasets.models import Dataset, Export, IntegrityCheck, Item, ServerFolder, Snapshot, Upload, UploadState
+from apps.datasets.models import (
+    Dataset,
+    DirectFile,
+    Export,
+    IntegrityCheck,
+    Item,
+    ServerFolder,
+    Snapshot,
+    Upload,
+    UploadState,
+)
 from apps.datasets.samples import sample_files
 from apps.datasets.selectors import ImageFilter
 from apps.datasets.services.exporting import export_run
@@ -26,6 +38,8 @@ from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory, ProjectMembershipFactory
 
 SYSTEM = Actor.system("tests")
+#: Of the sample that is sent straight to the store.
+SENT = b"sent"
 
 
 class DatasetFactory(DjangoModelFactory):
@@ -176,6 +190,32 @@ def filled_upload(cast: Cast) -> Upload:
 def analysed_upload(cast: Cast) -> Upload:
     """An upload that is ready to be published."""
     return uploaded(cast.sample("dataset"), shapes(seed=1))
+
+
+@sample("direct-upload")
+def direct_upload(cast: Cast) -> Upload:
+    """An upload whose files the owner sends straight to the store."""
+    return Upload.objects.create(dataset=cast.sample("dataset"), created_by=cast.owner.user, source="direct")
+
+
+@sample("direct-file", "datasets/uploads/direct", "datasets.DirectFile")
+def direct_file(cast: Cast) -> DirectFile:
+    """A file of it whose one part has arrived, where the store is a bucket."""
+    upload = cast.sample("direct-upload")
+    key, store, name = direct_key(upload.organization_id), storage().direct, "none"
+    if store is not None:
+        name = store.begin(key)
+        store.client.upload_part(Bucket=store.bucket, Key=key, UploadId=name, PartNumber=1, Body=SENT)
+    Upload.objects.filter(pk=upload.pk).update(file_count=1, byte_count=len(SENT))
+    return DirectFile.objects.create(
+        upload=upload,
+        organization_id=upload.organization_id,
+        path=f"{cast.canary}.zip",
+        byte_count=len(SENT),
+        part_bytes=8 << 20,
+        key=key,
+        store_upload=name,
+    )
 
 
 @sample("dataset-image", "datasets/images", "datasets.Item")

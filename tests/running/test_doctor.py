@@ -5,13 +5,16 @@ import shutil
 from collections import namedtuple
 from io import StringIO
 
+import boto3
 import pytest
 from aiosmtpd.controller import Controller
 from django.core.management import call_command
-from modelyard.supervisor import address, probes
+from modelyard.supervisor import address, direct_probe, probes
 from modelyard_trainer.environments import COMPLETE, locked_environment
 
+from apps.core.storage import storage
 from apps.datasets.foreign.environment import LOCK
+from tests.stores import KEYS, apart, configured, moto_server, signed_server
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -72,6 +75,56 @@ def test_a_web_process_that_does_not_answer_is_a_failure(settings, tmp_path):
 
 def test_storage_is_tried_by_writing():
     assert one(probes.probe_storage).state == probes.OK
+
+
+@pytest.mark.parametrize("kind", ["folders", "buckets"])
+def test_datasets_and_results_are_tried_each_in_their_store(settings, tmp_path, kind):
+    with apart(kind, settings, tmp_path):
+        found = list(probes.probe_storage())
+    assert [(finding.part, finding.state) for finding in found] == [
+        ("storage of datasets", probes.OK),
+        ("storage of results", probes.OK),
+    ]
+
+
+def test_what_the_second_store_lacks_is_told_with_its_own_variables(settings, tmp_path):
+    with apart("buckets", settings, tmp_path):
+        boto3.client("s3", region_name="us-east-1").delete_bucket(Bucket="results")
+        well, bad = probes.probe_storage()
+    assert (well.state, bad.state) == (probes.OK, probes.FAILURE)
+    assert bad.advice == "Create the bucket, or correct RESULTS_S3_BUCKET."
+
+
+def test_sending_straight_to_the_store_is_tried_by_its_outer_address(settings, tmp_path):
+    assert list(probes.probe_direct_uploads()) == []
+    with signed_server(tmp_path, "data") as url:
+        keys = {**KEYS, "bucket": "data", "endpoint": url}
+        with configured(settings, {**keys, "public_endpoint": url.replace("127.0.0.1", "localhost")}):
+            finding = one(probes.probe_direct_uploads)
+            assert (finding.state, finding.text.partition(": ")[2]) == (probes.OK, "sent, bounded, joined")
+            assert list(storage().keys("")) == []
+            settings.DIRECT_UPLOADS, settings.PUBLIC_URL = "browsers", "https://portal.example"
+            finding = one(probes.probe_direct_uploads)
+            assert (finding.state, "CORS" in finding.text) == (probes.WARNING, True)
+            settings.DIRECT_UPLOADS = "off"
+            assert list(probes.probe_direct_uploads()) == []
+        with configured(settings, {**keys, "public_endpoint": "http://127.0.0.1:9"}):
+            settings.DIRECT_UPLOADS = "programs"
+            finding = one(probes.probe_direct_uploads)
+    assert (finding.state, finding.text) == (probes.WARNING, "127.0.0.1: ConnectError")
+    assert "S3_PUBLIC_ENDPOINT_URL" in finding.advice
+
+
+def test_a_store_that_does_not_keep_to_what_is_signed_is_found_and_one_with_cors_is_let_in(settings, tmp_path):
+    with moto_server(tmp_path, "data") as url, configured(settings, {**KEYS, "bucket": "data", "endpoint": url}):
+        finding = one(probes.probe_direct_uploads)
+        assert (finding.state, "more bytes" in finding.text) == (probes.WARNING, True)
+        page = "https://portal.example"
+        rules = {"CORSRules": [{"AllowedOrigins": [page], "AllowedMethods": ["PUT"], "AllowedHeaders": ["*"]}]}
+        storage().client.put_bucket_cors(Bucket="data", CORSConfiguration=rules)
+        direct_probe._preflight(f"{url}/data/key", page)
+        with pytest.raises(direct_probe.Unfit, match="CORS"):
+            direct_probe._preflight(f"{url}/data/key", "https://elsewhere.example")
 
 
 @pytest.mark.parametrize(

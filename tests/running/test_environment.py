@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from modelyard.settings import environment
+from modelyard.settings import environment, object_stores
 from redis.connection import parse_url
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,3 +72,55 @@ def test_settings_make_a_secret_for_the_embedded_database_only_where_it_is_used(
     }
     assert settings_made_with(embedded, **named) != []
     assert settings_made_with(external, **named, DATABASE_URL="postgresql://modelyard@db/modelyard") == []
+
+
+FIRST = {"local_root": Path("/srv/home/storage"), "bucket": "data", "endpoint": "https://store.example:9000"}
+OF_THE_FIRST, OF_THE_SECOND = "first", "second"
+NAMES = ("BUCKET", "ENDPOINT_URL", "PUBLIC_ENDPOINT_URL", "REGION", "ADDRESSING", "CHECKSUMS", "ACCESS_KEY_ID")
+
+
+@pytest.fixture
+def first(monkeypatch) -> dict:
+    for name in (*NAMES, "SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(f"RESULTS_S3_{name}", raising=False)
+    monkeypatch.delenv("RESULTS_FOLDER", raising=False)
+    return {**object_stores.datasets(Path("/srv/home")), **FIRST, "secret_key": OF_THE_FIRST}
+
+
+def test_results_lie_with_the_datasets_unless_they_are_said_to_lie_apart(first):
+    assert object_stores.results(first) is None
+
+
+def test_a_second_bucket_is_as_the_first_but_for_what_is_said_of_it(first, monkeypatch):
+    monkeypatch.setenv("RESULTS_S3_BUCKET", "results")
+    monkeypatch.setenv("RESULTS_S3_SECRET_ACCESS_KEY", OF_THE_SECOND)
+    assert object_stores.results(first) == {**first, "bucket": "results", "secret_key": OF_THE_SECOND}
+    monkeypatch.setenv("RESULTS_S3_BUCKET", "data")
+    with pytest.raises(ImproperlyConfigured, match="names the bucket of S3_BUCKET"):
+        object_stores.results(first)
+    monkeypatch.setenv("RESULTS_S3_ENDPOINT_URL", "https://other.example")
+    assert object_stores.results(first)["endpoint"] == "https://other.example"
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("results", "absolute path"),
+        ("/srv/home/storage", "must lie apart"),
+        ("/srv/home/storage/results", "must lie apart"),
+        ("/srv/home", "must lie apart"),
+    ],
+)
+def test_a_folder_for_results_that_is_not_apart_is_refused(first, monkeypatch, folder, message):
+    monkeypatch.setenv("RESULTS_FOLDER", folder)
+    with pytest.raises(ImproperlyConfigured, match=message):
+        object_stores.results(first)
+
+
+def test_results_go_to_a_folder_or_a_bucket_and_not_to_both(first, monkeypatch):
+    monkeypatch.setenv("RESULTS_FOLDER", "/srv/results")
+    found = object_stores.results(first)
+    assert (found["bucket"], found["local_root"]) == ("", Path("/srv/results"))
+    monkeypatch.setenv("RESULTS_S3_BUCKET", "results")
+    with pytest.raises(ImproperlyConfigured, match="not both"):
+        object_stores.results(first)

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from django.conf import settings
 from modelyard.logs import LineFormatter
 
 LINK = "Ab-_" * 10 + "xyz"
@@ -24,6 +25,17 @@ def test_keys_of_mailed_links_are_left_out_of_a_line_and_of_its_traceback(path):
     key = next(part for part in path.split("/") if part == LINK or ":" in part or part.startswith("5-"))
     assert key not in line
     assert line.count("/…") == 2
+
+
+def test_what_makes_a_signed_address_work_is_left_out():
+    url = "https://store.example/b/k?partNumber=1&X-Amz-Signature=0123abcd&X-Amz-Security-Token=FwoG%2Bx&x=1"
+    record = logging.LogRecord("httpcore", logging.ERROR, "", 0, "PUT %s failed", (url,), None)
+    line = LineFormatter("{message}", style="{").format(record)
+    assert line == "PUT https://store.example/b/k?partNumber=1&X-Amz-Signature=…&X-Amz-Security-Token=…&x=1 failed"
+
+
+def test_the_client_of_the_store_does_not_tell_signatures_at_any_level():
+    assert settings.LOGGING["loggers"]["botocore"]["level"] == "INFO"
 
 
 def test_other_addresses_stand_in_the_log_as_they_are():

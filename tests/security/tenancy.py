@@ -81,6 +81,7 @@ def previewed(cast: Cast) -> str:
 
 LAUNCHER = "of a launcher, whose token the attempt API checks"
 ITSELF = "of the portal's own workers; no person's door leads here"
+SENDER = "inner half of a file sent to the store; tests/datasets/test_direct.py: its sender alone"
 
 #: operationId of the OpenAPI schema → row.
 REST: dict[str, Row] = {
@@ -180,6 +181,10 @@ REST: dict[str, Row] = {
     "datasets_uploads_analyze_create": Row(HIDDEN),
     "datasets_uploads_create": Row(HIDDEN),
     "datasets_uploads_destroy": Row(HIDDEN),
+    "datasets_uploads_direct_complete_create": Row(HIDDEN, {"sha256": ["a" * 64]}),
+    "datasets_uploads_direct_create": Row(HIDDEN, {"path": "set.zip", "size": 3}),
+    "datasets_uploads_direct_destroy": Row(HIDDEN),
+    "datasets_uploads_direct_parts_create": Row(HIDDEN, {"parts": [{"number": 1}]}),
     "datasets_uploads_files_update": Row(HIDDEN),
     "datasets_uploads_list": Row(HIDDEN),
     "datasets_uploads_preview_retrieve": Row(
@@ -393,6 +398,12 @@ OPERATIONS: dict[str, Row] = {
     "datasets.split_remove": Row(HIDDEN),
     "datasets.split_set": Row(HIDDEN),
     "datasets.statistics_note": Row(CHECKED, why=ITSELF),
+    "datasets.direct_add": Row(CHECKED, why=SENDER),
+    "datasets.direct_done": Row(CHECKED, why=SENDER),
+    "datasets.direct_drop": Row(CHECKED, why=SENDER),
+    "datasets.direct_forget": Row(CHECKED, why=ITSELF),
+    "datasets.direct_note_digests": Row(CHECKED, why=ITSELF),
+    "datasets.direct_touch": Row(CHECKED, why=SENDER),
     "datasets.upload_analyse": Row(HIDDEN),
     "datasets.upload_cancel": Row(HIDDEN),
     "datasets.upload_count": Row(CHECKED, why="inner half of receiving a file, which asks for the upload first"),

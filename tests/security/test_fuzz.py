@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -49,12 +50,13 @@ from apps.organizations.services import token_issue
 from apps.projects.api.serializers import ProjectSerializer
 from tests.datasets.factories.archives import zip_of
 from tests.factories.accounts import PASSWORD, UserFactory
-from tests.factories.datasets import shapes
+from tests.factories.datasets import SENT, shapes
 from tests.factories.evaluation import PNG
 from tests.factories.singlesignon import NOWHERE
 from tests.security.report import FULL, REQUESTS, SEED
 from tests.security.tenancy import Gets
 from tests.security.test_tenancy import assert_no_leak, events_of_the_first, filled, rest_row
+from tests.stores import one_bucket
 
 pytestmark = pytest.mark.security(REQUESTS, "REST operations")
 
@@ -66,6 +68,10 @@ FOREIGN = (Persona.STRANGER, Persona.ANONYMOUS)
 INSIDERS = {
     "api_keys_partial_update": Persona.OWNER,
     "api_keys_rotate_create": Persona.OWNER,
+    "datasets_uploads_direct_complete_create": Persona.OWNER,
+    "datasets_uploads_direct_create": Persona.OWNER,
+    "datasets_uploads_direct_destroy": Persona.OWNER,
+    "datasets_uploads_direct_parts_create": Persona.OWNER,
     "me_destroy": Persona.VIEWER,
     "organizations_quotas_partial_update": Persona.PLATFORM,
     "sessions_destroy": Persona.OWNER,
@@ -82,6 +88,10 @@ READY = {
     "datasets_withdraw_create": {"datasets": "public-dataset"},
     "datasets_exports_cancel_create": {"datasets/exports": "waiting-export"},
     "datasets_uploads_analyze_create": {"datasets/uploads": "filled-upload"},
+    "datasets_uploads_direct_complete_create": {"datasets/uploads": "direct-upload"},
+    "datasets_uploads_direct_create": {"datasets/uploads": "direct-upload"},
+    "datasets_uploads_direct_destroy": {"datasets/uploads": "direct-upload"},
+    "datasets_uploads_direct_parts_create": {"datasets/uploads": "direct-upload"},
     "datasets_uploads_publish_create": {"datasets/uploads": "analysed-upload"},
     "datasets_versions_restore_create": {"datasets": "grown-dataset"},
     "invitations_accept": {"invitations": "open-link"},
@@ -183,6 +193,11 @@ RIGHT: dict[str, Value | None] = {
     "datasets_import_create/access_key": None,
     "datasets_import_create/secret_key": None,
     "datasets_analyze_create/": lambda cast, person: zip_of(shapes()),
+    "datasets_uploads_create/direct": None,
+    "datasets_uploads_direct_complete_create/sha256": lambda cast, person: [sha256(SENT).hexdigest()],
+    "datasets_uploads_direct_create/path": lambda cast, person: "set.zip",
+    "datasets_uploads_direct_create/size": lambda cast, person: 5,
+    "datasets_uploads_direct_parts_create/parts": lambda cast, person: [{"number": 1}],
     "datasets_uploads_files_update/": lambda cast, person: PNG,
     "email": lambda cast, person: somebody(cast, person).user.email,
     "invitations/email": lambda cast, person: "somebody.new@example.com",
@@ -417,6 +432,17 @@ def folder(tmp_path: Path, settings: Any) -> Path:
     """Where this test keeps uploads."""
     settings.HOME = tmp_path
     return uploads_root()
+
+
+@pytest.fixture(autouse=True)
+def a_bucket_where_one_is_needed(request: pytest.FixtureRequest, settings: Any) -> Iterator[None]:
+    """Files are sent straight to the store only where it is a bucket."""
+    endpoint = request.node.callspec.params.get("endpoint") if hasattr(request.node, "callspec") else None
+    if endpoint is None or "_direct_" not in endpoint.operation_id:
+        yield
+        return
+    with one_bucket(settings):
+        yield
 
 
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.operation_id)

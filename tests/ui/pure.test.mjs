@@ -7,6 +7,7 @@ import { cells } from "../../static/js/charts/density.js";
 import { shares } from "../../static/js/charts/heatmap.js";
 import { between, stepped } from "../../static/js/choose.js";
 import { clipRange, pairs, smooth, tableRows, toCsv } from "../../static/js/charts/series.js";
+import { isWorth, partsOf, WORTH } from "../../static/js/direct.js";
 import { ago, bytes, duration, figure } from "../../static/js/format.js";
 import { Logbook, passes } from "../../static/js/logbook.js";
 import { baseOf, MetricStore, Series, toNumber } from "../../static/js/metrics.js";
@@ -225,4 +226,19 @@ test("arrow keys lead through the grid and stop at its edges", () => {
 test("a grid is drawn by its cells that have any, the rare ones too", () => {
   assert.deepEqual(cells([[0, 4], [1, 0]]), [[1, 0, 1, 4], [0, 1, 0.5, 1]]);
   assert.deepEqual(cells([[0, 0], [0, 0]]), []);
+});
+
+test("a file is cut into parts that follow each other and end where it ends", () => {
+  assert.deepEqual(partsOf(10, 4), [[0, 4], [4, 8], [8, 10]]);
+  assert.deepEqual(partsOf(8, 4), [[0, 4], [4, 8]]);
+  assert.deepEqual(partsOf(1, 4), [[0, 1]]);
+});
+
+test("large files are worth sending straight to the store, many small ones and empty ones are not", () => {
+  assert.ok(isWorth([WORTH]));
+  assert.ok(isWorth([2 * WORTH, 100]));
+  assert.ok(!isWorth([]));
+  assert.ok(!isWorth([WORTH - 1]));
+  assert.ok(!isWorth([WORTH, ...new Array(50).fill(1000)]));
+  assert.ok(!isWorth([5 * WORTH, 0]));
 });

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from apps.core.storage.direct import DirectUploads
+
 CHUNK = 1024 * 1024
 
 
@@ -69,6 +71,11 @@ class Storage(ABC):
 
     def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int = 300) -> str | None:
         """A direct link for browsers where the store can give one; None means that the portal streams it."""
+        return None
+
+    @property
+    def direct(self) -> DirectUploads | None:
+        """How others send large objects straight to the store; None where they go through the portal."""
         return None
 
     def read(self, key: str) -> bytes:

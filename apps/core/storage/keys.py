@@ -19,5 +19,10 @@ def incoming_key() -> str:
     return f"incoming/{uuid7()}"
 
 
+def direct_key(organization_id: UUID) -> str:
+    """The same for what somebody sends straight to the store, told apart by organization."""
+    return f"incoming/{organization_id}/{uuid7()}"
+
+
 def log_key(organization_id: UUID, job_id: UUID, offset: int) -> str:
     return f"logs/{organization_id}/{job_id}/{offset:015d}-{uuid7().hex[-8:]}"

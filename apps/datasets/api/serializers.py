@@ -250,6 +250,9 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
     state = serializers.ChoiceField(choices=UploadState.choices, read_only=True)
     state_label = serializers.CharField(source="get_state_display", read_only=True)
     mode = serializers.ChoiceField(choices=PublishMode.choices, required=False)
+    direct = serializers.BooleanField(
+        write_only=True, required=False, help_text="Its files go straight to the object store (where it takes them)."
+    )
     source = serializers.ChoiceField(choices=UploadSource.choices, read_only=True)  # type: ignore[assignment]
     place = serializers.CharField(
         source="place_text", read_only=True, help_text="Where its files are fetched from; empty when they are sent."
@@ -270,6 +273,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "state_label",
             "source",
             "place",
+            "direct",
             "mode",
             "note",
             "lenient",

@@ -2,6 +2,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from apps.datasets.api import (
+    direct,
     downloads,
     exports,
     formats,
@@ -57,6 +58,22 @@ urlpatterns = [
         include(
             [
                 *inner.urls,
+                path("uploads/<uuid:upload_id>/direct", direct.DirectFilesView.as_view(), name="dataset-direct"),
+                path(
+                    "uploads/<uuid:upload_id>/direct/<uuid:id>",
+                    direct.DirectFileView.as_view(),
+                    name="dataset-direct-file",
+                ),
+                path(
+                    "uploads/<uuid:upload_id>/direct/<uuid:id>/parts",
+                    direct.DirectPartsView.as_view(),
+                    name="dataset-direct-parts",
+                ),
+                path(
+                    "uploads/<uuid:upload_id>/direct/<uuid:id>/complete",
+                    direct.DirectCompleteView.as_view(),
+                    name="dataset-direct-complete",
+                ),
                 path("export", exports.ExportView.as_view(), name="dataset-export-ask"),
                 path(
                     "exports/<uuid:id>/download", exports.ExportDownloadView.as_view(), name="dataset-export-download"

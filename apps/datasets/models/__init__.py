@@ -35,6 +35,7 @@ from apps.datasets.models.choices import (
 )
 from apps.datasets.models.contents import AnnotationDocument, Blob, Entry, Item
 from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
+from apps.datasets.models.direct import DirectFile
 from apps.datasets.models.exports import Export
 from apps.datasets.models.integrity import IntegrityCheck
 from apps.datasets.models.server_folders import ServerFolder
@@ -65,6 +66,7 @@ __all__ = [
     "Dataset",
     "DatasetGroupShare",
     "DatasetUserShare",
+    "DirectFile",
     "Entry",
     "Export",
     "ExportFormat",

@@ -66,13 +66,16 @@ class UploadSource(models.TextChoices):
     """Where the files of an upload come from."""
 
     SENT = "sent", _("Sent")  # by a browser or a program
+    DIRECT = "direct", _("Sent to the store")  # straight to the object store; a worker brings it from there
     ADDRESS = "address", _("Web address")  # fetched from an address
     BUCKET = "bucket", _("S3 bucket")  # fetched from under a prefix of a bucket
     FOLDER = "folder", _("Server folder")  # copied from a folder that the administrator allowed
 
 
 #: Those that the portal fetches from.
-IMPORT_SOURCES = [choice for choice in UploadSource.choices if choice[0] != UploadSource.SENT]
+IMPORT_SOURCES = [
+    choice for choice in UploadSource.choices if choice[0] not in (UploadSource.SENT, UploadSource.DIRECT)
+]
 
 
 class PublishMode(models.TextChoices):

@@ -1,5 +1,6 @@
 """Reads that pages, programs and the apps above need."""
 
+from apps.datasets.selectors.direct import direct_origin
 from apps.datasets.selectors.filtering import ImageFilter
 from apps.datasets.selectors.images import (
     class_counts,
@@ -42,6 +43,7 @@ __all__ = [
     "counted",
     "covers_of",
     "datasets_for_choice",
+    "direct_origin",
     "head_of",
     "image_of",
     "images_of",

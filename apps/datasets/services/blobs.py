@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from apps.core.operations import ingest
-from apps.core.storage import storage
+from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.models import Blob
 
@@ -19,8 +19,11 @@ BATCH = 1000
 SINGLE_SYNCS = 2000
 
 
-def store_files(organization_id: UUID, files: Mapping[str, Path], noted: Path) -> None:
-    """Stores the files (digest → where it lies) that the organization does not have yet.
+def store_files(
+    organization_id: UUID, files: Mapping[str, Path], noted: Path, *, sent: Mapping[str, str] | None = None
+) -> None:
+    """Stores the files (digest → where it lies) that the organization does not have yet. Those that were `sent`
+    (digest → key) lie in the store already, and are moved to their place there.
 
     Digests that were not in the store before are appended to the file `noted`, ahead of the writing, so that a
     publication that fails can be swept. What is in quarantine is written anew, and is whole again.
@@ -38,6 +41,8 @@ def store_files(organization_id: UUID, files: Mapping[str, Path], noted: Path) -
 
     def put(sha256: str) -> None:
         key = blob_key(organization_id, sha256)
+        if sent and sha256 in sent and _moved(sent[sha256], key):
+            return
         if local:
             _link(files[sha256], key, sync=singly)
         else:
@@ -88,6 +93,15 @@ def _link(source: Path, key: str, *, sync: bool) -> None:
         finally:
             os.close(descriptor)
     os.replace(temporary, target)
+
+
+def _moved(sent: str, key: str) -> bool:
+    """False when the object is there no more, which a publication that broke off may have moved."""
+    try:
+        storage().move(sent, key)
+    except ObjectNotFound:
+        return False
+    return True
 
 
 def _send(source: Path, key: str) -> None:

@@ -1,10 +1,10 @@
-"""What the rows name against what the store holds: objects that are missing, damaged, or named by no row."""
+"""What the rows name against what the stores hold: objects that are missing, damaged, or named by no row."""
 
 import hashlib
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,11 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import Model
 
-from apps.core.storage import ObjectNotFound, StoredObject, storage
+from apps.core.storage import ObjectNotFound, Storage, StoredObject, stores
 from apps.core.storage.keys import blob_key, blob_root
 from apps.core.storage.locks import blobs_alone
-from apps.datasets.models import Blob
+from apps.core.storage.registry import DATASETS, RESULTS
+from apps.datasets.models import Blob, DirectFile
 from apps.datasets.services.integrity import blob_note_damage
 from apps.organizations.models import Organization
 
@@ -28,7 +29,8 @@ PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`kind` is missing, damaged or orphan; `names` are the kinds of rows that name the object.
+    """`kind` is missing, damaged or orphan; `names` are the kinds of rows that name the object, `store` says of which
+    store this was found.
 
     `repaired`: a file of datasets is in quarantine, an orphan is deleted.
     """
@@ -38,70 +40,114 @@ class Finding:
     size: int
     names: tuple[str, ...] = ()
     repaired: bool = False
+    store: str = DATASETS
 
 
-def examine_store(*, read: bool = False, repair: bool = False, grace: float = GRACE_SECONDS) -> Iterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the caller wants."""
+
+    read: bool
+    repair: bool
+    grace: float
+
+
+def examine_stores(*, read: bool = False, repair: bool = False, grace: float = GRACE_SECONDS) -> Iterator[Finding]:
     """Compares every organization's objects, one 256th after the other, with the rows of all apps.
 
     Sizes are compared; with `read` every byte is. With `repair` files of datasets go into quarantine, and orphans that
     are older than the grace are deleted; nothing else is changed. Younger orphans are not told.
     """
+    asked = _Asked(read, repair, grace)
     known = set(Organization.objects.values_list("pk", flat=True))
     for organization_id in sorted(known):
         for prefix in PREFIXES:
-            yield from _examine_part(organization_id, prefix, read=read, repair=repair, grace=grace)
-    for name in storage().folders("blobs/"):
-        if name not in {str(pk) for pk in known}:
-            yield from _orphans(storage().objects(f"blobs/{name}/"), repair=repair, grace=grace)
-    yield from _orphans(storage().objects("incoming/"), repair=repair, grace=grace)
+            yield from _examine_part(organization_id, prefix, asked)
+    for name, store in stores().items():
+        for folder in store.folders("blobs/"):
+            if folder not in {str(pk) for pk in known}:
+                yield from _orphans(name, store.objects(f"blobs/{folder}/"), asked)
+        yield from _left_incoming(name, store, asked)
 
 
-def _examine_part(organization_id: UUID, prefix: str, *, read: bool, repair: bool, grace: float) -> Iterator[Finding]:
+def _examine_part(organization_id: UUID, prefix: str, asked: _Asked) -> Iterator[Finding]:
     # Rows first: what is stored after the list of rows was made is young.
     named = _named(organization_id, prefix)
+    root = f"{blob_root(organization_id)}/{prefix}/"
     held = {
-        found.key.rpartition("/")[2]: found for found in storage().objects(f"{blob_root(organization_id)}/{prefix}/")
+        name: {found.key.rpartition("/")[2]: found for found in store.objects(root)}
+        for name, store in stores().items()
     }
     for sha256, (size, names) in named.items():
-        found = held.get(sha256)
-        kind = "missing" if found is None else "damaged" if found.size != size or (read and _differs(found)) else ""
-        if kind and _is_so(organization_id, sha256, prefix, kind, size):
-            repaired = False
-            if repair and Blob._meta.label in names:
-                blob_note_damage(organization_id=organization_id, sha256=sha256)
-                repaired = True
-            yield Finding(kind, blob_key(organization_id, sha256), size, names, repaired)
-    left = [found for sha256, found in held.items() if sha256 not in named]
-    if not left:
+        for store, kind in _wrong(sha256, size, names, held, asked):
+            if _is_so(organization_id, sha256, prefix, kind, store):
+                in_datasets = Blob._meta.label in names and store == DATASETS
+                if asked.repair and in_datasets:
+                    blob_note_damage(organization_id=organization_id, sha256=sha256)
+                key = blob_key(organization_id, sha256)
+                yield Finding(kind, key, size, names, asked.repair and in_datasets, store)
+    left = {name: [row for sha256, row in rows.items() if sha256 not in named] for name, rows in held.items()}
+    if not any(left.values()):
         return
     with blobs_alone(organization_id) as alone:
         # Under the lock: nobody is about to name one of them.
         now = _named(organization_id, prefix) if alone else {}
-        orphans = [found for found in left if found.key.rpartition("/")[2] not in now]
-        yield from _orphans(iter(orphans), repair=repair and alone, grace=grace)
+        for name, rows in left.items():
+            orphans = [found for found in rows if found.key.rpartition("/")[2] not in now]
+            yield from _orphans(name, iter(orphans), replace(asked, repair=asked.repair and alone))
 
 
-def _orphans(found: Iterator[StoredObject], *, repair: bool, grace: float) -> Iterator[Finding]:
-    before = time.time() - grace
+def _wrong(
+    sha256: str, size: int, names: tuple[str, ...], held: dict[str, dict[str, StoredObject]], asked: _Asked
+) -> Iterator[tuple[str, str]]:
+    """Store and kind of what is wrong with an object. Files of datasets lie with the datasets; what jobs wrote may
+    lie in either store, for it stays where it is when the results move into one of their own."""
+    places = [name for name, rows in held.items() if sha256 in rows]
+    if Blob._meta.label in names and DATASETS not in places:
+        yield DATASETS, "missing"
+    elif not places:
+        yield (RESULTS if RESULTS in held else DATASETS), "missing"
+    for name in places:
+        found = held[name][sha256]
+        if found.size != size or (asked.read and _differs(stores()[name], found)):
+            yield name, "damaged"
+
+
+def _orphans(name: str, found: Iterator[StoredObject], asked: _Asked) -> Iterator[Finding]:
+    before = time.time() - asked.grace
     for row in found:
         if row.modified_at < before:
-            if repair:
-                storage().delete(row.key)
-            yield Finding("orphan", row.key, row.size, repaired=repair)
+            if asked.repair:
+                stores()[name].delete(row.key)
+            yield Finding("orphan", row.key, row.size, repaired=asked.repair, store=name)
 
 
-def _is_so(organization_id: UUID, sha256: str, prefix: str, kind: str, size: int) -> bool:
+def _left_incoming(name: str, store: Storage, asked: _Asked) -> Iterator[Finding]:
+    """What did not find its way out of `incoming/`: objects, and parts of files that were never joined."""
+    keys = set(DirectFile.objects.values_list("key", flat=True))
+    yield from _orphans(name, (found for found in store.objects("incoming/") if found.key not in keys), asked)
+    if store.direct is None:
+        return
+    before = time.time() - asked.grace
+    for left in store.direct.unfinished("incoming/"):
+        if left.key not in keys and left.began_at < before:
+            if asked.repair:
+                store.direct.abort(left.key, left.upload)
+            yield Finding("orphan", left.key, 0, repaired=asked.repair, store=name)
+
+
+def _is_so(organization_id: UUID, sha256: str, prefix: str, kind: str, store: str) -> bool:
     """Looks a second time: rows and objects go together while they are compared."""
     if sha256 not in _named(organization_id, prefix):
         return False
-    again = storage().size(blob_key(organization_id, sha256))
+    again = stores()[store].size(blob_key(organization_id, sha256))
     return again is None if kind == "missing" else again is not None
 
 
-def _differs(found: StoredObject) -> bool:
+def _differs(store: Storage, found: StoredObject) -> bool:
     digest = hashlib.sha256()
     try:
-        for chunk in storage().open(found.key):
+        for chunk in store.open(found.key):
             digest.update(chunk)
     except (ObjectNotFound, OSError):
         return True

@@ -1,4 +1,5 @@
-"""Importing: an upload whose files a worker fetches from an address, a bucket or a folder of the server.
+"""Importing: an upload whose files a worker fetches from an address, a bucket, a folder of the server, or from where
+their sender put them in the portal's own store.
 
 Once everything is there the upload is analysed and published like any other. What a dead worker had fetched is not
 fetched again where the source tells that it is the same; secrets are ciphertext until the fetching ends.
@@ -23,13 +24,16 @@ from apps.datasets import actions
 from apps.datasets.defects import BadInput
 from apps.datasets.models import Dataset, PublishMode, ServerFolder, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
+from apps.datasets.services.direct_rows import note_digests
 from apps.datasets.services.fetching import Stopped, fetch_files
 from apps.datasets.services.foreign import require_format
 from apps.datasets.services.locks import import_slot, upload_lock
 from apps.datasets.sources import (
     AddressSource,
     BucketSource,
+    DirectSource,
     FolderSource,
+    SentFile,
     Source,
     SourceError,
     failure_words,
@@ -106,6 +110,7 @@ def upload_import(
     # Those who ask at once are counted one after the other.
     Organization.objects.select_for_update().get(pk=dataset.organization_id)
     running = Upload.objects.filter(dataset__organization_id=dataset.organization_id, state=UploadState.FETCHING)
+    running = running.exclude(source=UploadSource.DIRECT)
     if running.count() >= MOST_AT_ONCE:
         raise Conflict(
             _("%(count)s imports of the organization are running already.") % {"count": MOST_AT_ONCE},
@@ -152,7 +157,10 @@ def upload_fetch(upload_id: UUID | str) -> None:
 def _fetch(upload: Upload) -> None:
     try:
         require_still(upload)
-        files, size = fetch_files(upload, _source(upload), check=lambda: require_still(upload))
+        source = _source(upload)
+        files, size = fetch_files(upload, source, check=lambda: require_still(upload))
+        if isinstance(source, DirectSource):
+            note_digests(digests=source.digests)
     except Stopped:  # given up meanwhile
         return
     except OperationalError:
@@ -183,6 +191,13 @@ def require_still(upload: Upload) -> None:
 
 def _source(upload: Upload) -> Source:
     place = upload.place
+    if upload.source == UploadSource.DIRECT:
+        return DirectSource(
+            [
+                SentFile(file.path, file.byte_count, file.key, file.part_bytes, tuple(file.part_digests))
+                for file in upload.direct_files.all()
+            ]
+        )
     try:
         secret = upload.secret
     except (InvalidTag, ValueError) as error:
@@ -222,7 +237,8 @@ def import_fail(*, actor: Actor, upload: Upload, code: str, params: dict[str, An
         failure = {"code": code, "params": params}
         upload.change(state=UploadState.FAILED, failure=failure, place_secret="", progress={})
     about, told = [upload.dataset], {"place": upload.place_text, "code": code}
-    auditing.record(actor, actions.IMPORT_FAILED, upload, name=upload.dataset.name, params=told, about=about)
+    action = actions.UPLOAD_FAILED if upload.source == UploadSource.DIRECT else actions.IMPORT_FAILED
+    auditing.record(actor, action, upload, name=upload.dataset.name, params=told, about=about)
     return upload
 
 

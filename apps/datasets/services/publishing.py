@@ -28,6 +28,7 @@ from apps.datasets.formats.model import Annotation
 from apps.datasets.models import Dataset, PublishMode, Revision, Upload, UploadState
 from apps.datasets.services import messages, statements
 from apps.datasets.services.blobs import store_files
+from apps.datasets.services.direct import sent_objects
 from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.reading import note_failure, refused_error
 from apps.datasets.services.revisions import next_revision
@@ -159,7 +160,7 @@ def _stored(upload: Upload) -> None:
         raise Invalid(_("The files of the upload are gone."), code="upload_gone", hint=_("Upload them again."))
     organization_id = upload.dataset.organization_id
     with blobs_shared(organization_id):
-        store_files(organization_id, _sources(folder), folder.stored)
+        store_files(organization_id, _sources(folder), folder.stored, sent=sent_objects(upload))
         for attempt in range(TRIES):
             dataset = Dataset.objects.get(pk=upload.dataset_id)
             classes = _merged(upload, dataset)

@@ -32,8 +32,9 @@ from apps.datasets.formats.model import ParsedItem
 from apps.datasets.formats.voc.parsing import LABEL_MAP, is_split_list
 from apps.datasets.formats.yolo.layout import CLASS_FILES
 from apps.datasets.images import MEDIA_TYPES
-from apps.datasets.models import Dataset, Upload, UploadState
+from apps.datasets.models import Dataset, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
+from apps.datasets.services.direct import all_arrived
 from apps.datasets.services.foreign import require_format
 from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.refusals import as_domain_error
@@ -77,11 +78,18 @@ def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False, forma
         raise wrong_state(upload)
     if not upload.file_count:
         raise Conflict(_("Nothing was uploaded yet."), code="upload_empty", hint=_("Send the files first."))
+    # What was sent straight to the store is brought here first.
+    fetched = upload.source == UploadSource.DIRECT and upload.state == UploadState.RECEIVING
+    if fetched and not all_arrived(upload):
+        raise Conflict(
+            _("Not every file is complete."), code="upload_incomplete", hint=_("Complete or remove them first.")
+        )
+    state = UploadState.FETCHING if fetched else UploadState.ANALYSING
     wanted = upload.format if format is None else format
-    upload.change(state=UploadState.ANALYSING, lenient=lenient, format=wanted, analysis={}, failure={}, progress={})
+    upload.change(state=state, lenient=lenient, format=wanted, analysis={}, failure={}, progress={})
     params, about = {"lenient": lenient, **({"format": wanted} if wanted else {})}, [upload.dataset]
     auditing.record(actor, actions.UPLOAD_ANALYSED, upload, name=upload.dataset.name, params=params, about=about)
-    messages.send_on_commit("datasets.read", upload.pk)
+    messages.send_on_commit("datasets.fetch" if fetched else "datasets.read", upload.pk)
     return upload
 
 

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.core.operations import ingest
-from apps.core.storage import storage
+from apps.core.storage import storage, stores
 from apps.core.storage.keys import blob_key
 from apps.core.storage.locks import blobs_alone
 from apps.datasets.folders import UploadFolder, exports_root, uploads_root
@@ -20,6 +20,7 @@ from apps.datasets.models import (
     BUSY_UPLOADS,
     ENDED_UPLOADS,
     Blob,
+    DirectFile,
     Export,
     ExportState,
     Upload,
@@ -28,6 +29,7 @@ from apps.datasets.models import (
 from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key
 from apps.datasets.services import messages
 from apps.datasets.services.blobs import noted_digests
+from apps.datasets.services.direct import remove_files
 from apps.datasets.services.export_states import exports_expire
 from apps.datasets.services.exports import ARCHIVES
 from apps.datasets.services.locks import upload_lock
@@ -50,6 +52,7 @@ def sweep() -> dict[str, int]:
         "asked_again": _ask_again(),
         "swept": sum(_sweep_upload(upload) for upload in _ended()),
         "folders": _remove_strays(),
+        "sent": remove_files(DirectFile.objects.filter(upload__isnull=True)[:BATCH]),
         "blobs": _remove_unused_blobs(),
         "exports_asked_again": _ask_again_for_exports(),
     }
@@ -91,6 +94,7 @@ def _sweep_upload(upload: Upload) -> bool:
     with upload_lock(upload.pk) as idle:
         if not idle or (upload.state != UploadState.PUBLISHED and not _remove_stored(upload, folder)):
             return False
+        remove_files(upload.direct_files.all())
         folder.remove()
     _note_swept(upload_id=upload.pk)
     return True
@@ -161,8 +165,10 @@ def _named(digests: object) -> set[str]:
 
 
 def _delete_objects(organization_id: UUID, digests: set[str]) -> None:
+    """Objects that no row names, wherever they lie."""
     for sha256 in digests:
-        storage().delete(blob_key(organization_id, sha256))
+        for store in stores().values():
+            store.delete(blob_key(organization_id, sha256))
         for size in THUMBNAIL_SIZES:
             storage().delete(thumbnail_key(Blob(organization_id=organization_id, sha256=sha256), size))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import F
 from django.utils import timezone
@@ -17,11 +18,12 @@ from apps.core import auditing, policy
 from apps.core.errors import Conflict, Invalid
 from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
+from apps.core.storage import DirectUploads, storage
 from apps.datasets import actions
 from apps.datasets.archives import PathRules
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
-from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Dataset, PublishMode, Upload, UploadState
+from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Dataset, PublishMode, Upload, UploadSource, UploadState
 from apps.datasets.services.locks import path_lock
 from apps.datasets.services.refusals import as_domain_error
 from apps.datasets.services.room import LIMITS, Room, no_room, room_of
@@ -43,10 +45,16 @@ class ReceivedFile:
 
 
 @operation("datasets.upload_create", permission="datasets.change_dataset", on="dataset")
-def upload_create(*, actor: Actor, dataset: Dataset, mode: str = PublishMode.ADD, note: str = "") -> Upload:
-    """Opens an upload into the dataset; files follow by `upload_receive`."""
+def upload_create(
+    *, actor: Actor, dataset: Dataset, mode: str = PublishMode.ADD, note: str = "", direct: bool = False
+) -> Upload:
+    """Opens an upload into the dataset; files follow by `upload_receive`, or with `direct` straight to the store, by
+    `apps.datasets.services.direct`."""
     quotas.require_storage(dataset.organization_id)
-    upload = Upload(dataset=dataset, created_by=actor.user, mode=mode, note=note)
+    if direct:
+        require_direct()
+    source = UploadSource.DIRECT if direct else UploadSource.SENT
+    upload = Upload(dataset=dataset, created_by=actor.user, source=source, mode=mode, note=note)
     upload.full_clean(validate_constraints=False)
     upload.save()
     auditing.record(actor, actions.UPLOAD_STARTED, upload, name=dataset.name, about=[dataset])
@@ -63,7 +71,13 @@ def upload_receive(
     disk is full. A refused file leaves nothing.
     """
     policy.require(actor, "datasets.change_upload", upload)
-    _check_receiving(upload)
+    check_receiving(upload)
+    if upload.source == UploadSource.DIRECT:
+        raise Conflict(
+            _("The files of this upload go straight to the store."),
+            code="upload_direct",
+            hint=_("Start another upload for files that go through the portal."),
+        )
     folder = UploadFolder(upload.pk)
     room = _room(upload)
     try:
@@ -91,6 +105,9 @@ def upload_receive(
 
 def received_files(upload: Upload) -> Iterator[tuple[str, int]]:
     """Paths and sizes of what has arrived, for a sender that goes on after a break."""
+    if upload.source == UploadSource.DIRECT:
+        yield from upload.direct_files.filter(completed_at__isnull=False).values_list("path", "byte_count")
+        return
     root = UploadFolder(upload.pk).files
     for parent, _folders, names in os.walk(root):
         for name in names:
@@ -133,7 +150,20 @@ def _room(upload: Upload) -> Room:
     return found
 
 
-def _check_receiving(upload: Upload) -> None:
+def require_direct() -> DirectUploads:
+    """How files are sent straight to the store. Raises `Conflict` where they are not."""
+    found = storage().direct if settings.DIRECT_UPLOADS != "off" else None
+    if found is None:
+        raise Conflict(
+            _("This portal's store takes no files directly."),
+            code="direct_unavailable",
+            hint=_("Send the files to the portal."),
+        )
+    return found
+
+
+def check_receiving(upload: Upload) -> None:
+    """Raises `Conflict` when the upload takes no more files."""
     if upload.state != UploadState.RECEIVING:
         raise wrong_state(upload)
     if upload.file_count >= LIMITS.members:
@@ -164,7 +194,7 @@ def _enter(upload: Upload, folder: UploadFolder, temporary: Path, path: str, siz
         before = target.stat().st_size if target.is_file() else None
         # The count comes first: once the upload is being analysed, nothing may be moved into it.
         more = size - (before or 0)
-        if not _upload_count(upload_id=upload.pk, files=int(before is None), size=more, most=room.size):
+        if not upload_count(upload_id=upload.pk, files=int(before is None), size=more, most=room.size):
             upload.refresh_from_db(fields=["state"])
             raise no_room(room, path) if upload.state == UploadState.RECEIVING else wrong_state(upload)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -174,7 +204,7 @@ def _enter(upload: Upload, folder: UploadFolder, temporary: Path, path: str, siz
 
 
 @ingest("datasets.upload_count")
-def _upload_count(*, upload_id: UUID, files: int, size: int, most: int) -> bool:
+def upload_count(*, upload_id: UUID, files: int, size: int, most: int) -> bool:
     """Counts a file in; False when the upload takes none any more, or not beyond `most` bytes, whatever came in beside
     this one. The analysis counts exactly what lies there."""
     rows = Upload.objects.filter(pk=upload_id, state=UploadState.RECEIVING)

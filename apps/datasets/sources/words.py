@@ -46,6 +46,11 @@ REASONS: dict[str, tuple[Any, Any]] = {
     "folder_withdrawn": (_("The server folder may not be used any more."), OPERATOR),
     "folder_gone": (_("“%(path)s” is not in the server folder."), _("Choose again.")),
     "folder_unreadable": (_("“%(path)s” cannot be read."), OPERATOR),
+    "digest_differs": (
+        _("“%(path)s” did not arrive as it was sent: its part %(part)s differs."),
+        _("Upload it again."),
+    ),
+    "object_gone": (_("“%(path)s” is not in the store any more."), _("Upload it again.")),
     "source_changed": (_("“%(path)s” changed while it was fetched."), LATER),
     "source_empty": (_("Nothing lies there."), _("Check the place and import again.")),
     "disk_full": (_("The portal has no room for these files."), OPERATOR),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, page_of, signed_in
-from apps.datasets import services
+from apps.datasets import selectors, services
 from apps.datasets.analysis import NO_SPLIT
 from apps.datasets.defects import REASONS, Defect, describe
 from apps.datasets.foreign import FORMATS
@@ -61,6 +61,7 @@ def upload(request: PortalRequest, pk: str) -> HttpResponse:
     """Where files are dropped; the page's script sends them over REST."""
     dataset = visible(request, pk)
     policy.require(request.actor, "datasets.change_dataset", dataset)
+    origin = selectors.direct_origin()
     context = framed(
         request,
         dataset,
@@ -71,8 +72,13 @@ def upload(request: PortalRequest, pk: str) -> HttpResponse:
         api=f"/api/v1/datasets/{dataset.pk}",
         done=reverse("datasets:uploads", args=[pk]) + "{id}/",
         format_form=FormatForm(),
+        direct=bool(origin),
     )
-    return render(request, "datasets/upload.html", context)
+    response = render(request, "datasets/upload.html", context)
+    if origin:
+        # The one page that may send to the store.
+        response._csp_update = {"connect-src": [origin]}  # type: ignore[attr-defined]
+    return response
 
 
 @signed_in

@@ -16,7 +16,7 @@ from apps.core.broker import send_hint
 from apps.core.errors import Conflict, Forbidden
 from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
-from apps.core.storage import storage
+from apps.core.storage import stores
 from apps.core.storage.locks import held, number_of
 from apps.departures import actions
 from apps.departures.contributions import Removal, contributions, forgetting, removals
@@ -117,10 +117,10 @@ def rows_remove(
 
 
 def _emptied(deletion: OrganizationDeletion, folder: str, until: float) -> bool:
-    """Removes the objects of a folder; False when the time is up before."""
+    """Removes the objects of a folder in every store; False when the time is up before."""
     removed = 0
-    for key in storage().keys(folder):
-        storage().delete(key)
+    for place, key in ((store, key) for store in stores().values() for key in store.keys(folder)):
+        place.delete(key)
         removed += 1
         if removed % 100 == 0 and time.monotonic() > until:
             objects_note(deletion=deletion, count=removed)

@@ -15,7 +15,7 @@ from apps.core.api.parameters import integer
 from apps.core.api.parsers import BoundedJSONParser
 from apps.core.api.requests import ApiRequest
 from apps.core.errors import NotFound, TooLarge
-from apps.core.storage import ObjectNotFound, storage
+from apps.core.storage import ObjectNotFound, results
 from apps.core.storage.keys import blob_key
 from apps.datasets.images import MEDIA_TYPES
 from apps.evaluation import selectors, services
@@ -123,7 +123,7 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
         if (unchanged := not_modified(request, picture.sha256)) is not None:
             return unchanged
         try:
-            chunks = storage().open(blob_key(inference.organization_id, picture.sha256))
+            chunks = results().open(blob_key(inference.organization_id, picture.sha256))
         except ObjectNotFound as error:
             raise NotFound() from error
         return file_response(
@@ -146,7 +146,7 @@ class InferenceJobViewSet(viewsets.GenericViewSet[InferenceJob]):
         if (unchanged := not_modified(request, file.sha256)) is not None:
             return unchanged
         try:
-            chunks = storage().open(blob_key(inference.organization_id, file.sha256))
+            chunks = results().open(blob_key(inference.organization_id, file.sha256))
         except ObjectNotFound as error:
             raise NotFound() from error
         if request.method == "GET":

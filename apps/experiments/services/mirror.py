@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.errors import Unavailable
 from apps.core.outbox import handler
-from apps.core.storage import storage
+from apps.core.storage import results
 from apps.experiments import thinning
 from apps.experiments.client import MlflowMetric, MlflowRefused, mlflow
 from apps.experiments.models import Experiment, MirrorState, Run
@@ -86,10 +86,10 @@ def mirror_run_artifact(payload: dict[str, Any]) -> None:
         if run is None:
             return
         _link_run(run)
-        size = storage().size(payload["key"])
+        size = results().size(payload["key"])
         if size is None:
             raise MlflowRefused(_("The artifact %(name)s is not in storage any more.") % {"name": payload["name"]})
-        chunks = storage().open(payload["key"])
+        chunks = results().open(payload["key"])
         mlflow().artifact_put(run.mlflow_artifact_uri, payload["name"], chunks, size)
 
 

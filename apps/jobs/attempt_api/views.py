@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from apps.core.api.problems import CONTENT_TYPE, problem
 from apps.core.api.streaming import StreamedResponse
 from apps.core.errors import DomainError, NotAuthenticated, NotFound
-from apps.core.storage import ObjectNotFound, storage
+from apps.core.storage import ObjectNotFound, results
 from apps.core.storage.keys import blob_key
 from apps.jobs.kinds import kind_of
 from apps.jobs.models import Attempt
@@ -117,7 +117,7 @@ def blob(request: HttpRequest, attempt: Attempt, sha256: str) -> StreamedRespons
     if not ingest.SHA256.fullmatch(sha256) or not kind_of(attempt.job).may_read_blob(attempt.job, sha256):
         raise NotFound()
     try:
-        chunks = storage().open(blob_key(attempt.job.organization_id, sha256))
+        chunks = results().open(blob_key(attempt.job.organization_id, sha256))
     except ObjectNotFound as error:
         raise NotFound() from error
     return StreamedResponse(chunks, content_type="application/octet-stream")

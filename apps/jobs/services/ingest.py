@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.core.errors import Invalid, TooLarge
 from apps.core.operations import ingest
-from apps.core.storage import storage
+from apps.core.storage import results
 from apps.core.storage.keys import blob_key, incoming_key, log_key
 from apps.core.storage.locks import blobs_shared
 from apps.jobs.kinds import event_handlers, kind_of
@@ -107,10 +107,10 @@ def log_append(*, attempt: Attempt, offset: int, content: bytes) -> tuple[int, l
         return attempt.log_bytes, commands(attempt.job)
     # The object first: a row must never name bytes that are not there.
     key = log_key(attempt.job.organization_id, attempt.job_id, offset)
-    storage().put(key, io.BytesIO(content))
+    results().put(key, io.BytesIO(content))
     kept, size, asked = _log_row(attempt=attempt, offset=offset, size=len(content), key=key)
     if not kept:
-        storage().delete(key)
+        results().delete(key)
     return size, asked
 
 
@@ -135,13 +135,13 @@ def file_store(*, attempt: Attempt, kind: str, name: str, sha256: str, size: int
     if AttemptFile.objects.filter(attempt=attempt, kind=kind, name=name, sha256=sha256).exists():
         return
     incoming = incoming_key()
-    stored = storage().put(incoming, cast(BinaryIO, _Announced(stream, size)))
+    stored = results().put(incoming, cast(BinaryIO, _Announced(stream, size)))
     if stored.sha256 != sha256 or stored.size != size:
-        storage().delete(incoming)
+        results().delete(incoming)
         raise Malformed("The bytes are not those that were announced.", code="digest_differs")
     organization_id = attempt.job.organization_id
     with blobs_shared(organization_id):
-        storage().move(incoming, blob_key(organization_id, sha256))
+        results().move(incoming, blob_key(organization_id, sha256))
         _file_row(attempt=attempt, kind=kind, name=name, sha256=sha256, size=size)
 
 

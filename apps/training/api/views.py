@@ -15,7 +15,7 @@ from apps.core.api.parameters import integer, number
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
 from apps.core.errors import NotFound
-from apps.core.storage import ObjectNotFound, storage
+from apps.core.storage import ObjectNotFound, results
 from apps.core.storage.keys import blob_key
 from apps.jobs.api.pagination import JobPagination
 from apps.jobs.api.serializers import EventsSerializer, StopSerializer, changeable
@@ -242,7 +242,7 @@ def _content(
     if (unchanged := not_modified(request, sha256)) is not None:
         return unchanged
     try:
-        chunks = storage().open(blob_key(organization_id, sha256))
+        chunks = results().open(blob_key(organization_id, sha256))
     except ObjectNotFound as error:
         raise NotFound() from error
     inline = media_type in PICTURES

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from modelyard import embedded
 from modelyard.settings import environment as env
+from modelyard.settings import object_stores
 from modelyard.settings.celery_beat import CELERY_BEAT_SCHEDULE  # noqa: F401
 from modelyard.settings.unfold import UNFOLD  # noqa: F401
 
@@ -189,18 +190,10 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 
-# Objects: a local folder unless an S3 bucket is named.
-STORAGE: dict[str, Any] = {
-    "local_root": HOME / "storage",
-    "bucket": env.text("S3_BUCKET", ""),
-    "endpoint": env.text("S3_ENDPOINT_URL", ""),
-    "public_endpoint": env.text("S3_PUBLIC_ENDPOINT_URL", ""),
-    "region": env.text("S3_REGION", ""),
-    "addressing": env.one_of("S3_ADDRESSING", "auto", ("auto", "path", "virtual")),
-    "checksums": env.one_of("S3_CHECKSUMS", "auto", ("auto", "when_supported", "when_required")),
-    "access_key": env.text("S3_ACCESS_KEY_ID", ""),
-    "secret_key": env.text("S3_SECRET_ACCESS_KEY", ""),
-}
+# Objects: a local folder unless an S3 bucket is named; results lie there too unless they are to lie apart.
+STORAGE = object_stores.datasets(HOME)
+RESULTS_STORAGE = object_stores.results(STORAGE)
+DIRECT_UPLOADS = object_stores.direct_uploads()
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(HOME / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -435,5 +428,10 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "django.security.DisallowedHost": {"level": "ERROR"}},
+    "loggers": {
+        # It tells, at its finest, the signatures of addresses that are given to others.
+        "botocore": {"level": "INFO"},
+        "httpx": {"level": "WARNING"},
+        "django.security.DisallowedHost": {"level": "ERROR"},
+    },
 }

@@ -6,7 +6,7 @@ import smtplib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ from kombu.exceptions import OperationalError
 from modelyard_trainer import environments
 from modelyard_trainer.descriptor import DescriptorError, read_descriptor
 
-from apps.core.storage import storage
+from apps.core.storage import Storage, stores
 from apps.core.storage.probing import examine as examine_store
+from apps.core.storage.registry import DATASETS, RESULTS
 from apps.core.storage.s3 import S3Storage
 from apps.datasets import foreign
+from modelyard.supervisor import direct_probe
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 MINIMUM_POSTGRESQL = 15
@@ -172,23 +174,49 @@ def probe_web() -> Iterator[Finding]:
 
 
 def probe_storage() -> Iterator[Finding]:
-    store = storage()
-    place = f"bucket {store.bucket} at {store.provider.name}" if isinstance(store, S3Storage) else str(_local_root())
+    found = stores()
+    for name, store in found.items():
+        tried = _tried("storage" if len(found) == 1 else f"storage of {name}", store)
+        # The second store has variables of its own.
+        yield replace(tried, advice=tried.advice.replace("S3_", "RESULTS_S3_")) if name == RESULTS else tried
+
+
+def _tried(part: str, store: Storage) -> Finding:
+    if isinstance(store, S3Storage):
+        place = f"bucket {store.bucket} at {store.provider.name}"
+    else:
+        place = str(store.local_path(""))
     done = []
     for step in examine_store(store):
         if step.error is not None:
-            yield Finding("storage", FAILURE, f"{place}, {step.name}: {_first_line(step.error)}", step.hint)
-            return
+            return Finding(part, FAILURE, f"{place}, {step.name}: {_first_line(step.error)}", step.hint)
         done.append(step.name)
-    yield Finding("storage", OK, f"{place}: {', '.join(done)}")
+    return Finding(part, OK, f"{place}: {', '.join(done)}")
 
 
-def _local_root() -> Path:
-    return Path(settings.STORAGE["local_root"])
+def probe_direct_uploads() -> Iterator[Finding]:
+    """Nothing to say where files go through the portal alone."""
+    store, part = stores()[DATASETS], "direct uploads"
+    if store.direct is None or settings.DIRECT_UPLOADS == "off":
+        return
+    page = settings.PUBLIC_URL.rstrip("/") if settings.DIRECT_UPLOADS == "browsers" else ""
+    if settings.DIRECT_UPLOADS == "browsers" and not page:
+        yield Finding(part, WARNING, "pages may send, and their address is not known", "Set PUBLIC_URL.")
+    try:
+        done = list(direct_probe.examine(store, store.direct, page))
+    except direct_probe.Unfit as error:
+        yield Finding(part, WARNING, error.text, error.advice)
+    except Exception as error:  # noqa: BLE001 - each client has errors of its own
+        rights = "s3:PutObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts"
+        yield Finding(part, WARNING, _first_line(error), f"Give the key {rights} on the bucket.")
+    else:
+        yield Finding(part, OK, f"{store.direct.origin}: {', '.join(done)}")
 
 
 def probe_disk() -> Iterator[Finding]:
     folders = {"home": Path(settings.HOME), "cache": Path(settings.CACHE_DIR)}
+    if settings.RESULTS_STORAGE is not None and not settings.RESULTS_STORAGE["bucket"]:
+        folders["results"] = Path(settings.RESULTS_STORAGE["local_root"])
     seen: set[int] = set()
     for name, folder in folders.items():
         existing = next(path for path in (folder, *folder.parents) if path.exists())
@@ -340,6 +368,7 @@ PROBES: tuple[Callable[[], Iterator[Finding]], ...] = (
     probe_workers,
     probe_web,
     probe_storage,
+    probe_direct_uploads,
     probe_disk,
     probe_mlflow,
     probe_trainers,

@@ -1,4 +1,4 @@
-"""`manage.py storage_fsck`: does the store hold what the rows name, and nothing else?"""
+"""`manage.py storage_fsck`: do the stores hold what the rows name, and nothing else?"""
 
 import argparse
 import json
@@ -8,12 +8,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.datasets.services.fsck import GRACE_SECONDS, examine_store
+from apps.core.storage import stores
+from apps.datasets.services.fsck import GRACE_SECONDS, examine_stores
 
 
 class Command(BaseCommand):
     help = (
-        "Compares the object store with the database: objects that are missing, damaged (another length; with --read "
+        "Compares the object stores with the database: objects that are missing, damaged (another length; with --read "
         "another content), or orphaned (no row names them). Exit status 1 when something is left to be done."
     )
 
@@ -32,8 +33,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         counts: Counter[str] = Counter()
-        left = 0
-        findings = examine_store(
+        left, apart = 0, len(stores()) > 1
+        findings = examine_stores(
             read=options["read"], repair=options["repair"], grace=max(0.0, options["grace_hours"]) * 3600
         )
         for found in findings:
@@ -44,7 +45,8 @@ class Command(BaseCommand):
             else:
                 done = {"orphan": " (deleted)"}.get(found.kind, " (in quarantine)") if found.repaired else ""
                 names = f", named by {', '.join(found.names)}" if found.names else ""
-                self.stdout.write(f"{found.kind:<8} {found.key} {found.size} bytes{names}{done}")
+                place = f" of {found.store}" if apart else ""
+                self.stdout.write(f"{found.kind:<8} {found.key}{place} {found.size} bytes{names}{done}")
         if not options["json"]:
             said = ", ".join(f"{counts[kind]} {kind}" for kind in ("missing", "damaged", "orphan"))
             self.stdout.write(f"{said}; {left} left to be done.")
