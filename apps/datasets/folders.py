@@ -1,6 +1,7 @@
 """Folders of uploads and exports, below the portal's home. Of an upload:
 
 incoming/       files that are being received, under names of our own
+parts/          large files whose parts are being received, each in a folder named after its path's digest
 files/          files received, under their paths
 staged/         the set that was analysed; taken from files/, or unpacked from the one archive in it
 items.jsonl     what the analysis found, one file of the set a line: what is published
@@ -20,6 +21,7 @@ class UploadFolder:
     def __init__(self, upload_id: UUID | str) -> None:
         self.root = uploads_root() / str(upload_id)
         self.incoming = self.root / "incoming"
+        self.parts = self.root / "parts"
         self.files = self.root / "files"
         self.staged = self.root / "staged"
         self.unpacking = self.root / "unpacking"

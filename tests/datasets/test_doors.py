@@ -180,9 +180,9 @@ def test_what_is_uploaded_may_not_exceed_what_is_left_of_the_quota(cast: Cast, b
 def test_files_that_come_side_by_side_are_counted_together(cast: Cast, base: str) -> None:
     """Each was let in by the room that was there when it began."""
     upload = Upload.objects.get(pk=send(cast, base, "a", bytes(10)).rpartition("/")[2])
-    assert uploads._upload_count(upload_id=upload.pk, files=1, size=10, most=25)
-    assert not uploads._upload_count(upload_id=upload.pk, files=1, size=10, most=25)
-    assert uploads._upload_count(upload_id=upload.pk, files=0, size=-5, most=1)
+    assert uploads.upload_count(upload_id=upload.pk, files=1, size=10, most=25)
+    assert not uploads.upload_count(upload_id=upload.pk, files=1, size=10, most=25)
+    assert uploads.upload_count(upload_id=upload.pk, files=0, size=-5, most=1)
 
 
 def test_a_full_disk_takes_no_files(cast: Cast, base: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_files_sent_side_by_side_are_all_counted() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_of_two_files_for_one_path_at_once_one_is_there_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     upload = services.upload_create(actor=SYSTEM, dataset=DatasetFactory())
-    both, count = threading.Barrier(2), uploads._upload_count
+    both, count = threading.Barrier(2), uploads.upload_count
 
     def counted(**arguments: Any) -> bool:
         """Both have looked for the file by now, unless one waits for the other."""
@@ -128,7 +128,7 @@ def test_of_two_files_for_one_path_at_once_one_is_there_and_counted(monkeypatch:
     def send(size: int) -> None:
         services.upload_receive(actor=SYSTEM, upload=upload, path="images/one.jpg", stream=io.BytesIO(b"x" * size))
 
-    monkeypatch.setattr(uploads, "_upload_count", counted)
+    monkeypatch.setattr(uploads, "upload_count", counted)
     assert at_once(lambda: send(3), lambda: send(5)) == []
     upload.refresh_from_db()
     (found,) = services.received_files(upload)

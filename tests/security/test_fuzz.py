@@ -9,6 +9,7 @@ The seed fixes what is drawn, and requests by one persona may be fewer on a busy
 `MODELYARD_SECURITY_SEED=7 MODELYARD_SECURITY_EXAMPLES=20 make security`.
 """
 
+import hashlib
 import os
 import shutil
 import time
@@ -49,7 +50,7 @@ from apps.organizations.services import token_issue
 from apps.projects.api.serializers import ProjectSerializer
 from tests.datasets.factories.archives import zip_of
 from tests.factories.accounts import PASSWORD, UserFactory
-from tests.factories.datasets import shapes
+from tests.factories.datasets import PARTED, shapes
 from tests.factories.evaluation import PNG
 from tests.factories.singlesignon import NOWHERE
 from tests.security.report import FULL, REQUESTS, SEED
@@ -80,6 +81,7 @@ NOT_SENT = {"Cookie", "Content-Length", "User-Agent", "Accept", "Accept-Encoding
 READY = {
     "datasets_exports_cancel_create": {"datasets/exports": "waiting-export"},
     "datasets_uploads_analyze_create": {"datasets/uploads": "filled-upload"},
+    "datasets_uploads_parts_join_create": {"datasets/uploads": "parted-upload"},
     "datasets_uploads_publish_create": {"datasets/uploads": "analysed-upload"},
     "datasets_versions_restore_create": {"datasets": "grown-dataset"},
     "invitations_accept": {"invitations": "open-link"},
@@ -95,6 +97,10 @@ Value = Callable[[Cast, Person], Any]
 
 def sampled(name: str) -> Value:
     return lambda cast, person: key_of(cast.sample(name))
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def somebody(cast: Cast, person: Person) -> Person:
@@ -176,6 +182,14 @@ RIGHT: dict[str, Value | None] = {
     "datasets_import_create/secret_key": None,
     "datasets_analyze_create/": lambda cast, person: zip_of(shapes()),
     "datasets_uploads_files_update/": lambda cast, person: PNG,
+    "datasets_uploads_files_update/sha256": None,
+    "datasets_uploads_known_create/files": lambda cast, person: [{"path": "a.png", "sha256": digest(PNG)}],
+    "datasets_uploads_parts_join_create/path": lambda cast, person: PARTED[0],
+    "datasets_uploads_parts_join_create/size": lambda cast, person: len(PARTED[1]),
+    "datasets_uploads_parts_join_create/sha256": lambda cast, person: digest(PARTED[1]),
+    "datasets_uploads_parts_update/": lambda cast, person: PNG,
+    "datasets_uploads_parts_update/number": lambda cast, person: 0,
+    "datasets_uploads_parts_update/sha256": lambda cast, person: digest(PNG),
     "email": lambda cast, person: somebody(cast, person).user.email,
     "invitations/email": lambda cast, person: "somebody.new@example.com",
     "invitations/name": lambda cast, person: "Somebody New",

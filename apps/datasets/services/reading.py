@@ -34,6 +34,7 @@ from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Dataset, Upload, UploadState
 from apps.datasets.services import messages
 from apps.datasets.services.locks import upload_lock
+from apps.datasets.services.parts import parts_open
 from apps.datasets.services.refusals import as_domain_error
 from apps.datasets.services.room import LIMITS
 from apps.datasets.services.uploads import wrong_state
@@ -71,6 +72,12 @@ def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False) -> Up
         raise wrong_state(upload)
     if not upload.file_count:
         raise Conflict(_("Nothing was uploaded yet."), code="upload_empty", hint=_("Send the files first."))
+    if parts_open(upload):
+        raise Conflict(
+            _("Not all parts of a file have arrived."),
+            code="parts_open",
+            hint=_("Send the others and join them, or give the upload up."),
+        )
     upload.change(state=UploadState.ANALYSING, lenient=lenient, analysis={}, failure={}, progress={})
     params, about = {"lenient": lenient}, [upload.dataset]
     auditing.record(actor, actions.UPLOAD_ANALYSED, upload, name=upload.dataset.name, params=params, about=about)

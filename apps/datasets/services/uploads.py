@@ -54,18 +54,19 @@ def upload_create(*, actor: Actor, dataset: Dataset, mode: str = PublishMode.ADD
 
 
 def upload_receive(
-    *, actor: Actor, upload: Upload, path: str, stream: BinaryIO, length: int | None = None
+    *, actor: Actor, upload: Upload, path: str, stream: BinaryIO, length: int | None = None, sha256: str = ""
 ) -> ReceivedFile:
-    """Takes one file in under its path; sent again, it replaces the first. `length` is what was announced.
+    """Takes one file in under its path; sent again, it replaces the first. `length` and `sha256` are what was announced.
 
-    Many may run side by side. Raises `Invalid` for a path that may not be and for a body that breaks off, `TooLarge`
+    Many may run side by side. Raises `Invalid` for a path that may not be and for a body that breaks off or has another
+    digest, `TooLarge`
     beyond the limits, `Conflict` beyond the quota and when the upload takes no files any more, `Unavailable` when the
     disk is full. A refused file leaves nothing.
     """
     policy.require(actor, "datasets.change_upload", upload)
-    _check_receiving(upload)
+    check_receiving(upload)
     folder = UploadFolder(upload.pk)
-    room = _room(upload)
+    room = room_now(upload)
     try:
         clean = PathRules(LIMITS).accept_file(path)
         if clean is None:
@@ -73,20 +74,17 @@ def upload_receive(
         folder.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = folder.incoming / uuid4().hex
         try:
-            size, sha256 = _written(temporary, stream, clean, room, upload.byte_count)
+            size, found = _written(temporary, stream, clean, room, upload.byte_count)
             if length is not None and size != length:
-                raise Invalid(
-                    _("The file broke off after %(size)s of %(length)s bytes.") % {"size": size, "length": length},
-                    code="incomplete",
-                    hint=_("Send it again."),
-                )
+                raise incomplete(size, length)
+            check_digest(found, sha256 or found)
             with path_lock(upload.pk, clean):
                 _enter(upload, folder, temporary, clean, size, room)
         finally:
             temporary.unlink(missing_ok=True)
     except BadInput as refused:
         raise as_domain_error(refused) from refused
-    return ReceivedFile(clean, size, sha256)
+    return ReceivedFile(clean, size, found)
 
 
 def received_files(upload: Upload) -> Iterator[tuple[str, int]]:
@@ -115,6 +113,25 @@ def upload_cancel(*, actor: Actor, upload: Upload) -> Upload:
     return upload
 
 
+def incomplete(size: int, length: int) -> Invalid:
+    return Invalid(
+        _("The file broke off after %(size)s of %(length)s bytes.") % {"size": size, "length": length},
+        code="incomplete",
+        hint=_("Send it again."),
+    )
+
+
+def check_digest(found: str, announced: str) -> None:
+    """Raises `Invalid` where what arrived is not what was sent."""
+    if found != announced:
+        raise Invalid(
+            _("What arrived is not what was sent: its SHA-256 is %(found)s.") % {"found": found},
+            code="digest_mismatch",
+            hint=_("Send it again."),
+            params={"sha256": found},
+        )
+
+
 def wrong_state(upload: Upload) -> Conflict:
     return Conflict(
         _("The upload is in the state “%(state)s”; this cannot be done now.") % {"state": upload.get_state_display()},
@@ -123,7 +140,7 @@ def wrong_state(upload: Upload) -> Conflict:
     )
 
 
-def _room(upload: Upload) -> Room:
+def room_now(upload: Upload) -> Room:
     """The room that was found a moment ago: looking anew for each of many files would cost more than they do."""
     key = f"upload-room:{upload.pk}"
     found: Room | None = cache.get(key)
@@ -133,10 +150,11 @@ def _room(upload: Upload) -> Room:
     return found
 
 
-def _check_receiving(upload: Upload) -> None:
+def check_receiving(upload: Upload, *, new: bool = True) -> None:
+    """Raises where the upload takes no files; where it takes no `new` ones beside those that it has."""
     if upload.state != UploadState.RECEIVING:
         raise wrong_state(upload)
-    if upload.file_count >= LIMITS.members:
+    if new and upload.file_count >= LIMITS.members:
         refused = BadInput("archive.too_many_members", members=upload.file_count + 1, limit=LIMITS.members)
         raise as_domain_error(refused)
 
@@ -164,7 +182,7 @@ def _enter(upload: Upload, folder: UploadFolder, temporary: Path, path: str, siz
         before = target.stat().st_size if target.is_file() else None
         # The count comes first: once the upload is being analysed, nothing may be moved into it.
         more = size - (before or 0)
-        if not _upload_count(upload_id=upload.pk, files=int(before is None), size=more, most=room.size):
+        if not upload_count(upload_id=upload.pk, files=int(before is None), size=more, most=room.size):
             upload.refresh_from_db(fields=["state"])
             raise no_room(room, path) if upload.state == UploadState.RECEIVING else wrong_state(upload)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -174,7 +192,7 @@ def _enter(upload: Upload, folder: UploadFolder, temporary: Path, path: str, siz
 
 
 @ingest("datasets.upload_count")
-def _upload_count(*, upload_id: UUID, files: int, size: int, most: int) -> bool:
+def upload_count(*, upload_id: UUID, files: int, size: int, most: int) -> bool:
     """Counts a file in; False when the upload takes none any more, or not beyond `most` bytes, whatever came in beside
     this one. The analysis counts exactly what lies there."""
     rows = Upload.objects.filter(pk=upload_id, state=UploadState.RECEIVING)
