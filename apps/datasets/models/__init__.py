@@ -32,7 +32,7 @@ from apps.datasets.models.choices import (
     UploadState,
     Visibility,
 )
-from apps.datasets.models.contents import AnnotationDocument, Blob, Entry, Item
+from apps.datasets.models.contents import FILE_NAME, AnnotationDocument, Blob, Entry, Item
 from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
 from apps.datasets.models.exports import Export
 from apps.datasets.models.integrity import IntegrityCheck
@@ -49,6 +49,7 @@ __all__ = [
     "BUSY_UPLOADS",
     "CHECK_COLORS",
     "ENDED_UPLOADS",
+    "FILE_NAME",
     "IMPORT_SOURCES",
     "KEPT_EXPORTS",
     "LICENCES",
