@@ -3,6 +3,8 @@
     python -m tests.benchmarks.imports                  # 100,000 images in an archive, local store
     python -m tests.benchmarks.imports --dvc <program>  # `dvc` of an environment of its own, on the same files
 
+The same is reported, without a bar, of a store that speaks S3: rclone's server on this machine, which checks signatures.
+
 From the opened upload to the published revision, with sending, unpacking, digests and every check of the images. `dvc add`
 digests the same files, already unpacked, and links or copies them into its cache. Each round is a new dataset of other
 images, so that nothing is known already. Bars: 2,000 files/s and faster than dvc; the uploader on the unchanged folder
@@ -11,15 +13,20 @@ images, so that nothing is known already. Bars: 2,000 files/s and faster than dv
 
 import os
 import random
+import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
+from modelyard.supervisor.address import free_port
 from PIL import Image
 
 from tests.benchmarks.figures import Figures, arguments, median
@@ -122,18 +129,65 @@ def dvc_add(program: str, folder: Path) -> float:
         return timed(lambda: run("add", "--quiet", "images"))[0]
 
 
-def options() -> tuple[int, int, str]:
+@contextmanager
+def s3_store(folder: Path) -> Iterator[dict[str, str]]:
+    """The settings of a portal whose store is rclone's S3 server."""
+    port, key, secret = free_port(), secrets.token_hex(8), secrets.token_hex(16)
+    (folder / "bucket").mkdir(parents=True)
+    command = [str(Path(sys.executable).with_name("rclone")), "serve", "s3", "--addr", f"127.0.0.1:{port}"]
+    with subprocess.Popen(
+        [*command, "--auth-key", f"{key},{secret}", str(folder)],
+        env={"PATH": os.environ["PATH"], "RCLONE_CONFIG": str(folder / "none.conf")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+
+        def answers() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        try:
+            until(answers, "rclone's server", 30)
+            yield {
+                "S3_BUCKET": "bucket",
+                "S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                "S3_ACCESS_KEY_ID": key,
+                "S3_SECRET_ACCESS_KEY": secret,
+            }
+        finally:
+            server.kill()
+
+
+def into_s3(figures: Figures, images: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="modelyard-imports-") as name:
+        folder, archive = Path(name, "set"), Path(name, "set.zip")
+        pictures(folder, images, 0)
+        count = packed(folder, archive)
+        with s3_store(Path(name, "s3")) as settings, portal(**settings) as beside:
+            importer = Importer(beside)
+            dataset = importer.dataset("Import into S3")
+            steps = importer.archive(dataset, archive)
+            seconds = sum(steps.values())
+            again = importer.again(dataset, folder)
+            objects = sum(len(names) for _folder, _folders, names in os.walk(Path(name, "s3", "bucket", "blobs")))
+    cells = {step: round(found, 2) for step, found in steps.items()}
+    rate = round(count / seconds)
+    figures.row(store="S3", files=count, **cells, files_per_s=rate, unchanged_again_s=round(again, 2))
+    figures.bar(f"objects in the S3 store that {images:,} images lack", count - objects, high=0)
+
+
+def options() -> tuple[int, int, int, str]:
     program = os.environ.get("MODELYARD_DVC", "")
     if "--dvc" in sys.argv:
         place = sys.argv.index("--dvc")
         program = sys.argv[place + 1]
         del sys.argv[place : place + 2]
-    asked = arguments(__doc__, images=100_000, rounds=3)
-    return asked.images, asked.rounds, program
+    asked = arguments(__doc__, images=100_000, rounds=3, s3_images=10_000)
+    return asked.images, asked.rounds, asked.s3_images, program
 
 
 def main() -> int:
-    images, rounds, program = options()
+    images, rounds, s3_images, program = options()
     figures = Figures("imports")
     rates, theirs, again, opened = [], [], [], 0
     with portal() as beside, tempfile.TemporaryDirectory(prefix="modelyard-imports-") as name:
@@ -151,12 +205,18 @@ def main() -> int:
             opened += importer.uploads(dataset) - 1
             cells = {step: round(found, 2) for step, found in steps.items()}
             figures.row(
-                files=count, **cells, files_per_s=round(count / seconds), unchanged_again_s=round(again[-1], 2)
+                store="local",
+                files=count,
+                **cells,
+                files_per_s=round(count / seconds),
+                unchanged_again_s=round(again[-1], 2),
             )
             if program:
                 theirs.append(count / dvc_add(program, folder))
                 figures.row(files=count, dvc_add_files_per_s=round(theirs[-1]))
             shutil.rmtree(folder)
+    if s3_images:
+        into_s3(figures, s3_images)
     figures.bar(f"files/s, {images:,} images from an archive", median(rates), low=2000)
     figures.bar(f"s to find that {images:,} images are unchanged", median(again), high=10)
     figures.bar("uploads opened for what was unchanged", opened, high=0)
