@@ -32,7 +32,7 @@ from apps.datasets.models.choices import (
     UploadState,
     Visibility,
 )
-from apps.datasets.models.contents import FILE_NAME, AnnotationDocument, Blob, Entry, Item
+from apps.datasets.models.contents import FILE_NAME, SIZE_NUMBER, AnnotationDocument, Blob, Entry, Item
 from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
 from apps.datasets.models.exports import Export
 from apps.datasets.models.integrity import IntegrityCheck
@@ -54,6 +54,7 @@ __all__ = [
     "KEPT_EXPORTS",
     "LICENCES",
     "SIDES",
+    "SIZE_NUMBER",
     "TAG",
     "UPLOAD_COLORS",
     "AnnotationDocument",
