@@ -20,7 +20,7 @@ DIGEST = r"^[0-9a-f]{64}$"
 
 class FileQuery(serializers.Serializer[Any]):
     sha256 = serializers.RegexField(
-        DIGEST, required=False, default="", help_text="Of the file: a body with another one is refused."
+        DIGEST, required=False, help_text="Of the file: a body with another one is refused."
     )
 
 

@@ -79,7 +79,7 @@ class UploadViewSet(TransferMixin, viewsets.ModelViewSet[Upload]):
         given = checked(FileQuery, request)
         path = request.query_params.get("path", "")
         received = services.upload_receive(
-            actor=request.actor, upload=upload, path=path, stream=stream, length=length, sha256=given["sha256"]
+            actor=request.actor, upload=upload, path=path, stream=stream, length=length, sha256=given.get("sha256", "")
         )
         return Response(ReceivedFileSerializer(received).data)
 
