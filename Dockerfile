@@ -27,7 +27,7 @@ RUN apt-get update \
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY manage.py LICENSE NOTICE ./
-COPY scripts/verify_audit_export.py scripts/
+COPY scripts/modelyard_upload.py scripts/verify_audit_export.py scripts/
 COPY platform platform/
 COPY apps apps/
 COPY trainers trainers/

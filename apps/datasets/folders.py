@@ -1,6 +1,7 @@
 """Folders of uploads and exports, below the portal's home. Of an upload:
 
 incoming/       files that are being received, under names of our own
+parts/          large files whose parts are being received, each in a folder named after its path's digest
 files/          files received, under their paths
 staged/         the set that was analysed; taken from files/, or unpacked from the one archive in it
 converted/      the same set as DICE, where another library has read it: pictures linked, and one document
@@ -21,6 +22,7 @@ class UploadFolder:
     def __init__(self, upload_id: UUID | str) -> None:
         self.root = uploads_root() / str(upload_id)
         self.incoming = self.root / "incoming"
+        self.parts = self.root / "parts"
         self.files = self.root / "files"
         self.staged = self.root / "staged"
         self.converted = self.root / "converted"

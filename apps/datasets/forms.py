@@ -248,7 +248,7 @@ class SplitForm(forms.Form):
 class ImageFilterForm(forms.Form):
     """What the images are narrowed to; a value that is none counts as no filter."""
 
-    q = forms.CharField(label=_("Part of the path"), required=False)
+    q = forms.CharField(label=_("Beginning of the name or path"), required=False)
     klass = forms.TypedChoiceField(label=_("Class"), coerce=int, empty_value=None, required=False)
     split = forms.ChoiceField(
         label=_("Split"), choices=[("", _("All splits")), *Split.choices, ("none", _("No split"))], required=False

@@ -27,6 +27,7 @@ from rest_framework.settings import api_settings
 
 from apps.core.api.problems import CONTENT_TYPE, exception_handler
 from apps.core.errors import DomainError, NotAuthenticated, TooLarge
+from apps.datasets.services.parts import PART_BYTES
 from apps.datasets.services.reading import DIRECT_BYTES
 from apps.datasets.services.room import LIMITS
 from apps.evaluation.api.views import FORM_BYTES
@@ -80,6 +81,7 @@ DOORS = (
     Door("POST", f"{ATTEMPT}/(?:hello|events|end)", MAX_BODY, _attempt),
     Door("PUT", f"{ATTEMPT}/files", MAX_FILE_BYTES, _attempt),
     Door("PUT", "/api/v1/datasets/[^/]+/uploads/[^/]+/files", LIMITS.member_bytes, _person),
+    Door("PUT", "/api/v1/datasets/[^/]+/uploads/[^/]+/parts", PART_BYTES, _person),
     Door("POST", "/api/v1/datasets/[^/]+/analyze", DIRECT_BYTES, _person),
     Door("POST", "/api/v1/inference-jobs", MAX_TOTAL_BYTES + FORM_BYTES, _person),
 )

@@ -11,7 +11,7 @@ HEAD = """# Benchmarks
 Written by `make bench` with `MODELYARD_BENCHMARK_UPDATE=1`; without it the same programs are held to these bars, and the
 ratios against MLflow to those kept in `tests/benchmarks/baseline.json`. One program alone:
 `python -m tests.benchmarks.<name>`, after `export PYTHONPATH=platform:.:trainers/sdk`; `formats` beside datumaro with
-`--datumaro <python>`, an interpreter that has it. Every other program starts a portal of its own with the usual settings
+`--datumaro <python>`, an interpreter that has it, `imports` beside dvc with `--dvc <program>`. Every other program starts a portal of its own with the usual settings
 (durable PostgreSQL, MLflow beside it), and whatever is compared runs in the same minutes on the same machine. Figures
 from other machines are no bar; ratios and bars are.
 """

@@ -26,6 +26,8 @@ PROGRAMS = (
     "running",
     "lists",
     "datasets",
+    "grid",
+    "imports",
     "formats",
     "permissions",
     "audit",

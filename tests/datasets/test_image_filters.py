@@ -11,7 +11,7 @@ from PIL import Image
 
 from apps.core.testing import Cast, assert_constant_queries
 from apps.datasets.models import Blob, Dataset, Entry, Revision
-from apps.datasets.selectors import ImageFilter, images_of
+from apps.datasets.selectors import ImageFilter, filtering, images_of
 from apps.datasets.services import ImageChoice, images_move, images_tag, split_set
 from tests.factories.datasets import SYSTEM, DatasetFactory, published, shapes
 
@@ -64,6 +64,8 @@ def test_every_filter_finds_its_images_and_no_other(cast: Cast, sizes: Dataset) 
     assert names(sizes, uploader_id=cast.editor.user.pk) == ["later"]
     assert names(sizes, uploader_id=cast.viewer.user.pk) == []
     assert names(sizes, search="MEDIUM") == ["medium"]
+    assert names(sizes, search="images/val/") == ["medium", "later"]
+    assert names(sizes, search="edium") == names(sizes, search="val/medium") == names(sizes, search="m_d") == []
     assert names(sizes, size="medium", split="val", uploader_id=cast.owner.user.pk) == ["medium"]
 
 
@@ -103,6 +105,16 @@ def test_an_empty_split_of_a_rule_is_empty_but_for_what_was_moved_there(sizes: D
     dataset = Dataset.objects.get(pk=dataset.pk)
     assert names(dataset, split="test") == ["medium"]
     assert names(dataset, split="train") == ["large", "small", "later"]
+
+
+def test_names_that_many_begin_with_are_found_as_those_of_few(sizes: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("MEDIUM", "images/val/", "images/", "L", "s", "edium", "", "images/val/later.png")
+    few = {text: names(sizes, search=text) for text in asked}
+    both = {text: names(sizes, search=text, size="medium") for text in asked}
+    monkeypatch.setattr(filtering, "FEW", 0)
+    assert {text: names(sizes, search=text) for text in asked} == few
+    assert {text: names(sizes, search=text, size="medium") for text in asked} == both
+    assert few["L"] == ["large", "later"] and few["images/"] == ["large", "small", "medium", "later"]
 
 
 def test_rest_takes_the_same_filters_and_counts_them(cast: Cast, sizes: Dataset) -> None:

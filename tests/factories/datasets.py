@@ -1,6 +1,7 @@
 """Datasets for tests: rows, and sets that really went through upload, analysis and publication."""
 
 import atexit
+import hashlib
 import io
 import os
 import shutil
@@ -175,6 +176,21 @@ def trashed_dataset(cast: Cast) -> Dataset:
 def upload(cast: Cast) -> Upload:
     """An upload that receives files."""
     return services.upload_create(actor=SYSTEM, dataset=cast.sample("dataset"), note=f"Note {cast.canary}")
+
+
+#: Of the upload that a file arrived for in one part.
+PARTED = ("large.bin", b"a large file")
+
+
+@sample("parted-upload")
+def parted_upload(cast: Cast) -> Upload:
+    """It has every part of a file that was not joined."""
+    upload = services.upload_create(actor=SYSTEM, dataset=cast.sample("dataset"))
+    path, content = PARTED
+    sha256 = hashlib.sha256(content).hexdigest()
+    stream = io.BytesIO(content)
+    services.part_receive(actor=SYSTEM, upload=upload, path=path, number=0, sha256=sha256, stream=stream)
+    return upload
 
 
 @sample("filled-upload")

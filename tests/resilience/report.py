@@ -27,6 +27,7 @@ class Report:
     rounds: int
     seed: int = field(default_factory=lambda: int(os.environ.get("MODELYARD_RESILIENCE_SEED", "20")))
     tried: list[Tried] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     def moments(self, what: str, low: float, high: float, *, each: int = 1) -> list[float]:
         """Moments in seconds after the submit, `each` a round, the same for the same seed."""
@@ -35,6 +36,10 @@ class Report:
 
     def add(self, what: str, moment: float, **facts: Any) -> None:
         self.tried.append(Tried(what, moment, **facts))
+
+    def tell(self, sentence: str) -> None:
+        """What is no training."""
+        self.told.append(sentence)
 
     def text(self) -> str:
         """The page, in Markdown."""
@@ -58,4 +63,6 @@ class Report:
                 f"| {', '.join(str(entry.attempts) for entry in entries)} "
                 f"| {f'{max(noticed):.1f}' if noticed else ''} | {max(entry.seconds for entry in entries):.1f} |"
             )
+        if self.told:
+            lines += ["", "## Uploads", "", *self.told]
         return "\n".join(lines) + "\n"

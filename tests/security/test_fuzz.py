@@ -9,6 +9,7 @@ The seed fixes what is drawn, and requests by one persona may be fewer on a busy
 `MODELYARD_SECURITY_SEED=7 MODELYARD_SECURITY_EXAMPLES=20 make security`.
 """
 
+import hashlib
 import os
 import shutil
 import time
@@ -50,7 +51,7 @@ from apps.organizations.services import token_issue
 from apps.projects.api.serializers import ProjectSerializer
 from tests.datasets.factories.archives import zip_of
 from tests.factories.accounts import PASSWORD, UserFactory
-from tests.factories.datasets import SENT, shapes
+from tests.factories.datasets import PARTED, SENT, shapes
 from tests.factories.evaluation import PNG
 from tests.factories.singlesignon import NOWHERE
 from tests.security.report import FULL, REQUESTS, SEED
@@ -92,6 +93,7 @@ READY = {
     "datasets_uploads_direct_create": {"datasets/uploads": "direct-upload"},
     "datasets_uploads_direct_destroy": {"datasets/uploads": "direct-upload"},
     "datasets_uploads_direct_parts_create": {"datasets/uploads": "direct-upload"},
+    "datasets_uploads_parts_join_create": {"datasets/uploads": "parted-upload"},
     "datasets_uploads_publish_create": {"datasets/uploads": "analysed-upload"},
     "datasets_versions_restore_create": {"datasets": "grown-dataset"},
     "invitations_accept": {"invitations": "open-link"},
@@ -107,6 +109,10 @@ Value = Callable[[Cast, Person], Any]
 
 def sampled(name: str) -> Value:
     return lambda cast, person: key_of(cast.sample(name))
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def somebody(cast: Cast, person: Person) -> Person:
@@ -199,6 +205,14 @@ RIGHT: dict[str, Value | None] = {
     "datasets_uploads_direct_create/size": lambda cast, person: 5,
     "datasets_uploads_direct_parts_create/parts": lambda cast, person: [{"number": 1}],
     "datasets_uploads_files_update/": lambda cast, person: PNG,
+    "datasets_uploads_files_update/sha256": None,
+    "datasets_uploads_known_create/files": lambda cast, person: [{"path": "a.png", "sha256": digest(PNG)}],
+    "datasets_uploads_parts_join_create/path": lambda cast, person: PARTED[0],
+    "datasets_uploads_parts_join_create/size": lambda cast, person: len(PARTED[1]),
+    "datasets_uploads_parts_join_create/sha256": lambda cast, person: digest(PARTED[1]),
+    "datasets_uploads_parts_update/": lambda cast, person: PNG,
+    "datasets_uploads_parts_update/number": lambda cast, person: 0,
+    "datasets_uploads_parts_update/sha256": lambda cast, person: digest(PNG),
     "email": lambda cast, person: somebody(cast, person).user.email,
     "invitations/email": lambda cast, person: "somebody.new@example.com",
     "invitations/name": lambda cast, person: "Somebody New",

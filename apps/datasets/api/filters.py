@@ -27,7 +27,11 @@ class ImageQuery(serializers.Serializer[Any]):
     until = serializers.DateField(required=False, help_text="Last day of that revision.")
     tag = serializers.CharField(required=False, max_length=40, validators=[PLAIN])
     search = serializers.CharField(
-        required=False, allow_blank=True, max_length=200, default="", help_text="Part of the path."
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        default="",
+        help_text="How the file's name begins, or its whole path.",
     )
 
 

@@ -18,6 +18,7 @@ from apps.datasets.api.serializers import (
     UploadPublishSerializer,
     UploadSerializer,
 )
+from apps.datasets.api.transfers import FileQuery, TransferMixin, checked
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import Upload, UploadState
 
@@ -25,7 +26,7 @@ PATH = OpenApiParameter("path", str, required=True, description="Path of the fil
 
 
 @extend_schema_view(list=extend_schema(parameters=[DATASET]))
-class UploadViewSet(viewsets.ModelViewSet[Upload]):
+class UploadViewSet(TransferMixin, viewsets.ModelViewSet[Upload]):
     """Uploads into a dataset: create one, PUT its files, analyse, publish."""
 
     request: ApiRequest
@@ -66,7 +67,7 @@ class UploadViewSet(viewsets.ModelViewSet[Upload]):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
-        parameters=[DATASET, PATH],
+        parameters=[DATASET, PATH, FileQuery],
         request={"application/octet-stream": OpenApiTypes.BINARY},
         responses=ReceivedFileSerializer,
     )
@@ -75,8 +76,11 @@ class UploadViewSet(viewsets.ModelViewSet[Upload]):
         """Send one file, or the one archive that is the whole set. Any number may be sent side by side."""
         upload = self.get_object()
         stream, length = body_of(request)
+        given = checked(FileQuery, request)
         path = request.query_params.get("path", "")
-        received = services.upload_receive(actor=request.actor, upload=upload, path=path, stream=stream, length=length)
+        received = services.upload_receive(
+            actor=request.actor, upload=upload, path=path, stream=stream, length=length, sha256=given.get("sha256", "")
+        )
         return Response(ReceivedFileSerializer(received).data)
 
     @extend_schema(parameters=[DATASET], request=UploadAnalyzeSerializer, responses={202: UploadSerializer})

@@ -33,7 +33,7 @@ from apps.datasets.models.choices import (
     UploadState,
     Visibility,
 )
-from apps.datasets.models.contents import AnnotationDocument, Blob, Entry, Item
+from apps.datasets.models.contents import FILE_NAME, SIZE_NUMBER, AnnotationDocument, Blob, Entry, Item
 from apps.datasets.models.datasets import Dataset, DatasetGroupShare, DatasetUserShare
 from apps.datasets.models.direct import DirectFile
 from apps.datasets.models.exports import Export
@@ -51,11 +51,13 @@ __all__ = [
     "BUSY_UPLOADS",
     "CHECK_COLORS",
     "ENDED_UPLOADS",
+    "FILE_NAME",
     "IMPORT_SOURCES",
     "KEPT_EXPORTS",
     "LICENCES",
     "OWN_VISIBILITIES",
     "SIDES",
+    "SIZE_NUMBER",
     "TAG",
     "UPLOAD_COLORS",
     "AnnotationDocument",

@@ -3,13 +3,21 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Greatest, Lower, Now
 from django.utils.translation import gettext_lazy as _
 
-from apps.datasets.models.choices import Damage, Split
+from apps.datasets.models.choices import SIDES, Damage, Split
 from apps.datasets.models.datasets import Dataset
 from apps.datasets.querysets import EntryQuerySet, ItemQuerySet
 
+#: The name of a path's file, small letters for capital ones (of ASCII: what is stored is compared byte by byte).
+FILE_NAME = Lower(models.Func(models.F("path"), template="substring(%(expressions)s FROM '[^/]*$')"))
+#: Which of `SIDES` the longer side is in, counted from 0: one value for each, so that an index keeps the order of pages.
+SIZE_NUMBER = models.Func(
+    models.F("side"),
+    template=f"width_bucket(%(expressions)s, ARRAY{[least for least, _most in SIDES.values() if least]})",
+    output_field=models.IntegerField(),
+)
 OPEN_IMAGES = models.Q(to_revision__isnull=True, is_image=True)
 
 
@@ -81,7 +89,11 @@ class Item(models.Model):
         verbose_name = _("item")
         verbose_name_plural = _("items")
         constraints = [models.UniqueConstraint(fields=["dataset", "path"], name="item_path_unique")]
-        indexes = [models.Index(fields=["dataset", "bucket"], name="item_of_bucket")]
+        indexes = [
+            models.Index(fields=["dataset", "bucket"], name="item_of_bucket"),
+            # Searched by how they begin: the order by code points serves that, for paths by their own constraint.
+            models.Index("dataset", FILE_NAME, name="item_file_name"),
+        ]
 
     def __str__(self) -> str:
         return self.path
@@ -147,6 +159,7 @@ class Entry(models.Model):
             # What pages of images are narrowed to, each in the order of the pages.
             models.Index(fields=["dataset", "split", "item"], condition=OPEN_IMAGES, name="entry_open_split"),
             models.Index(fields=["dataset", "side", "item"], condition=OPEN_IMAGES, name="entry_open_side"),
+            models.Index("dataset", SIZE_NUMBER, "item", condition=OPEN_IMAGES, name="entry_open_size"),
             models.Index(fields=["dataset", "from_revision", "item"], condition=OPEN_IMAGES, name="entry_open_from"),
             models.Index(
                 fields=["dataset", "item"],

@@ -13,6 +13,8 @@ from apps.datasets.services.importing import (
     upload_import,
 )
 from apps.datasets.services.integrity import integrity_check
+from apps.datasets.services.known import MOST_KNOWN, upload_take_known
+from apps.datasets.services.parts import MOST_PARTS, PART_BYTES, part_receive, parts_join, parts_received
 from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
 from apps.datasets.services.refusals import as_domain_error
@@ -30,6 +32,9 @@ from apps.datasets.services.uploads import received_files, upload_cancel, upload
 from apps.datasets.services.versions import version_restore
 
 __all__ = [
+    "MOST_KNOWN",
+    "MOST_PARTS",
+    "PART_BYTES",
     "ImageChoice",
     "ImportFrom",
     "analyse_archive",
@@ -56,6 +61,9 @@ __all__ = [
     "images_tag",
     "images_untag",
     "integrity_check",
+    "part_receive",
+    "parts_join",
+    "parts_received",
     "received_files",
     "server_folder_allow",
     "server_folder_change",
@@ -75,6 +83,7 @@ __all__ = [
     "upload_read",
     "upload_receive",
     "upload_store",
+    "upload_take_known",
     "version_release",
     "version_restore",
 ]

@@ -37,6 +37,7 @@ from apps.datasets.services import messages
 from apps.datasets.services.direct import all_arrived
 from apps.datasets.services.foreign import require_format
 from apps.datasets.services.locks import upload_lock
+from apps.datasets.services.parts import parts_open
 from apps.datasets.services.refusals import as_domain_error
 from apps.datasets.services.room import LIMITS
 from apps.datasets.services.uploads import wrong_state
@@ -83,6 +84,12 @@ def upload_analyse(*, actor: Actor, upload: Upload, lenient: bool = False, forma
     if fetched and not all_arrived(upload):
         raise Conflict(
             _("Not every file is complete."), code="upload_incomplete", hint=_("Complete or remove them first.")
+        )
+    if parts_open(upload):
+        raise Conflict(
+            _("Not all parts of a file have arrived."),
+            code="parts_open",
+            hint=_("Send the others and join them, or give the upload up."),
         )
     state = UploadState.FETCHING if fetched else UploadState.ANALYSING
     wanted = upload.format if format is None else format

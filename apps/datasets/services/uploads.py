@@ -62,24 +62,20 @@ def upload_create(
 
 
 def upload_receive(
-    *, actor: Actor, upload: Upload, path: str, stream: BinaryIO, length: int | None = None
+    *, actor: Actor, upload: Upload, path: str, stream: BinaryIO, length: int | None = None, sha256: str = ""
 ) -> ReceivedFile:
-    """Takes one file in under its path; sent again, it replaces the first. `length` is what was announced.
+    """Takes one file in under its path; sent again, it replaces the first. `length` and `sha256` are what was announced.
 
-    Many may run side by side. Raises `Invalid` for a path that may not be and for a body that breaks off, `TooLarge`
+    Many may run side by side. Raises `Invalid` for a path that may not be and for a body that breaks off or has another
+    digest, `TooLarge`
     beyond the limits, `Conflict` beyond the quota and when the upload takes no files any more, `Unavailable` when the
     disk is full. A refused file leaves nothing.
     """
     policy.require(actor, "datasets.change_upload", upload)
     check_receiving(upload)
-    if upload.source == UploadSource.DIRECT:
-        raise Conflict(
-            _("The files of this upload go straight to the store."),
-            code="upload_direct",
-            hint=_("Start another upload for files that go through the portal."),
-        )
+    require_through_portal(upload)
     folder = UploadFolder(upload.pk)
-    room = _room(upload)
+    room = room_now(upload)
     try:
         clean = PathRules(LIMITS).accept_file(path)
         if clean is None:
@@ -87,20 +83,17 @@ def upload_receive(
         folder.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = folder.incoming / uuid4().hex
         try:
-            size, sha256 = _written(temporary, stream, clean, room, upload.byte_count)
+            size, found = _written(temporary, stream, clean, room, upload.byte_count)
             if length is not None and size != length:
-                raise Invalid(
-                    _("The file broke off after %(size)s of %(length)s bytes.") % {"size": size, "length": length},
-                    code="incomplete",
-                    hint=_("Send it again."),
-                )
+                raise incomplete(size, length)
+            check_digest(found, sha256 or found)
             with path_lock(upload.pk, clean):
                 _enter(upload, folder, temporary, clean, size, room)
         finally:
             temporary.unlink(missing_ok=True)
     except BadInput as refused:
         raise as_domain_error(refused) from refused
-    return ReceivedFile(clean, size, sha256)
+    return ReceivedFile(clean, size, found)
 
 
 def received_files(upload: Upload) -> Iterator[tuple[str, int]]:
@@ -132,6 +125,25 @@ def upload_cancel(*, actor: Actor, upload: Upload) -> Upload:
     return upload
 
 
+def incomplete(size: int, length: int) -> Invalid:
+    return Invalid(
+        _("The file broke off after %(size)s of %(length)s bytes.") % {"size": size, "length": length},
+        code="incomplete",
+        hint=_("Send it again."),
+    )
+
+
+def check_digest(found: str, announced: str) -> None:
+    """Raises `Invalid` where what arrived is not what was sent."""
+    if found != announced:
+        raise Invalid(
+            _("What arrived is not what was sent: its SHA-256 is %(found)s.") % {"found": found},
+            code="digest_mismatch",
+            hint=_("Send it again."),
+            params={"sha256": found},
+        )
+
+
 def wrong_state(upload: Upload) -> Conflict:
     return Conflict(
         _("The upload is in the state “%(state)s”; this cannot be done now.") % {"state": upload.get_state_display()},
@@ -140,7 +152,7 @@ def wrong_state(upload: Upload) -> Conflict:
     )
 
 
-def _room(upload: Upload) -> Room:
+def room_now(upload: Upload) -> Room:
     """The room that was found a moment ago: looking anew for each of many files would cost more than they do."""
     key = f"upload-room:{upload.pk}"
     found: Room | None = cache.get(key)
@@ -148,6 +160,16 @@ def _room(upload: Upload) -> Room:
         found = room_of(upload, here=upload.byte_count)
         cache.set(key, found, ROOM_SECONDS)
     return found
+
+
+def require_through_portal(upload: Upload) -> None:
+    """Raises `Conflict` when the upload's files go straight to the store."""
+    if upload.source == UploadSource.DIRECT:
+        raise Conflict(
+            _("The files of this upload go straight to the store."),
+            code="upload_direct",
+            hint=_("Start another upload for files that go through the portal."),
+        )
 
 
 def require_direct() -> DirectUploads:
@@ -162,11 +184,11 @@ def require_direct() -> DirectUploads:
     return found
 
 
-def check_receiving(upload: Upload) -> None:
-    """Raises `Conflict` when the upload takes no more files."""
+def check_receiving(upload: Upload, *, new: bool = True) -> None:
+    """Raises where the upload takes no files; where it takes no `new` ones beside those that it has."""
     if upload.state != UploadState.RECEIVING:
         raise wrong_state(upload)
-    if upload.file_count >= LIMITS.members:
+    if new and upload.file_count >= LIMITS.members:
         refused = BadInput("archive.too_many_members", members=upload.file_count + 1, limit=LIMITS.members)
         raise as_domain_error(refused)
 

@@ -1,0 +1,226 @@
+"""A large file in parts: each is sent by itself with its digest, refused when a byte is wrong, and sent again alone.
+
+All parts hold `PART_BYTES`, the last one what is left. They are written where they belong in one file, so nothing is
+copied when they are joined; beside it a mark for each part that has arrived holds its digest.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from django.utils.translation import gettext as _
+
+from apps.core import policy
+from apps.core.errors import Conflict, Invalid, TooLarge
+from apps.core.identity import Actor
+from apps.datasets.archives import PathRules
+from apps.datasets.archives.limits import MEBIBYTE
+from apps.datasets.defects import BadInput
+from apps.datasets.folders import UploadFolder
+from apps.datasets.models import Upload, UploadState
+from apps.datasets.services.locks import path_lock
+from apps.datasets.services.refusals import as_domain_error
+from apps.datasets.services.room import LIMITS, no_room
+from apps.datasets.services.uploads import (
+    CHUNK,
+    ReceivedFile,
+    check_digest,
+    check_receiving,
+    incomplete,
+    require_through_portal,
+    room_now,
+    upload_count,
+    wrong_state,
+)
+
+PART_BYTES = 4 * MEBIBYTE
+MOST_PARTS = LIMITS.member_bytes // PART_BYTES
+#: Named in the refusal to join what is not all there.
+NAMED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that has arrived whole. `number` counts from 0."""
+
+    number: int
+    sha256: str
+
+
+class _Parts:
+    """The parts of one file of an upload: `content`, and a mark for each that is in it."""
+
+    def __init__(self, upload: Upload, path: str) -> None:
+        self.folder = UploadFolder(upload.pk).parts / hashlib.sha256(path.encode()).hexdigest()
+        self.content = self.folder / "content"
+
+    def marks(self) -> dict[int, str]:
+        """Number → digest, in order."""
+        if not self.folder.is_dir():
+            return {}
+        names = sorted(int(mark.name) for mark in self.folder.iterdir() if mark.name.isdigit())
+        return {number: (self.folder / str(number)).read_text(encoding="ascii") for number in names}
+
+    def write(self, number: int, body: bytes, sha256: str) -> None:
+        """The mark comes last: a part without one counts as not sent."""
+        mark = self.folder / str(number)
+        mark.unlink(missing_ok=True)
+        descriptor = os.open(self.content, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.seek(number * PART_BYTES)
+            file.write(body)
+        temporary = self.folder / f"{number}.mark"
+        temporary.write_text(sha256, encoding="ascii")
+        os.replace(temporary, mark)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the file reaches to by now; 0 before its first part."""
+        return self.content.stat().st_size if self.content.is_file() else 0
+
+
+def part_receive(
+    *, actor: Actor, upload: Upload, path: str, number: int, sha256: str, stream: BinaryIO, length: int | None = None
+) -> Part:
+    """Takes a part of the file under this path in; sent again, it replaces the first.
+
+    Raises `Invalid` for a body that breaks off or has another digest (nothing of it is kept), and what `upload_receive`
+    raises.
+    """
+    policy.require(actor, "datasets.change_upload", upload)
+    with _told():
+        clean = _clean(path)
+        parts = _Parts(upload, clean)
+        begun = parts.content.exists()
+        check_receiving(upload, new=not begun)
+        require_through_portal(upload)
+        if not 0 <= number < MOST_PARTS:
+            raise BadInput("archive.member_too_big", clean, limit=LIMITS.member_bytes)
+        body = _body(stream, length)
+        check_digest(hashlib.sha256(body).hexdigest(), sha256)
+        with path_lock(upload.pk, clean):
+            _enter(upload, parts, clean, number, body, sha256)
+    return Part(number, sha256)
+
+
+def parts_received(*, actor: Actor, upload: Upload, path: str) -> list[Part]:
+    """The parts of this file that have arrived, for a sender that goes on after a break."""
+    policy.require(actor, "datasets.view_upload", upload)
+    with _told():
+        marks = _Parts(upload, _clean(path)).marks()
+    return [Part(number, sha256) for number, sha256 in marks.items()]
+
+
+def parts_join(*, actor: Actor, upload: Upload, path: str, size: int, sha256: str) -> ReceivedFile:
+    """Makes a file of the parts that have arrived; it replaces one that lies under the path.
+
+    Raises `Conflict` while parts are missing (the first of them in `params`). Where the whole has another digest all of
+    its parts are thrown away: they are of different states of the sender's file.
+    """
+    policy.require(actor, "datasets.change_upload", upload)
+    check_receiving(upload, new=False)
+    with _told():
+        clean = _clean(path)
+        folder = UploadFolder(upload.pk)
+        parts = _Parts(upload, clean)
+        with path_lock(upload.pk, clean):
+            _check_complete(parts, size)
+            found = _digest(parts.content)
+            if found != sha256:
+                _throw_away(upload, parts)
+                check_digest(found, sha256)
+            target = folder.files / clean
+            before = target.stat().st_size if target.is_file() else None
+            freed = 0 if before is None else 1
+            # The count comes first: once the upload is being analysed, nothing may be moved into it.
+            if not upload_count(upload_id=upload.pk, files=-freed, size=-(before or 0), most=0):
+                raise wrong_state(upload)
+            try:
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.replace(parts.content, target)
+            except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+                _throw_away(upload, parts)
+                raise BadInput("path.file_and_folder", clean) from error
+            shutil.rmtree(parts.folder, ignore_errors=True)
+    return ReceivedFile(clean, size, sha256)
+
+
+def parts_open(upload: Upload) -> bool:
+    """Whether parts have arrived of a file that was not joined."""
+    folder = UploadFolder(upload.pk).parts
+    return folder.is_dir() and any(folder.iterdir())
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BadInput as refused:
+        raise as_domain_error(refused) from refused
+
+
+def _clean(path: str) -> str:
+    """The path as it is kept. Raises for what systems leave behind: nobody needs parts of it."""
+    clean = PathRules(LIMITS).accept_file(path)
+    if clean is None:
+        raise Invalid(
+            _("Systems leave such files behind; they are no part of a set."),
+            code="path_left_behind",
+            params={"path": path},
+        )
+    return clean
+
+
+def _body(stream: BinaryIO, length: int | None) -> bytes:
+    body = bytearray()
+    while chunk := stream.read(min(CHUNK, PART_BYTES + 1 - len(body))):
+        body += chunk
+        if len(body) > PART_BYTES:
+            raise TooLarge(
+                _("A part has at most %(limit)s bytes.") % {"limit": PART_BYTES},
+                code="part_too_large",
+                params={"limit": PART_BYTES},
+            )
+    if length is not None and len(body) != length:
+        raise incomplete(len(body), length)
+    return bytes(body)
+
+
+def _enter(upload: Upload, parts: _Parts, path: str, number: int, body: bytes, sha256: str) -> None:
+    """Counted is what the file reaches to: what is missing before the part has its room already."""
+    room = room_now(upload)
+    before = parts.size
+    more = max(0, number * PART_BYTES + len(body) - before)
+    new = not parts.content.exists()
+    if not upload_count(upload_id=upload.pk, files=int(new), size=more, most=room.size):
+        upload.refresh_from_db(fields=["state"])
+        raise no_room(room, path) if upload.state == UploadState.RECEIVING else wrong_state(upload)
+    parts.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    parts.write(number, body, sha256)
+
+
+def _check_complete(parts: _Parts, size: int) -> None:
+    numbers = parts.marks().keys()
+    missing = [number for number in range(-(-size // PART_BYTES)) if number not in numbers]
+    if missing or not numbers:
+        raise Conflict(
+            _("%(count)s parts of the file are missing.") % {"count": len(missing) or 1},
+            code="parts_missing",
+            hint=_("Send them, and join the parts again."),
+            params={"missing": missing[:NAMED], "count": len(missing)},
+        )
+
+
+def _throw_away(upload: Upload, parts: _Parts) -> None:
+    upload_count(upload_id=upload.pk, files=-1, size=-parts.size, most=0)
+    shutil.rmtree(parts.folder, ignore_errors=True)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,219 @@
+"""Large files in parts with digests, and files that need not be sent since the dataset has them."""
+
+import hashlib
+import io
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from apps.core.errors import TooLarge
+from apps.core.storage import storage
+from apps.core.storage.keys import blob_key
+from apps.core.testing import Cast
+from apps.datasets import services
+from apps.datasets.folders import UploadFolder
+from apps.datasets.models import Blob, Dataset, Upload
+from apps.datasets.services import known, parts, room, uploads
+from tests.factories.datasets import DatasetFactory, published, shapes
+
+pytestmark = pytest.mark.django_db
+OCTETS = "application/octet-stream"
+SIZE = 16
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART_BYTES", SIZE)
+
+
+@pytest.fixture
+def dataset(cast: Cast) -> Dataset:
+    return published(DatasetFactory(project=cast.sample("project")), shapes())
+
+
+@pytest.fixture
+def upload(cast: Cast, dataset: Dataset) -> str:
+    """The address of an open upload."""
+    base = f"/datasets/{dataset.pk}/uploads"
+    return f"{base}/{cast.editor.rest.post(base, {}).json()['id']}"
+
+
+def folder_of(upload: str) -> UploadFolder:
+    return UploadFolder(upload.rpartition("/")[2])
+
+
+def counted(upload: str) -> tuple[int, int]:
+    row = Upload.objects.get(pk=upload.rpartition("/")[2])
+    return row.file_count, row.byte_count
+
+
+def put(cast: Cast, upload: str, content: bytes, number: int, digest: str = "", path: str = "set.zip") -> Any:
+    part = content[number * SIZE : (number + 1) * SIZE]
+    query = f"path={quote(path)}&number={number}&sha256={digest or sha256(part)}"
+    return cast.editor.rest.put(f"{upload}/parts?{query}", part, content_type=OCTETS)
+
+
+def join(cast: Cast, upload: str, content: bytes, path: str = "set.zip") -> Any:
+    body = {"path": path, "size": len(content), "sha256": sha256(content)}
+    return cast.editor.rest.post(f"{upload}/parts/join", body)
+
+
+def test_parts_in_any_order_and_twice_make_the_file(cast: Cast, upload: str) -> None:
+    content = bytes(range(40))
+    for number in (2, 0, 0):
+        assert put(cast, upload, content, number).json() == {
+            "number": number,
+            "sha256": sha256(content[number * SIZE : (number + 1) * SIZE]),
+        }
+    assert counted(upload) == (1, 40)
+    arrived = cast.editor.rest.get(f"{upload}/parts?path=set.zip").json()
+    assert [part["number"] for part in arrived["parts"]] == [0, 2]
+    early = join(cast, upload, content)
+    assert (early.status_code, early.json()["code"]) == (409, "parts_missing")
+    assert early.json()["params"] == {"missing": [1], "count": 1}
+    closed = cast.editor.rest.post(f"{upload}/analyze", {})
+    assert (closed.status_code, closed.json()["code"]) == (409, "parts_open")
+    put(cast, upload, content, 1)
+    assert join(cast, upload, content).json() == {
+        "path": "set.zip",
+        "size": 40,
+        "sha256": sha256(content),
+        "kept": True,
+    }
+    assert (folder_of(upload).files / "set.zip").read_bytes() == content
+    assert counted(upload) == (1, 40) and not any(folder_of(upload).parts.iterdir())
+    assert cast.editor.rest.post(f"{upload}/analyze", {}).status_code == 202
+
+
+def test_a_part_with_a_wrong_byte_is_refused_and_leaves_nothing(cast: Cast, upload: str) -> None:
+    content = bytes(range(40))
+    answer = put(cast, upload, content, 1, digest=sha256(b"what was sent"))
+    assert (answer.status_code, answer.json()["code"]) == (400, "digest_mismatch") and answer.json()["hint"]
+    assert cast.editor.rest.get(f"{upload}/parts?path=set.zip").json()["parts"] == []
+    assert counted(upload) == (0, 0) and not folder_of(upload).parts.exists()
+
+
+def test_a_small_file_with_a_wrong_byte_is_refused_too(cast: Cast, upload: str) -> None:
+    answer = cast.editor.rest.put(f"{upload}/files?path=a.txt&sha256={sha256(b'a')}", b"b", content_type=OCTETS)
+    assert (answer.status_code, answer.json()["code"]) == (400, "digest_mismatch")
+    assert cast.editor.rest.get(upload).json()["files"] == [] and counted(upload) == (0, 0)
+    right = cast.editor.rest.put(f"{upload}/files?path=a.txt&sha256={sha256(b'b')}", b"b", content_type=OCTETS)
+    assert right.status_code == 200 and counted(upload) == (1, 1)
+
+
+def test_parts_of_two_states_of_a_file_are_thrown_away(cast: Cast, upload: str) -> None:
+    before, after = bytes(20), bytes(range(20))
+    put(cast, upload, before, 0)
+    put(cast, upload, after, 1)
+    answer = join(cast, upload, after)
+    assert (answer.status_code, answer.json()["code"]) == (400, "digest_mismatch")
+    assert counted(upload) == (0, 0) and not any(folder_of(upload).parts.iterdir())
+    for number in (0, 1):
+        put(cast, upload, after, number)
+    assert join(cast, upload, after).status_code == 200
+
+
+def test_a_joined_file_replaces_one_that_arrived(cast: Cast, upload: str) -> None:
+    cast.editor.rest.put(f"{upload}/files?path=set.zip", bytes(7), content_type=OCTETS)
+    content = bytes(range(20))
+    for number in (0, 1):
+        put(cast, upload, content, number)
+    assert counted(upload) == (2, 27)
+    assert join(cast, upload, content).status_code == 200
+    assert counted(upload) == (1, 20)
+
+
+@pytest.mark.parametrize("path", ["../evil", "/etc/passwd", "a\\b", ".DS_Store"])
+def test_parts_go_under_no_bad_path(cast: Cast, upload: str, path: str) -> None:
+    answer = put(cast, upload, bytes(3), 0, path=path)
+    assert answer.status_code == 400 and answer.json()["detail"]
+    assert counted(upload) == (0, 0)
+
+
+def test_a_part_is_not_larger_than_a_part(cast: Cast, upload: str) -> None:
+    content = bytes(SIZE + 1)
+    query = f"path=a&number=0&sha256={sha256(content)}"
+    answer = cast.editor.rest.put(f"{upload}/parts?{query}", content, content_type=OCTETS)
+    assert (answer.status_code, answer.json()["code"]) == (413, "part_too_large")
+    beyond = put(cast, upload, content, parts.MOST_PARTS)
+    assert (beyond.status_code, list(beyond.json()["errors"])) == (400, ["number"])
+    row = Upload.objects.get(pk=upload.rpartition("/")[2])
+    with pytest.raises(TooLarge):
+        services.part_receive(
+            actor=cast.editor.actor, upload=row, path="a", number=parts.MOST_PARTS, sha256="", stream=io.BytesIO()
+        )
+    assert counted(upload) == (0, 0)
+
+
+def test_parts_take_no_more_room_than_there_is(cast: Cast, upload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (parts, uploads):
+        monkeypatch.setattr(module, "room_now", lambda upload: room.Room(20, room.TOO_BIG, {"limit": 20}))
+    content = bytes(range(40))
+    assert put(cast, upload, content, 0).status_code == 200
+    answer = put(cast, upload, content, 1)
+    assert (answer.status_code, answer.json()["code"]) == (413, "archive.too_big")
+    assert counted(upload) == (1, SIZE)
+
+
+def test_files_that_the_dataset_has_need_not_be_sent(cast: Cast, dataset: Dataset, upload: str) -> None:
+    files = shapes()
+    asked = [{"path": path, "sha256": sha256(content)} for path, content in files.items()]
+    asked.append({"path": "images/train/new.png", "sha256": sha256(b"new")})
+    first = cast.editor.rest.post(f"{upload}/known", {"files": asked}).json()
+    assert first == {"taken": sorted(files)}
+    # An answer that was lost is asked for again.
+    assert cast.editor.rest.post(f"{upload}/known", {"files": asked}).json() == first
+    assert counted(upload) == (len(files), sum(map(len, files.values())))
+    assert {path: (folder_of(upload).files / path).read_bytes() for path in files} == files
+
+
+def test_known_files_are_fetched_from_a_distant_store(
+    cast: Cast, dataset: Dataset, upload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = shapes()
+    monkeypatch.setattr(type(storage()), "local_path", lambda self, key: None)
+    asked = [{"path": path, "sha256": sha256(content)} for path, content in files.items()]
+    assert cast.editor.rest.post(f"{upload}/known", {"files": asked}).json() == {"taken": sorted(files)}
+    assert {path: (folder_of(upload).files / path).read_bytes() for path in files} == files
+    assert not any(folder_of(upload).incoming.iterdir())
+
+
+def test_a_digest_opens_no_file_of_another_dataset(cast: Cast, dataset: Dataset) -> None:
+    """Not even of one in the same organization: who knows a digest need not be one who may see the file."""
+    other = DatasetFactory(project=cast.sample("project"))
+    base = f"/datasets/{other.pk}/uploads"
+    upload = f"{base}/{cast.editor.rest.post(base, {}).json()['id']}"
+    path, content = next(iter(shapes().items()))
+    answer = cast.editor.rest.post(f"{upload}/known", {"files": [{"path": path, "sha256": sha256(content)}]})
+    assert answer.json() == {"taken": []} and counted(upload) == (0, 0)
+
+
+def test_what_is_damaged_or_gone_is_to_be_sent(cast: Cast, dataset: Dataset, upload: str) -> None:
+    (one, first), (two, second), *_others = shapes().items()
+    Blob.objects.filter(sha256=sha256(first)).update(damage="changed")
+    storage().delete(blob_key(dataset.organization_id, sha256(second)))
+    asked = [{"path": one, "sha256": sha256(first)}, {"path": two, "sha256": sha256(second)}]
+    assert cast.editor.rest.post(f"{upload}/known", {"files": asked}).json() == {"taken": []}
+    assert counted(upload) == (0, 0)
+
+
+def test_so_many_digests_are_asked_for_at_once(cast: Cast, upload: str) -> None:
+    asked = [{"path": f"{number}", "sha256": sha256(b"")} for number in range(known.MOST_KNOWN + 1)]
+    assert cast.editor.rest.post(f"{upload}/known", {"files": asked}).status_code == 400
+
+
+def test_a_sender_meets_an_upload_that_takes_nothing_more(cast: Cast, dataset: Dataset, upload: str) -> None:
+    path, content = next(iter(shapes().items()))
+    put(cast, upload, content, 0)
+    Upload.objects.filter(pk=upload.rpartition("/")[2]).update(state="cancelled")
+    for answer in (
+        put(cast, upload, content, 0),
+        join(cast, upload, content),
+        cast.editor.rest.post(f"{upload}/known", {"files": [{"path": path, "sha256": sha256(content)}]}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "upload_state")
