@@ -345,7 +345,7 @@ class SnapshotForm(forms.Form):
 class PublicFilterForm(forms.Form):
     """What readers elsewhere narrow the images to: what they show, never who brought them."""
 
-    q = forms.CharField(label=_("Part of the path"), required=False)
+    q = forms.CharField(label=_("Beginning of the name or path"), required=False)
     klass = forms.TypedChoiceField(label=_("Class"), coerce=int, empty_value=None, required=False)
     split = forms.ChoiceField(
         label=_("Split"), choices=[("", _("All splits")), *Split.choices, ("none", _("No split"))], required=False

@@ -8,12 +8,12 @@ import pytest
 
 from apps.core.outbound import Bucket, BucketError, OutboundError
 from tests.core.test_outbound import Canary, allowed, canary, reply
-from tests.core.test_storage import ACCESS, SECRET, s3, signing_server
+from tests.core.test_storage import s3, signing_server
 from tests.security.report import CREDENTIALS
+from tests.stores import ACCESS, KEYS, SIGNING
 
 __all__ = ["allowed", "canary", "signing_server"]  # fixtures
 pytestmark = pytest.mark.security(CREDENTIALS, "buckets that are read")
-KEYS = {"access_key": ACCESS, "secret_key": SECRET}
 
 
 @pytest.fixture
@@ -123,4 +123,4 @@ def test_keys_never_follow_a_redirect_and_an_object_that_is_refused_is_named(all
 
 
 def test_keys_are_not_shown() -> None:
-    assert SECRET not in repr(Bucket("bucket", **KEYS))
+    assert SIGNING not in repr(Bucket("bucket", **KEYS))

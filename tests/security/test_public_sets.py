@@ -547,7 +547,7 @@ def test_making_it_public_and_withdrawing_it_are_events_with_before_and_after(ca
     assert released.event.actor_id == cast.manager.user.pk
     assert released.before == {"visibility": "project", "public_revisions": []}
     assert released.after == {"visibility": "public", "public_revisions": [1]}
-    assert (released.params["revision"], released.params["images"]) == (1, 5)
+    assert (released.params["revision"], released.params["images"]) == (1, 2)
     assert withdrawn.after == {"visibility": "project", "public_revisions": []}
     with pytest.raises(Conflict):
         services.dataset_withdraw(actor=cast.owner.actor, dataset=dataset)

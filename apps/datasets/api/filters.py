@@ -10,6 +10,13 @@ from apps.datasets.api.serializers import SPLIT_CHOICES
 from apps.datasets.models import ImageDefect, PictureSize
 
 SIDE: dict[str, Any] = {"required": False, "min_value": 1, "max_value": 2**31 - 1}
+SEARCH: dict[str, Any] = {
+    "required": False,
+    "allow_blank": True,
+    "max_length": 200,
+    "default": "",
+    "help_text": "How the file's name begins, or its whole path.",
+}
 
 
 class ImageQuery(serializers.Serializer[Any]):
@@ -26,13 +33,7 @@ class ImageQuery(serializers.Serializer[Any]):
     since = serializers.DateField(required=False, help_text="First day of that revision.")
     until = serializers.DateField(required=False, help_text="Last day of that revision.")
     tag = serializers.CharField(required=False, max_length=40, validators=[PLAIN])
-    search = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=200,
-        default="",
-        help_text="How the file's name begins, or its whole path.",
-    )
+    search = serializers.CharField(**SEARCH)
 
 
 def image_filter(query: Any) -> selectors.ImageFilter:

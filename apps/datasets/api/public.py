@@ -16,8 +16,8 @@ from apps.core import policy
 from apps.core.api.bodies import file_response, not_modified
 from apps.core.api.pagination import KeysetPagination
 from apps.core.api.requests import ApiRequest
-from apps.core.entities.validators import PLAIN
 from apps.datasets import selectors
+from apps.datasets.api.filters import SEARCH
 from apps.datasets.api.images import ITEM, NOTHING_NEW, VERSION, ImagePages, ThumbnailQuery
 from apps.datasets.api.serializers import (
     SPLIT_CHOICES,
@@ -121,9 +121,7 @@ class PublicImageQuery(serializers.Serializer[Any]):
     split = serializers.ChoiceField(choices=SPLIT_CHOICES, required=False)
     labelled = serializers.BooleanField(required=False, allow_null=True, default=None)
     size = serializers.ChoiceField(choices=PictureSize.choices, required=False)
-    search = serializers.CharField(
-        required=False, allow_blank=True, max_length=200, default="", validators=[PLAIN], help_text="Part of the path."
-    )
+    search = serializers.CharField(**SEARCH)
 
     @property
     def wanted(self) -> selectors.ImageFilter:

@@ -10,9 +10,10 @@ from apps.datasets import services, tasks
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import Dataset, Upload, UploadState
 from apps.datasets.services import fetching
-from tests.core.test_storage import ACCESS, SECRET, s3
+from tests.core.test_storage import s3
 from tests.datasets.imports.support import begin, ended, failed, fetched
 from tests.factories.datasets import shapes
+from tests.stores import KEYS, SIGNING
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +25,7 @@ def bucket(signing_server: str, settings: Any) -> Iterator[dict[str, str]]:
     store = s3(endpoint=signing_server)
     for path, content in shapes().items():
         store.put(f"sets/shapes/{path}", io.BytesIO(content))
-    yield {"bucket": "bucket", "endpoint": signing_server, "access_key": ACCESS, "secret_key": SECRET}
+    yield {"bucket": "bucket", "endpoint": signing_server, **KEYS}
     for key in list(store.keys("")):
         store.delete(key)
 
@@ -34,9 +35,9 @@ def test_what_lies_under_a_prefix_is_taken_in_and_the_keys_are_forgotten(
 ) -> None:
     upload = begin(dataset, services.from_bucket(prefix="sets/shapes", **bucket))
     row = str(Upload.objects.filter(pk=upload.pk).values().get())
-    assert SECRET not in row
-    assert ACCESS not in row
-    assert upload.secret == {"access_key": ACCESS, "secret_key": SECRET, "token": ""}
+    assert SIGNING not in row
+    assert KEYS["access_key"] not in row
+    assert upload.secret == {**KEYS, "token": ""}
     assert ended(upload).state == UploadState.ANALYSING
     assert fetched(upload) == shapes()
     assert (upload.place_secret, upload.file_count) == ("", len(shapes()))
