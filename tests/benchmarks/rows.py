@@ -243,7 +243,7 @@ def _id(kind: str, number: str = "number") -> str:
 def _multiply(model: type[models.Model], pk: Any, count: int, **columns: str) -> None:
     """Copies a row `count` times; `columns` are SQL expressions of `number` for what differs."""
     table, key = model._meta.db_table, model._meta.pk.column
-    names = [field.column for field in model._meta.local_concrete_fields]
+    names = [field.column for field in model._meta.local_concrete_fields if not field.generated]
     values = ", ".join(columns.get(name, f'row."{name}"') for name in names)
     quoted = ", ".join(f'"{name}"' for name in names)
     with connection.cursor() as cursor:
