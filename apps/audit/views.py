@@ -68,7 +68,7 @@ def _people(request: PortalRequest, scope: Scope) -> list[tuple[Any, str]]:
     """Whom one can choose, by name. Among very many nobody chooses: then it is who was asked for, and the search finds
     people by their names."""
     people, organization_id = User.objects.visible(request.actor), scope.organization_id
-    members = Membership.objects.filter(organization=organization_id)
+    members = Membership.objects.visible(request.actor).filter(organization=organization_id)
     found: list[tuple[Any, str]] = []
     # Counted before they are looked up: among a hundred thousand people the question of whom one sees takes 40 ms.
     if not organization_id or members[: MOST_PEOPLE + 1].count() <= MOST_PEOPLE:
