@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -245,105 +246,8 @@ class SplitForm(forms.Form):
         return arguments | ({"pattern": given["pattern"]} if given["method"] == SplitMethod.GROUPED else {})
 
 
-class ImageFilterForm(forms.Form):
-    """What the images are narrowed to; a value that is none counts as no filter."""
-
-    q = forms.CharField(label=_("Beginning of the name or path"), required=False)
-    klass = forms.TypedChoiceField(label=_("Class"), coerce=int, empty_value=None, required=False)
-    split = forms.ChoiceField(
-        label=_("Split"), choices=[("", _("All splits")), *Split.choices, ("none", _("No split"))], required=False
-    )
-    labelled = forms.ChoiceField(
-        label=_("Labels"),
-        choices=[("", _("Labelled or not")), ("yes", _("Labelled")), ("no", _("Not labelled"))],
-        required=False,
-    )
-    size = forms.ChoiceField(label=_("Size"), choices=[("", _("All sizes")), *PictureSize.choices], required=False)
-    defect = forms.ChoiceField(
-        label=_("Defects"), choices=[("", _("With defects or without")), *ImageDefect.choices], required=False
-    )
-    tag = forms.ChoiceField(label=_("Tag"), required=False)
-    uploader = forms.ChoiceField(label=_("Uploaded by"), required=False)
-    since = forms.DateField(label=_("Added from"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label=_("Added until"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-
-    def __init__(
-        self,
-        *args: Any,
-        classes: Sequence[Mapping[str, Any]],
-        tags: Sequence[str],
-        uploaders: Sequence[tuple[Any, str]],
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        # `class` is a word of the language.
-        self.fields = {"class" if name == "klass" else name: field for name, field in self.fields.items()}
-        choices = {
-            "class": [("", _("All classes")), *((str(found["id"]), found["name"]) for found in classes)],
-            "tag": [("", _("All tags")), *((name, name) for name in tags)],
-            "uploader": [("", _("Everybody")), *((str(pk), name) for pk, name in uploaders)],
-        }
-        for name, values in choices.items():
-            self.fields[name].choices = values  # type: ignore[attr-defined]
-
-    @property
-    def wanted(self) -> ImageFilter:
-        self.is_valid()
-        given = self.cleaned_data
-        split = given.get("split") or None
-        return ImageFilter(
-            class_id=given.get("class"),
-            split="" if split == "none" else split,
-            labelled={"yes": True, "no": False}.get(given.get("labelled", "")),
-            size=given.get("size", ""),
-            defect=given.get("defect", ""),
-            tag=given.get("tag", ""),
-            uploader_id=UUID(given["uploader"]) if given.get("uploader") else None,
-            since=given.get("since"),
-            until=given.get("until"),
-            search=given.get("q", "")[:SEARCH_CHARACTERS],
-        )
-
-    @property
-    def has_more(self) -> bool:
-        """Whether one is set that stands behind “More filters”."""
-        return any(self.cleaned_data.get(name) for name in ("size", "defect", "tag", "uploader", "since", "until"))
-
-    @property
-    def rest_query(self) -> str:
-        """The same for the list of images over REST."""
-        wanted = {field: getattr(self.wanted, field) for field in ImageFilter.__slots__}
-        given = {field: value for field, value in wanted.items() if value not in (None, "")}
-        return urlencode(given | ({"split": "none"} if wanted["split"] == "" else {}))
-
-    @property
-    def chosen(self) -> list[tuple[str, Any, str]]:
-        """Name, label and value in words of each filter that is set."""
-        found = []
-        for name, field in self.fields.items():
-            value = self.cleaned_data.get(name)
-            if value in (None, ""):
-                continue
-            choices: Any = field.choices if isinstance(field, forms.ChoiceField) else ()
-            shown = dict(choices).get(str(value), value)
-            shown = date_format(shown, "SHORT_DATE_FORMAT") if isinstance(shown, date) else shown
-            found.append((name, field.label, str(shown)))
-        return found
-
-
-class SnapshotForm(forms.Form):
-    tag = forms.RegexField(
-        r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        label=_("Tag"),
-        max_length=60,
-        required=False,
-        help_text=_("v1, v2, … when left empty."),
-    )
-    note = forms.CharField(label=_("Note"), max_length=300, required=False)
-
-
-class PublicFilterForm(forms.Form):
-    """What readers elsewhere narrow the images to: what they show, never who brought them."""
+class PictureFilterForm(forms.Form):
+    """What images are narrowed to by what they show; a value that is none counts as no filter."""
 
     q = forms.CharField(label=_("Beginning of the name or path"), required=False)
     klass = forms.TypedChoiceField(label=_("Class"), coerce=int, empty_value=None, required=False)
@@ -385,6 +289,83 @@ class PublicFilterForm(forms.Form):
     def choices(self) -> list[Any]:
         """The fields that are chosen from."""
         return [field for field in self if field.name != "q"]
+
+
+class ImageFilterForm(PictureFilterForm):
+    """The same, and by what the dataset's own people know: who brought them, when, and what is wrong with them."""
+
+    defect = forms.ChoiceField(
+        label=_("Defects"), choices=[("", _("With defects or without")), *ImageDefect.choices], required=False
+    )
+    tag = forms.ChoiceField(label=_("Tag"), required=False)
+    uploader = forms.ChoiceField(label=_("Uploaded by"), required=False)
+    since = forms.DateField(label=_("Added from"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("Added until"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(
+        self,
+        *args: Any,
+        classes: Sequence[Mapping[str, Any]],
+        tags: Sequence[str],
+        uploaders: Sequence[tuple[Any, str]],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, classes=classes, **kwargs)
+        choices = {
+            "tag": [("", _("All tags")), *((name, name) for name in tags)],
+            "uploader": [("", _("Everybody")), *((str(pk), name) for pk, name in uploaders)],
+        }
+        for name, values in choices.items():
+            self.fields[name].choices = values  # type: ignore[attr-defined]
+
+    @property
+    def wanted(self) -> ImageFilter:
+        shown, given = super().wanted, self.cleaned_data
+        return replace(
+            shown,
+            defect=given.get("defect", ""),
+            tag=given.get("tag", ""),
+            uploader_id=UUID(given["uploader"]) if given.get("uploader") else None,
+            since=given.get("since"),
+            until=given.get("until"),
+        )
+
+    @property
+    def has_more(self) -> bool:
+        """Whether one is set that stands behind “More filters”."""
+        return any(self.cleaned_data.get(name) for name in ("size", "defect", "tag", "uploader", "since", "until"))
+
+    @property
+    def rest_query(self) -> str:
+        """The same for the list of images over REST."""
+        wanted = {field: getattr(self.wanted, field) for field in ImageFilter.__slots__}
+        given = {field: value for field, value in wanted.items() if value not in (None, "")}
+        return urlencode(given | ({"split": "none"} if wanted["split"] == "" else {}))
+
+    @property
+    def chosen(self) -> list[tuple[str, Any, str]]:
+        """Name, label and value in words of each filter that is set."""
+        found = []
+        for name, field in self.fields.items():
+            value = self.cleaned_data.get(name)
+            if value in (None, ""):
+                continue
+            choices: Any = field.choices if isinstance(field, forms.ChoiceField) else ()
+            shown = dict(choices).get(str(value), value)
+            shown = date_format(shown, "SHORT_DATE_FORMAT") if isinstance(shown, date) else shown
+            found.append((name, field.label, str(shown)))
+        return found
+
+
+class SnapshotForm(forms.Form):
+    tag = forms.RegexField(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        label=_("Tag"),
+        max_length=60,
+        required=False,
+        help_text=_("v1, v2, … when left empty."),
+    )
+    note = forms.CharField(label=_("Note"), max_length=300, required=False)
 
 
 class ReleaseForm(forms.Form):

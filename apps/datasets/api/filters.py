@@ -10,22 +10,29 @@ from apps.datasets.api.serializers import SPLIT_CHOICES
 from apps.datasets.models import ImageDefect, PictureSize
 
 SIDE: dict[str, Any] = {"required": False, "min_value": 1, "max_value": 2**31 - 1}
-SEARCH: dict[str, Any] = {
-    "required": False,
-    "allow_blank": True,
-    "max_length": 200,
-    "default": "",
-    "help_text": "How the file's name begins, or its whole path.",
-}
 
 
-class ImageQuery(serializers.Serializer[Any]):
+class PictureQuery(serializers.Serializer[Any]):
+    """What images are narrowed to by what they show."""
+
     class_id = serializers.IntegerField(required=False, min_value=0, max_value=32_767)
     split = serializers.ChoiceField(choices=SPLIT_CHOICES, required=False)
     labelled = serializers.BooleanField(required=False, allow_null=True, default=None)
     size = serializers.ChoiceField(
         choices=PictureSize.choices, required=False, help_text="By the longer side: up to 640, up to 1920, above."
     )
+    search = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        default="",
+        help_text="How the file's name begins, or its whole path.",
+    )
+
+
+class ImageQuery(PictureQuery):
+    """What images are narrowed to: what they show, who brought them and when, and what is wrong with them."""
+
     min_side = serializers.IntegerField(**SIDE, help_text="Of the longer side, in pixels.")
     max_side = serializers.IntegerField(**SIDE)
     defect = serializers.ChoiceField(choices=ImageDefect.choices, required=False)
@@ -33,7 +40,6 @@ class ImageQuery(serializers.Serializer[Any]):
     since = serializers.DateField(required=False, help_text="First day of that revision.")
     until = serializers.DateField(required=False, help_text="Last day of that revision.")
     tag = serializers.CharField(required=False, max_length=40, validators=[PLAIN])
-    search = serializers.CharField(**SEARCH)
 
 
 def image_filter(query: Any) -> selectors.ImageFilter:

@@ -8,17 +8,16 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.api.bodies import file_response, not_modified
 from apps.core.api.pagination import KeysetPagination
 from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors
 from apps.datasets.api.acts import ImageActs
 from apps.datasets.api.filters import ImageQuery, image_filter
+from apps.datasets.api.pictures import ThumbnailQuery, picture_response, small_picture_response
 from apps.datasets.api.serializers import DatasetImageDetailSerializer, DatasetImageSerializer
 from apps.datasets.api.views import DATASET
 from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Entry
-from apps.datasets.selectors.images import THUMBNAIL_SIZES
 from apps.datasets.selectors.versions import image_at
 from apps.datasets.services.images import MOST_IMAGES
 from apps.datasets.services.pictures import picture_opened
@@ -42,10 +41,6 @@ class ImageCountSerializer(serializers.Serializer[Any]):
 
 class RevisionQuery(serializers.Serializer[Any]):
     revision = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
-
-
-class ThumbnailQuery(serializers.Serializer[Any]):
-    size = serializers.ChoiceField(choices=THUMBNAIL_SIZES, default=256)
 
 
 @extend_schema_view(list=extend_schema(parameters=[DATASET, ImageQuery]))
@@ -86,18 +81,8 @@ class ImageViewSet(ImageActs, viewsets.ReadOnlyModelViewSet[Entry]):
     def content(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The file, byte for byte as it was uploaded."""
         image = self._image()
-        blob = image.blob
-        if (unchanged := not_modified(request, blob.sha256)) is not None:
-            return unchanged
-        if request.method == "GET":
-            picture_opened(actor=request.actor, dataset=image.item.dataset)
-        return file_response(
-            request,
-            selectors.open_blob(blob),
-            tag=blob.sha256,
-            media_type=blob.media_type,
-            name=image.item.path.rpartition("/")[2],
-            size=blob.size,
+        return picture_response(
+            request, image, lambda: picture_opened(actor=request.actor, dataset=image.item.dataset)
         )
 
     @extend_schema(
@@ -107,21 +92,7 @@ class ImageViewSet(ImageActs, viewsets.ReadOnlyModelViewSet[Entry]):
     @action(detail=True, methods=["get"])
     def thumbnail(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """A small upright copy as WebP, without metadata."""
-        form = ThumbnailQuery(data=request.query_params)
-        form.is_valid(raise_exception=True)
-        image = self._image()
-        found = not_modified(request, image.blob.sha256)
-        if found is not None:
-            return found
-        content = selectors.thumbnail_of(image.blob, form.validated_data["size"])
-        return file_response(
-            request,
-            content,
-            tag=image.blob.sha256,
-            media_type="image/webp",
-            name="thumbnail.webp",
-            size=len(content),
-        )
+        return small_picture_response(request, self._image().blob)
 
     def _image(self) -> Entry:
         dataset = self._dataset()

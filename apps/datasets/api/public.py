@@ -13,21 +13,20 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core import policy
-from apps.core.api.bodies import file_response, not_modified
 from apps.core.api.pagination import KeysetPagination
 from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors
-from apps.datasets.api.filters import SEARCH
-from apps.datasets.api.images import ITEM, NOTHING_NEW, VERSION, ImagePages, ThumbnailQuery
+from apps.datasets.api.filters import PictureQuery, filter_of
+from apps.datasets.api.images import ITEM, NOTHING_NEW, VERSION, ImagePages
+from apps.datasets.api.pictures import ThumbnailQuery, picture_response, small_picture_response
 from apps.datasets.api.serializers import (
-    SPLIT_CHOICES,
     DatasetClassSerializer,
     DatasetObjectSerializer,
 )
 from apps.datasets.api.statistics import StatisticsQuery, StatisticsSerializer, statistics_answer
 from apps.datasets.api.views import DATASET
 from apps.datasets.images import MEDIA_TYPES
-from apps.datasets.models import Dataset, Entry, People, PictureSize, Task
+from apps.datasets.models import Dataset, Entry, People, Task
 from apps.datasets.selectors.images import require_whole
 from apps.datasets.selectors.public import (
     READ,
@@ -113,21 +112,14 @@ class PublicImageDetailSerializer(PublicImageSerializer):
         return entry.annotation.document["objects"] if entry.annotation else []
 
 
-class PublicImageQuery(serializers.Serializer[Any]):
+class PublicImageQuery(PictureQuery):
     """What the images of a public version can be narrowed to: by themselves, never by who brought them and when."""
 
     version = serializers.CharField(max_length=60, required=False, default=HEAD)
-    class_id = serializers.IntegerField(required=False, min_value=0, max_value=32_767)
-    split = serializers.ChoiceField(choices=SPLIT_CHOICES, required=False)
-    labelled = serializers.BooleanField(required=False, allow_null=True, default=None)
-    size = serializers.ChoiceField(choices=PictureSize.choices, required=False)
-    search = serializers.CharField(**SEARCH)
 
     @property
     def wanted(self) -> selectors.ImageFilter:
-        given = {name: value for name, value in self.validated_data.items() if name != "version"}
-        split = given.get("split")
-        return selectors.ImageFilter(**{**given, "split": "" if split == "none" else split})
+        return filter_of({name: value for name, value in self.validated_data.items() if name != "version"})
 
 
 class PublicFilter(django_filters.FilterSet):
@@ -219,18 +211,8 @@ class PublicImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
     def content(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The file, byte for byte as it was uploaded."""
         image = self._image()
-        blob = image.blob
-        if (unchanged := not_modified(request, blob.sha256)) is not None:
-            return unchanged
-        if request.method == "GET":
-            public_picture_opened(actor=request.actor, dataset=image.item.dataset)
-        return file_response(
-            request,
-            selectors.open_blob(blob),
-            tag=blob.sha256,
-            media_type=blob.media_type,
-            name=image.item.path.rpartition("/")[2],
-            size=blob.size,
+        return picture_response(
+            request, image, lambda: public_picture_opened(actor=request.actor, dataset=image.item.dataset)
         )
 
     @extend_schema(
@@ -240,16 +222,9 @@ class PublicImageViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
     @action(detail=True, methods=["get"])
     def thumbnail(self, request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """A small upright copy as WebP, without metadata."""
-        form = ThumbnailQuery(data=request.query_params)
-        form.is_valid(raise_exception=True)
         blob = self._image().blob
         require_whole(blob)
-        if (unchanged := not_modified(request, blob.sha256)) is not None:
-            return unchanged
-        content = selectors.thumbnail_of(blob, form.validated_data["size"])
-        return file_response(
-            request, content, tag=blob.sha256, media_type="image/webp", name="thumbnail.webp", size=len(content)
-        )
+        return small_picture_response(request, blob)
 
     def _version(self, name: str) -> Version:
         return public_version(read_dataset(self.request, self.kwargs["dataset_id"]), name)

@@ -36,21 +36,31 @@ class Wanted:
     manifest: bool = False
     partial: bool = False
 
+    def content_at(self, version: Version) -> dict[str, Any]:
+        """What a link to it holds. Raises `NotFound` for a file that the version has not."""
+        if self.path:
+            file_at(version, self.path)
+        return {
+            "dataset": str(version.dataset.pk),
+            # By number: a tag may be given to another revision while the link lives.
+            "revision": version.no,
+            "path": self.path,
+            "manifest": self.manifest,
+            "partial": self.partial,
+        }
+
+    @classmethod
+    def of_link(cls, content: dict[str, Any], dataset_id: UUID) -> "Wanted":
+        """What the link's content opens. Raises `NotAuthenticated` when that is another dataset's."""
+        if content["dataset"] != str(dataset_id):
+            raise stale()
+        return cls(f"r{content['revision']}", content["path"], content["manifest"], content["partial"])
+
 
 def link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted, session_key: str | None = None) -> Link:
     """A link to what is wanted. Raises `Invalid` for an unknown version, `NotFound` for an unknown file."""
     policy.require(actor, "datasets.view_dataset", dataset)
-    version = version_named(dataset, wanted.version)
-    if wanted.path:
-        file_at(version, wanted.path)
-    content = {
-        "dataset": str(dataset.pk),
-        # By number: a tag may be given to another revision while the link lives.
-        "revision": version.no,
-        "path": wanted.path,
-        "manifest": wanted.manifest,
-        "partial": wanted.partial,
-    }
+    content = wanted.content_at(version_named(dataset, wanted.version))
     address = f"/api/v1/datasets/{dataset.pk}/download"
     return link_to(address, actor=actor, salt=SALT, content=content, session_key=session_key)
 
@@ -59,9 +69,7 @@ def link_open(*, token: str, dataset_id: UUID, **request: Any) -> tuple[Actor, W
     """Who asked for the link, as they are now, and what it opens. Raises `NotAuthenticated` for any other dataset, and
     for a link that is not valid any more."""
     actor, content = opened(token, salt=SALT, **request)
-    if content["dataset"] != str(dataset_id):
-        raise stale()
-    return actor, Wanted(f"r{content['revision']}", content["path"], content["manifest"], content["partial"])
+    return actor, Wanted.of_link(content, dataset_id)
 
 
 @operation("datasets.dataset_download", permission="datasets.view_dataset", on="dataset")

@@ -15,11 +15,11 @@ from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.models import Dataset
-from apps.datasets.selectors.contents import Totals, file_at, totals_of
+from apps.datasets.selectors.contents import Totals, totals_of
 from apps.datasets.selectors.public import READ, is_outsider, is_readable, public_version
 from apps.datasets.selectors.versions import Version
 from apps.datasets.services.downloads import Wanted, sendable
-from apps.datasets.services.links import Link, link_to, opened, stale
+from apps.datasets.services.links import Link, link_to, opened
 from apps.datasets.services.pictures import counted_pictures
 from apps.organizations.models import Organization
 
@@ -31,16 +31,7 @@ ASKED_SECONDS = 5.0
 def public_link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted, session_key: str | None = None) -> Link:
     """A link to a public version, its manifest, or a single file of it. Raises `Invalid` for any other version."""
     policy.require(actor, READ, dataset)
-    version = public_version(dataset, wanted.version)
-    if wanted.path:
-        file_at(version, wanted.path)
-    content = {
-        "dataset": str(dataset.pk),
-        "revision": version.no,
-        "path": wanted.path,
-        "manifest": wanted.manifest,
-        "partial": wanted.partial,
-    }
+    content = wanted.content_at(public_version(dataset, wanted.version))
     address = f"/api/v1/datasets/public/{dataset.pk}/download"
     return link_to(address, actor=actor, salt=SALT, content=content, session_key=session_key)
 
@@ -48,9 +39,7 @@ def public_link_sign(*, actor: Actor, dataset: Dataset, wanted: Wanted, session_
 def public_link_open(*, token: str, dataset_id: UUID, **request: Any) -> tuple[Actor, Wanted]:
     """Who asked for the link, as they are now, and what it opens; whether that is public still is asked after."""
     actor, content = opened(token, salt=SALT, **request)
-    if content["dataset"] != str(dataset_id):
-        raise stale()
-    return actor, Wanted(f"r{content['revision']}", content["path"], content["manifest"], content["partial"])
+    return actor, Wanted.of_link(content, dataset_id)
 
 
 @operation("datasets.public_download", permission=READ, on="dataset")

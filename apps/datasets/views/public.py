@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, page_of, search_of, signed_in
-from apps.datasets.forms import PublicFilterForm
+from apps.datasets.forms import PictureFilterForm
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.contents import totals_of
 from apps.datasets.selectors.public import (
@@ -54,7 +54,7 @@ def detail(request: PortalRequest, pk: str) -> HttpResponse:
     """The images of a public version, narrowed by what they show."""
     version = _version(request, pk)
     classes = version.revision.classes
-    form = PublicFilterForm(request.GET, classes=classes)
+    form = PictureFilterForm(request.GET, classes=classes)
     page = image_page(request, images_in(version, form.wanted))
     context = _framed(
         request,
