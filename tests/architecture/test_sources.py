@@ -127,3 +127,16 @@ def test_locks_pin_hash_and_name_no_index():
         assert [entry.splitlines()[0] for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
         assert re.findall(r"--(?:extra-)?index-url|--find-links|https?://", text) == []
         assert lock.with_suffix(".in").is_file()
+
+
+def test_no_other_celery_application_becomes_the_current_one():
+    """One that did would take every hint of its thread from then on, with a broker that nobody runs."""
+    calls = [
+        (path, node)
+        for path in PYTHON_FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Celery"
+    ]
+    assert len(calls) > 1
+    told = {label(path) for path, node in calls if "set_as_current" not in {word.arg for word in node.keywords}}
+    assert told == {"platform/modelyard/celery.py"}

@@ -128,7 +128,7 @@ def test_the_reporter_outlives_every_failure(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(services, "node_register", lambda **facts: None)
     monkeypatch.setattr(services, "node_report", report)
-    reporter = bootstep.NodeReporter(Celery("test"))
+    reporter = bootstep.NodeReporter(Celery("test", set_as_current=False))
     reporter.start(None)
     assert reported.wait(30)
     reporter.stop(None)
@@ -138,7 +138,7 @@ def test_the_reporter_outlives_every_failure(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_only_a_nodes_own_worker_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    reporter = bootstep.NodeReporter(Celery("test"))
+    reporter = bootstep.NodeReporter(Celery("test", set_as_current=False))
     monkeypatch.delenv("MODELYARD_NODE_WORKER", raising=False)
     assert not reporter.include_if(None)
     monkeypatch.setenv("MODELYARD_NODE_WORKER", "1")

@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = {"postgres", "valkey", "web", "worker", "node", "beat"}
 #: Generous: the machine may be busy with other tests.
 PATIENCE = 90.0
+#: The first start makes the tables.
+START_SECONDS = 400.0
 
 
 def eventually(condition, what, seconds=PATIENCE):
@@ -63,7 +65,7 @@ class Up:
         self.process = self.command("up", "--no-mlflow", *arguments)
         assert self.process.stdout is not None
         self.lines = []
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if select.select([self.process.stdout], [], [], 1.0)[0]:
                 line = self.process.stdout.readline()

@@ -49,6 +49,8 @@ def store_files(
             _send(files[sha256], key)
 
     if local and not singly:
+        # Contents first, so that no object is ever named that a loss of power could leave without its bytes.
+        os.sync()
         # A link takes less than handing it to another thread.
         for sha256 in absent:
             put(sha256)
@@ -83,20 +85,31 @@ def _link(source: Path, key: str, *, sync: bool) -> None:
     """The store is a folder of this machine: the staged file itself becomes the object, without a copy."""
     target = storage().local_path(key)
     assert target is not None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".incoming-{uuid4().hex}"
-    try:
-        os.link(source, temporary)
-    except OSError:  # another file system, or one without links
-        _send(source, key)
-        return
     if sync:
-        descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    os.replace(temporary, target)
+    try:
+        _linked(source, target)
+    except OSError:  # another file system, or one without links
+        _send(source, key)
+
+
+def _linked(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, target)
+    except FileExistsError:
+        # It is damaged, or somebody stores the same just now.
+        temporary = target.parent / f".incoming-{uuid4().hex}"
+        os.link(source, temporary)
+        os.replace(temporary, target)
+        # Which does nothing where both were the same file already.
+        temporary.unlink(missing_ok=True)
 
 
 def _moved(sent: str, key: str) -> bool:
