@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 from django.core.cache import caches
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadFileScheduling
 
-from apps.core.testing import Cast
+from apps.core.testing import Cast, Persona
 
 # A machine that is busy with other tests makes single examples slow; what is found counts, not how fast.
 hypothesis_settings.register_profile("modelyard", deadline=None)
@@ -90,9 +90,47 @@ def sample_factories() -> None:
             importlib.import_module(f"{package.__name__}.{module.name}")
 
 
-@pytest.fixture
-def cast(db: None, sample_factories: None) -> Cast:
-    """The personas and samples of two organizations, made when first used."""
+@pytest.fixture(scope="module", autouse=True)
+def world(request: pytest.FixtureRequest) -> Iterator[Cast | None]:
+    """The people and samples that a module's marker `world` names, made once for all of its tests; None without one.
+
+    They lie in a transaction around those of the tests, which is rolled back at the end. A test that commits cannot
+    stand in such a module.
+    """
+    marker = request.node.get_closest_marker("world")
+    if marker is None:
+        yield None
+        return
+    committing = [item.name for item in request.session.items if item.path == request.path and _commits(item)]
+    assert not committing, f"{committing} commit: they need a module of their own"
+    for name in ("django_db_setup", "sample_factories"):
+        request.getfixturevalue(name)
     from tests.factories.cast import build  # import here: models load after Django's set-up
 
-    return Cast(build)
+    found, blocker = Cast(build), request.getfixturevalue("django_db_blocker")
+    around = transaction.atomic()
+    # Like Django's own around a test case: what must be outermost in the product may be inside of it.
+    around._from_testcase = True  # type: ignore[attr-defined]
+    with blocker.unblock():
+        around.__enter__()
+        for name in marker.args:
+            found.person(name) if name in set(Persona) else found.sample(name)
+    yield found
+    with blocker.unblock():
+        transaction.set_rollback(True)
+        around.__exit__(None, None, None)
+
+
+def _commits(item: pytest.Item) -> bool:
+    marks = item.iter_markers("django_db")
+    return "transactional_db" in getattr(item, "fixturenames", ()) or any(
+        mark.kwargs.get("transaction") for mark in marks
+    )
+
+
+@pytest.fixture
+def cast(db: None, sample_factories: None, world: Cast | None) -> Cast:
+    """The personas and samples of two organizations, made when first used, or taken from the module's `world`."""
+    from tests.factories.cast import build  # import here: models load after Django's set-up
+
+    return Cast(build) if world is None else world.again()

@@ -1,19 +1,50 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms import ChoiceField
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from apps.core.admin import PolicyAdmin, each_row
+from apps.core.admin import PolicyAdmin, each_row, search_select
 from apps.core.identity import Role
 from apps.core.identity.requests import PortalRequest
+from apps.core.portal import form_errors
 from apps.invitations import services
-from apps.invitations.models import Invitation
+from apps.invitations.forms import AddressFile
+from apps.invitations.models import MESSAGE, MESSAGE_CHARACTERS, Invitation
 from apps.invitations.targets import target_named
+from apps.organizations.models import Organization
+
+
+class ImportForm(forms.Form):
+    """Many people of one organization, from a file."""
+
+    organization = forms.ModelChoiceField(
+        Organization.objects.none(),
+        label=capfirst(Invitation._meta.get_field("organization").verbose_name),
+        widget=search_select(Invitation, "organization"),
+    )
+    file = AddressFile(widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}))
+    role = forms.ChoiceField(
+        label=_("Role"), choices=Role.choices, initial=Role.ENGINEER_I, widget=UnfoldAdminSelectWidget
+    )
+    message = forms.CharField(
+        label=_("Message"),
+        max_length=MESSAGE_CHARACTERS,
+        required=False,
+        validators=[MESSAGE],
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+    def __init__(self, *args: Any, request: PortalRequest) -> None:
+        super().__init__(*args)
+        field: Any = self.fields["organization"]
+        field.queryset = Organization.objects.visible(request.actor)
 
 
 @admin.register(Invitation)
@@ -25,6 +56,7 @@ class InvitationAdmin(PolicyAdmin):
     list_select_related = ("organization",)
     search_fields = ("email",)
     actions = ("send_again", "withdraw")
+    actions_list = ("invite_from_file",)
     sent_fields = (
         "shown_target",
         "target_id",
@@ -55,7 +87,7 @@ class InvitationAdmin(PolicyAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "role":
-            return ChoiceField(
+            return forms.ChoiceField(
                 label=capfirst(db_field.verbose_name), choices=Role.choices, widget=UnfoldAdminSelectWidget
             )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -80,3 +112,30 @@ class InvitationAdmin(PolicyAdmin):
     def withdraw(self, request: PortalRequest, queryset: QuerySet[Invitation]) -> None:
         done = _("The invitation was withdrawn.")
         each_row(request, queryset, lambda row: services.invitation_cancel(actor=request.actor, invitation=row), done)
+
+    @action(description=_("Invite from a file"), url_path="from-file", permissions=["add"], icon="upload_file")
+    def invite_from_file(self, request: PortalRequest) -> TemplateResponse:
+        """Invites the people of a file, and shows what became of each line."""
+        posted = (request.POST, request.FILES) if request.method == "POST" else ()
+        form = ImportForm(*posted, request=request)
+        lines = None
+        if form.is_valid():
+            given = form.cleaned_data
+            with form_errors(form):
+                lines = services.invitations_create(
+                    actor=request.actor,
+                    target=given["organization"],
+                    text=given["file"],
+                    role=given["role"],
+                    message=given["message"],
+                )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Invite from a file"),
+            "opts": self.opts,
+            "form": form,
+            "lines": lines,
+            "media": self.media + form.media,
+        }
+        status = 422 if form.errors else 200
+        return TemplateResponse(request, "admin/invite_from_file.html", context, status=status)

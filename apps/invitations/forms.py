@@ -55,25 +55,27 @@ class InviteForm(InvitingForm):
     field_order = ("email", "role", "message")
 
 
-class BulkForm(InvitingForm):
-    """A CSV file."""
+class AddressFile(forms.FileField):
+    """A CSV file with addresses, which is cleaned to its text."""
 
-    file = forms.FileField(
-        label=_("CSV file"),
-        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text=_("Columns: email and, if you like, role. At most 500 lines."),
-    )
-    field_order = ("file", "role", "message")
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("widget", forms.FileInput(attrs={"accept": ".csv,text/csv"}))
+        help_text = _("Columns: email and, if you like, role. At most 500 lines.")
+        super().__init__(label=_("CSV file"), help_text=help_text, **options)
 
-    def clean_file(self) -> str:
-        """The file's text."""
-        file: UploadedFile = self.cleaned_data["file"]
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        file: UploadedFile = super().clean(data, initial)
         if (file.size or 0) > MAX_BYTES:
             raise forms.ValidationError(_("The file is larger than 256 KiB."))
         try:
             return file.read().decode("utf-8-sig")
         except UnicodeDecodeError:
             raise forms.ValidationError(_("The file is not UTF-8 text.")) from None
+
+
+class BulkForm(InvitingForm):
+    file = AddressFile()
+    field_order = ("file", "role", "message")
 
 
 class SignUpForm(forms.Form):

@@ -26,7 +26,10 @@ from tests.security.report import CREDENTIALS
 from tests.security.tenancy import Gets
 from tests.security.test_tenancy import assert_no_leak, body_of, events_of_the_first, filled, rest_row
 
-pytestmark = pytest.mark.security(CREDENTIALS, "scopes of API keys")
+pytestmark = [
+    pytest.mark.security(CREDENTIALS, "scopes of API keys"),
+    pytest.mark.world("owner", "admin", "stranger", "dataset"),
+]
 
 #: What a key without any permission for it may still ask: itself, the API, the installation's trainers and formats; it
 #: may open a socket, where the right to the object is asked. (An unknown refresh token is revoked by doing nothing.)

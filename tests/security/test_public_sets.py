@@ -40,7 +40,7 @@ from tests.security.test_tenancy import (
     visited,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.security]
+pytestmark = [pytest.mark.django_db, pytest.mark.security, pytest.mark.world("owner", "stranger", "dataset")]
 ROOT = "/api/v1/datasets/public"
 #: Of an address: what a public dataset might show up in.
 NEAR = ("datasets", "projects", "training", "audit", "shares", "search", "organization", "models", "dashboard")

@@ -8,28 +8,24 @@ from fnmatch import fnmatch
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver
-from modelyard.asgi import application
-from modelyard.routing import websocket_urlpatterns
 
 from apps.audit.models import AuditEvent
 from apps.core import policy
 from apps.core.errors import NotAuthenticated, NotFound
 from apps.core.identity import Actor
 from apps.core.operations import Operation, all_operations
-from apps.core.testing import Cast, Person, SocketClient
+from apps.core.testing import Cast, Person
 from apps.core.testing.openapi import Endpoint, endpoints, schema
 from apps.core.testing.personas import key_of
 from apps.datasets.services import dataset_withdraw
-from tests.factories.cast import build
 from tests.security.report import TENANCY
-from tests.security.tenancy import ADMIN, OPERATIONS, PAGES, REST, SOCKETS, Gets, Row
+from tests.security.tenancy import ADMIN, OPERATIONS, PAGES, REST, Gets, Row
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.world("owner", "admin", "stranger", "dataset")]
 #: Takes a name and what docs/security.md says under it.
 Record = Callable[[str, Any], None]
 
@@ -385,31 +381,6 @@ def test_nobody_enters_the_admin_without_being_staff(cast: Cast) -> None:
             response = person.portal.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/")
             assert response.status_code == 302
             assert "/login/" in response["Location"]
-
-
-# --- Sockets
-
-
-def test_every_socket_has_a_row() -> None:
-    known = {str(route.pattern) for route in websocket_urlpatterns}
-    assert known == set(SOCKETS), f"without a row: {known - set(SOCKETS)}, rows too many: {set(SOCKETS) - known}"
-
-
-@pytest.mark.security(TENANCY, "sockets")
-@pytest.mark.django_db(transaction=True)
-async def test_a_socket_of_another_organization_stays_closed(sample_factories: None, record_property: Record) -> None:
-    cast = Cast(build)
-    record_property("doors", list(SOCKETS))
-    record_property("tried", 2 * len(SOCKETS))
-    for route, row in SOCKETS.items():
-        path = await sync_to_async(filled)(cast, route, row)
-        token = await sync_to_async(lambda: cast.stranger.token)()
-        for headers, code in (({"Authorization": f"Bearer {token}"}, 4404), ({}, 4401)):
-            socket = SocketClient(application, f"/{path}", headers={"Host": "testserver", **headers})
-            if await socket.connect():
-                assert await socket.receive_close() == code
-            else:
-                assert socket.closed == code
 
 
 # --- The table itself
