@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.apps import apps
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from apps.audit.selectors import EventFilter
+from apps.core import policy
 from apps.core.auditing import actions
 from apps.core.portal.choices import LongSelect
 from apps.core.portal.views import SEARCH_CHARACTERS
@@ -25,6 +28,19 @@ def entity_name(label: str) -> str:
         return str(apps.get_model(label)._meta.verbose_name)
     except (LookupError, ValueError):
         return label
+
+
+@cache
+def _actions(language: str | None) -> list[tuple[str, str]]:
+    """Every action by its name in the language: hundreds, which change with the program only."""
+    return sorted(((action.code, str(action.label)) for action in actions()), key=lambda item: item[1])
+
+
+@cache
+def _entities(language: str | None) -> list[tuple[str, str]]:
+    """The kinds of things that permissions are about."""
+    labels = {policy.rule_of(name).model._meta.label_lower for name in policy.names()}
+    return [(label, entity_name(label)) for label in sorted(labels)]
 
 
 class ActivityForm(forms.Form):
@@ -45,11 +61,10 @@ class ActivityForm(forms.Form):
     since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
-    def __init__(self, data: Any, *, entities: Iterable[str], people: Iterable[tuple[Any, str]] = ()) -> None:
+    def __init__(self, data: Any, *, people: Iterable[tuple[Any, str]] = ()) -> None:
         super().__init__(data)
-        found = sorted(((action.code, str(action.label)) for action in actions()), key=lambda item: item[1])
-        self._choose("action", _("Every action"), found)
-        self._choose("entity", _("Everything"), sorted((label, entity_name(label)) for label in entities if label))
+        self._choose("action", _("Every action"), _actions(get_language()))
+        self._choose("entity", _("Everything"), _entities(get_language()))
         chosen = [(str(key), name) for key, name in people]
         self._choose("person", _("Everybody"), chosen)
         if not chosen:

@@ -58,10 +58,7 @@ def _followed(request: PortalRequest) -> Scope:
 
 
 def _form(request: PortalRequest, scope: Scope) -> ActivityForm:
-    entities = sorted({policy.rule_of(name).model._meta.label_lower for name in policy.names()})
-    if scope.kind != "organization":
-        return ActivityForm(request.GET, entities=entities)
-    return ActivityForm(request.GET, entities=entities, people=_people(request, scope))
+    return ActivityForm(request.GET, people=_people(request, scope) if scope.kind == "organization" else ())
 
 
 def _people(request: PortalRequest, scope: Scope) -> list[tuple[Any, str]]:
@@ -92,7 +89,7 @@ def _page(request: PortalRequest, scope: Scope) -> HttpResponse:
     context = _context(request, scope, wanted) | {
         "form": form,
         "filtered": any(request.GET.get(name) for name in form.fields),
-        "may_see_organization": _follows(request.actor),
+        "may_see_organization": scope.kind == "organization" or _follows(request.actor),
         "needed": policy.rule_of("audit.follow_organization").needs,
         "asked": urlencode([(name, request.GET[name]) for name in form.fields if request.GET.get(name)]),
     }

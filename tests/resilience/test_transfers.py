@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.resilience.conftest import ROUNDS
 from tests.resilience.proxy import BreakingProxy
 from tests.resilience.report import Report
 from tests.resilience.support import ROOT, Portal
+from tests.stores import KEYS, signed_server
 
 pytestmark = pytest.mark.resilience
 
@@ -26,6 +28,7 @@ PART = 4 << 20
 #: Bytes of the archive, cuts, wrong bytes.
 SHORT, FULL = (64_000_000, 4, 5), (1_000_000_000, 50, 100)
 SIDE = 600
+BUCKET = "objects"
 MANY_SECONDS = 1500
 
 
@@ -87,7 +90,40 @@ def manifest(portal: Portal, dataset: str) -> dict[str, str]:
     return {path: sha256 for sha256, path in (line.split("  ", 1) for line in answer.text.splitlines())}
 
 
+class BucketPortal(Portal):
+    """A portal whose objects lie in a bucket."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.store = {
+            "S3_BUCKET": BUCKET,
+            "S3_ENDPOINT_URL": address,
+            "S3_ACCESS_KEY_ID": KEYS["access_key"],
+            "S3_SECRET_ACCESS_KEY": KEYS["secret_key"],
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, **self.store}
+
+
 def test_a_set_arrives_whole_over_a_line_that_breaks(portal: Portal, report: Report, tmp_path: Path) -> None:
+    arrives(portal, report, tmp_path, "the local store")
+
+
+@pytest.mark.skipif(ROUNDS not in os.environ, reason="a second portal: `make resilience`")
+def test_a_set_arrives_whole_in_a_bucket_of_a_server_that_checks_signatures(report: Report, tmp_path: Path) -> None:
+    with signed_server(tmp_path, BUCKET) as address:
+        portal = BucketPortal(address)
+        try:
+            portal.start()
+            portal.wait_until_well()
+            arrives(portal, report, tmp_path, "a bucket of rclone's S3 server")
+        finally:
+            portal.close()
+
+
+def arrives(portal: Portal, report: Report, tmp_path: Path, store: str) -> None:
     size, cuts, flips = SHORT if report.rounds == 1 else FULL
     source = tmp_path / "set.zip"
     digests = archive(source, size)
@@ -112,7 +148,7 @@ def test_a_set_arrives_whole_over_a_line_that_breaks(portal: Portal, report: Rep
     assert 0 <= again <= 0.05 * size, seen
     check_nothing_is_left(portal, dataset, len(set(digests.values())))
     report.tell(
-        f"{size / 1e6:,.0f} MB sent in parts through a proxy that cut {cuts} of them and turned a byte over in {flips}: "
+        f"{size / 1e6:,.0f} MB sent in parts to {store} through a proxy that cut {cuts} of them and turned a byte over in {flips}: "
         f"{seen.refused} of {flips} bad parts refused, every digest as it was, {again / size:.1%} sent again beside "
         f"the parts that were cut or refused, {seconds:.0f} s with analysis and publication."
     )
