@@ -37,8 +37,8 @@ admin: install ## create an administrator of the running portal, for /admin/ (as
 doctor: install ## look at every part of the portal and say what to do
 	$(PYTHON) manage.py doctor $(ARGS)
 
-# One more than the two cores that they are meant for: a test that waits for a process leaves its core to another.
-WORKERS = 3
+# Twice the two cores that they are meant for: a test that waits for a process leaves its core to another.
+WORKERS = 4
 
 .PHONY: test
 test: install-dev assets chromium compiled ## install and run all tests (ARGS="-k name" narrows them)

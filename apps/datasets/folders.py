@@ -12,6 +12,8 @@ stored.txt      digests that a publication has put into the store
 """
 
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -48,3 +50,14 @@ def exports_root() -> Path:
 
 def uploads_root() -> Path:
     return Path(settings.HOME) / "uploads"
+
+
+def untouched(root: Path, seconds: float) -> Iterator[Path]:
+    """What lies in the folder since so long. A worker may remove any of it meanwhile."""
+    for path in root.iterdir() if root.is_dir() else ():
+        try:
+            is_old = path.stat().st_mtime < time.time() - seconds
+        except FileNotFoundError:
+            continue
+        if is_old:
+            yield path

@@ -22,7 +22,7 @@ from apps.core.storage.keys import blob_key
 from apps.core.storage.locks import blobs_shared
 from apps.core.testing import Cast
 from apps.datasets import services
-from apps.datasets.folders import UploadFolder, uploads_root
+from apps.datasets.folders import UploadFolder, untouched, uploads_root
 from apps.datasets.models import Blob, Dataset, Entry, Revision, Upload, UploadState
 from apps.datasets.samples import sample_archive
 from apps.datasets.services import messages, publishing, uploads
@@ -323,3 +323,13 @@ def test_blobs_and_folders_of_deleted_datasets_go() -> None:
     assert done["blobs"] == len(digests) and done["folders"] == 1
     assert not any(storage().size(blob_key(organization_id, sha256)) for sha256 in digests)
     assert not Path(stray).exists()
+
+
+def test_a_sweep_passes_over_what_a_worker_removes_at_this_moment(tmp_path: Path) -> None:
+    """A link to nothing stands for it: it is listed, and not there when it is looked at."""
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "old").mkdir()
+    os.utime(tmp_path / "old", (0, 0))
+    (tmp_path / "new").mkdir()
+    assert list(untouched(tmp_path, 3600)) == [tmp_path / "old"]
+    assert list(untouched(tmp_path / "nowhere", 3600)) == []

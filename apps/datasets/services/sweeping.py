@@ -1,7 +1,6 @@
 """Tidying up: uploads given up, folders that nobody needs, messages that were lost, objects that no row names."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
@@ -14,7 +13,7 @@ from apps.core.operations import ingest
 from apps.core.storage import storage, stores
 from apps.core.storage.keys import blob_key
 from apps.core.storage.locks import blobs_alone
-from apps.datasets.folders import UploadFolder, exports_root, uploads_root
+from apps.datasets.folders import UploadFolder, exports_root, untouched, uploads_root
 from apps.datasets.models import (
     ACTIVE_EXPORTS,
     BUSY_UPLOADS,
@@ -120,10 +119,7 @@ def _note_swept(*, upload_id: UUID) -> None:
 
 def _remove_strays() -> int:
     """Folders whose upload has no row (its dataset was deleted for good)."""
-    root = uploads_root()
-    if not root.is_dir():
-        return 0
-    old = [path for path in root.iterdir() if path.stat().st_mtime < time.time() - FOLDER_SECONDS]
+    old = list(untouched(uploads_root(), FOLDER_SECONDS))
     known = {str(pk) for pk in Upload.objects.filter(swept_at__isnull=True).values_list("pk", flat=True)}
     strays = [path for path in old if path.name not in known]
     for path in strays:
@@ -193,10 +189,8 @@ def _export_of(key: str) -> UUID | None:
 
 
 def _remove_export_folders() -> None:
-    root = exports_root()
-    if not root.is_dir():
-        return
+    old = list(untouched(exports_root(), FOLDER_SECONDS))
     live = {str(pk) for pk in Export.objects.filter(state__in=ACTIVE_EXPORTS).values_list("pk", flat=True)}
-    for folder in root.iterdir():
-        if folder.name not in live and folder.stat().st_mtime < time.time() - FOLDER_SECONDS:
+    for folder in old:
+        if folder.name not in live:
             shutil.rmtree(folder, ignore_errors=True)

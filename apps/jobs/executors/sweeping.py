@@ -41,7 +41,11 @@ def _over(root: Path) -> Iterator[tuple[Path, datetime]]:
     for pk, path in folders.items():
         row = rows.get(pk)
         if row is None:
-            yield path, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            try:
+                touched = path.stat().st_mtime
+            except FileNotFoundError:  # another sweep has removed it meanwhile
+                continue
+            yield path, datetime.fromtimestamp(touched, UTC)
         elif row.state not in OPEN_ATTEMPTS and row.ended_at is not None:
             yield path, row.ended_at
 
