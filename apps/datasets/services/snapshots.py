@@ -23,6 +23,7 @@ from apps.datasets.selectors.versions import is_reserved
 from apps.datasets.services.splits import plan_of, stored
 
 HASH_VERSION = 1
+BUCKETS = 256
 
 # One pass over the rows of the buckets named; within a bucket the lines are in path order (collation "C"). Paths hold
 # no control characters, so tab and newline divide the fields without doubt.
@@ -120,9 +121,11 @@ def root_hash(dataset: Dataset, revision: Revision) -> str:
     """The root hash of the head revision of the locked dataset; only buckets that changed are hashed anew."""
     if revision.root_hash:
         return revision.root_hash
-    base = BucketHash.objects.filter(dataset=dataset).aggregate(newest=Max("revision_no"))["newest"] or 0
-    changed = Q(entries__from_revision__gt=base) | Q(entries__to_revision__gt=base)
-    dirty = set(Item.objects.filter(changed, dataset=dataset).values_list("bucket", flat=True).distinct())
+    base = BucketHash.objects.filter(dataset=dataset).aggregate(newest=Max("revision_no"))["newest"]
+    changed = Q(entries__from_revision__gt=base or 0) | Q(entries__to_revision__gt=base or 0)
+    rows = Item.objects.filter(changed, dataset=dataset).values_list("bucket", flat=True)
+    # Of the first time all are; to find that out would take as long as to hash them.
+    dirty = set(range(BUCKETS)) if base is None else set(rows.distinct())
     if dirty:
         # Buckets that became empty are not made again by the insert.
         BucketHash.objects.filter(dataset=dataset, bucket__in=dirty).delete()
