@@ -130,7 +130,8 @@ def test_a_key_never_leaves_the_local_folder(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "link").symlink_to(tmp_path)
-    for key in ("../secret", "/etc/passwd", "a/../../secret", "link/secret"):
+    (tmp_path / "root" / "object").symlink_to(tmp_path / "secret")
+    for key in ("../secret", "/etc/passwd", "a/../../secret", "link/secret", "object", "a/../..", ".."):
         with pytest.raises(ValueError, match="leaves the store"):
             store.open(key)
         with pytest.raises(ValueError, match="leaves the store"):

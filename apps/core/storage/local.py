@@ -83,7 +83,11 @@ class LocalStorage(Storage):
         found = _folder(self.root, folder)
         if found is None or name == "..":
             raise ValueError(f"The key {key!r} leaves the store.")
-        return found / name
+        path = found / name
+        # The object itself is looked at each time.
+        if path.is_symlink() and not path.resolve().is_relative_to(self.root.resolve()):
+            raise ValueError(f"The key {key!r} leaves the store.")
+        return path
 
     @staticmethod
     def _chunks(file: BinaryIO, offset: int, length: int | None) -> Iterator[bytes]:
