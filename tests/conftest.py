@@ -1,6 +1,8 @@
 """Fixtures that every test may use. `tests/services.py` brings database and broker, `apps/core/testing` the kit."""
 
+import fcntl
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import caches
 from django.db import connection, transaction
+from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadFileScheduling
 
@@ -20,6 +23,10 @@ from apps.core.testing import Cast, Persona
 hypothesis_settings.register_profile("modelyard", deadline=None)
 hypothesis_settings.load_profile("modelyard")
 
+#: Tables that a test leaves as they are.
+FILLED_BY_MIGRATING = {"django_content_type", "auth_permission", "django_site"}
+#: Tables whose rows cannot be deleted.
+APPEND_ONLY = {"audit_auditevent", "audit_auditseal", "audit_audithead"}
 #: The definitions of the audit log's TRUNCATE triggers, for the test that puts them back.
 TRUNCATE_TRIGGERS = pytest.StashKey[list[str]]()
 
@@ -52,23 +59,57 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | Non
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(
-    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: pytest.FixtureRequest
-) -> None:
-    """Tests that really commit are cleaned up by TRUNCATE, which the audit log refuses.
+def django_db_setup(request: pytest.FixtureRequest, django_test_environment: None, django_db_blocker: Any) -> None:
+    """A database for each process of the run, copied from one that the first of them migrates.
 
-    In the test database only, the triggers against TRUNCATE are dropped; those against UPDATE and DELETE stay.
+    Tests that really commit are cleaned up by TRUNCATE, which the audit log refuses: in the test database only, the
+    triggers against TRUNCATE are dropped; those against UPDATE and DELETE stay. The servers go away with the run.
     """
-    with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
-        cursor.execute(
-            "SELECT tgname, tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger "
-            "WHERE tgname LIKE 'audit\\_%\\_no\\_truncate' ORDER BY tgname"
-        )
-        found = cursor.fetchall()
-        for name, table, _definition in found:
-            cursor.execute(f"DROP TRIGGER {name} ON {table}")
-    if found:
-        request.config.stash[TRUNCATE_TRIGGERS] = [definition for _name, _table, definition in found]
+    process = getattr(request.config, "workerinput", {"workerid": "main"})["workerid"]
+    home = Path(os.environ["MODELYARD_HOME"])
+    with django_db_blocker.unblock(), open(home / "test-database.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (home / "test-database").exists():
+            connection.settings_dict["NAME"] = (home / "test-database").read_text()
+        else:
+            (home / "test-database").write_text(_migrated())
+        connection.creation.clone_test_db(process, verbosity=0)
+        connection.settings_dict.update(connection.creation.get_test_db_clone_settings(process))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT tgname, tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger "
+                "WHERE tgname LIKE 'audit\\_%\\_no\\_truncate' ORDER BY tgname"
+            )
+            found = cursor.fetchall()
+            for name, table, _definition in found:
+                cursor.execute(f"DROP TRIGGER {name} ON {table}")
+    request.config.stash[TRUNCATE_TRIGGERS] = [definition for _name, _table, definition in found]
+
+
+def _migrated() -> str:
+    """Makes a database with the schema and what migrating fills; returns its name."""
+    return str(connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_cleaning() -> None:
+    """A test that commits leaves a few rows in a few of 150 tables: only those are emptied after it.
+
+    Django truncates every table, each with its indexes, and fills the content types and permissions anew.
+    """
+    TransactionTestCase._fixture_teardown = _empty_what_is_filled  # type: ignore[attr-defined]
+
+
+def _empty_what_is_filled(test_case: TransactionTestCase) -> None:
+    tables = sorted(set(connection.introspection.django_table_names()) - FILLED_BY_MIGRATING)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables))
+        filled = {table for (table,) in cursor.fetchall()}
+        if filled & APPEND_ONLY:
+            cursor.execute(f"TRUNCATE {', '.join(sorted(APPEND_ONLY))} CASCADE")
+        # Foreign keys are looked at when the transaction ends, so that the order does not matter.
+        for table in sorted(filled - APPEND_ONLY):
+            cursor.execute(f"DELETE FROM {table}")
 
 
 @pytest.fixture(autouse=True)
