@@ -112,6 +112,13 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "person",
                 "verbose_name_plural": "people",
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("email"),
+                        name="user_email_unique",
+                        violation_error_message="This address is taken.",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -145,18 +152,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "refresh token",
                 "verbose_name_plural": "refresh tokens",
+                "indexes": [models.Index(fields=["family"], name="refresh_token_family")],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="user",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Lower("email"),
-                name="user_email_unique",
-                violation_error_message="This address is taken.",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="refreshtoken",
-            index=models.Index(fields=["family"], name="refresh_token_family"),
         ),
     ]

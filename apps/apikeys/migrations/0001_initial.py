@@ -104,6 +104,20 @@ class Migration(migrations.Migration):
                 "verbose_name": "API key",
                 "verbose_name_plural": "API keys",
                 "ordering": ["-id"],
+                "indexes": [models.Index(fields=["organization", "-id"], name="apikey_of_organization")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("revoked_at__isnull", True)),
+                        fields=("owner", "organization", "name"),
+                        name="apikey_name_unique",
+                        violation_error_message="You have an API key of this name.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("scopes__len__gt", 0)),
+                        name="apikey_has_scopes",
+                        violation_error_message="A key needs at least one permission.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -128,6 +142,13 @@ class Migration(migrations.Migration):
                 "verbose_name": "secret of an API key",
                 "verbose_name_plural": "secrets of API keys",
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("expires_at__isnull", True)),
+                        fields=("key",),
+                        name="apikey_secret_one_current",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -169,6 +190,17 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "usage of an endpoint",
                 "verbose_name_plural": "usage of endpoints",
+                "indexes": [
+                    models.Index(fields=["organization", "hour"], name="endpoint_usage_of_organization"),
+                    models.Index(fields=["key", "hour"], name="endpoint_usage_of_key"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("hour", "organization", "key", "endpoint"),
+                        name="endpoint_usage_unique",
+                        nulls_distinct=False,
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -195,57 +227,12 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "repeated request",
                 "verbose_name_plural": "repeated requests",
+                "indexes": [models.Index(fields=["started_at"], name="idempotent_request_age")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "api_key_id", "name"), name="idempotent_request_unique", nulls_distinct=False
+                    )
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="apikey",
-            index=models.Index(fields=["organization", "-id"], name="apikey_of_organization"),
-        ),
-        migrations.AddConstraint(
-            model_name="apikey",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("revoked_at__isnull", True)),
-                fields=("owner", "organization", "name"),
-                name="apikey_name_unique",
-                violation_error_message="You have an API key of this name.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="apikey",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("scopes__len__gt", 0)),
-                name="apikey_has_scopes",
-                violation_error_message="A key needs at least one permission.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="apikeysecret",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("expires_at__isnull", True)), fields=("key",), name="apikey_secret_one_current"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="endpointusage",
-            index=models.Index(fields=["organization", "hour"], name="endpoint_usage_of_organization"),
-        ),
-        migrations.AddIndex(
-            model_name="endpointusage",
-            index=models.Index(fields=["key", "hour"], name="endpoint_usage_of_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="endpointusage",
-            constraint=models.UniqueConstraint(
-                fields=("hour", "organization", "key", "endpoint"), name="endpoint_usage_unique", nulls_distinct=False
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="idempotentrequest",
-            index=models.Index(fields=["started_at"], name="idempotent_request_age"),
-        ),
-        migrations.AddConstraint(
-            model_name="idempotentrequest",
-            constraint=models.UniqueConstraint(
-                fields=("user", "api_key_id", "name"), name="idempotent_request_unique", nulls_distinct=False
-            ),
         ),
     ]

@@ -42,6 +42,12 @@ class Migration(migrations.Migration):
                 "verbose_name": "audit event",
                 "verbose_name_plural": "audit events",
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["organization_id", "-id"], name="audit_of_organization"),
+                    models.Index(fields=["project_id", "-id"], name="audit_of_project"),
+                    models.Index(fields=["actor_id", "-id"], name="audit_of_actor"),
+                    models.Index(fields=["entity_type", "entity_id", "-id"], name="audit_of_entity"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -77,26 +83,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "audit seal",
                 "verbose_name_plural": "audit seals",
+                "constraints": [models.UniqueConstraint(fields=("chain", "seq"), name="audit_seal_unique")],
             },
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(fields=["organization_id", "-id"], name="audit_of_organization"),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(fields=["project_id", "-id"], name="audit_of_project"),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(fields=["actor_id", "-id"], name="audit_of_actor"),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(fields=["entity_type", "entity_id", "-id"], name="audit_of_entity"),
-        ),
-        migrations.AddConstraint(
-            model_name="auditseal",
-            constraint=models.UniqueConstraint(fields=("chain", "seq"), name="audit_seal_unique"),
         ),
     ]

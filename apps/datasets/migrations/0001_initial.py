@@ -46,6 +46,9 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "annotation document",
                 "verbose_name_plural": "annotation documents",
+                "constraints": [
+                    models.UniqueConstraint(fields=("organization", "sha256"), name="annotation_document_unique")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -75,6 +78,8 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "blob",
                 "verbose_name_plural": "blobs",
+                "indexes": [models.Index(fields=["created_at"], name="blob_by_time")],
+                "constraints": [models.UniqueConstraint(fields=("organization", "sha256"), name="blob_unique")],
             },
         ),
         migrations.CreateModel(
@@ -165,6 +170,19 @@ class Migration(migrations.Migration):
                 "verbose_name": "dataset",
                 "verbose_name_plural": "datasets",
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["organization", "-id"], name="dataset_of_organization"),
+                    models.Index(fields=["project", "-id"], name="dataset_of_project"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("name"),
+                        models.F("organization"),
+                        condition=models.Q(("deleted_at__isnull", True)),
+                        name="dataset_name_unique",
+                        violation_error_message="The organization has a dataset of this name.",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -188,6 +206,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "bucket hash",
                 "verbose_name_plural": "bucket hashes",
+                "constraints": [models.UniqueConstraint(fields=("dataset", "bucket"), name="bucket_hash_unique")],
             },
         ),
         migrations.CreateModel(
@@ -209,6 +228,8 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "item",
                 "verbose_name_plural": "items",
+                "indexes": [models.Index(fields=["dataset", "bucket"], name="item_of_bucket")],
+                "constraints": [models.UniqueConstraint(fields=("dataset", "path"), name="item_path_unique")],
             },
         ),
         migrations.CreateModel(
@@ -278,6 +299,41 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "entry",
                 "verbose_name_plural": "entries",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("is_image", True), ("to_revision__isnull", True)),
+                        fields=["dataset", "item"],
+                        name="entry_open_images",
+                    ),
+                    models.Index(fields=["dataset", "from_revision"], name="entry_from"),
+                    models.Index(
+                        condition=models.Q(("to_revision__isnull", False)),
+                        fields=["dataset", "to_revision"],
+                        name="entry_to",
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        condition=models.Q(("to_revision__isnull", True)), fields=["class_ids"], name="entry_classes"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("to_revision__isnull", True)), fields=("item",), name="entry_open_unique"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("to_revision__isnull", True),
+                            ("to_revision__gt", models.F("from_revision")),
+                            _connector="OR",
+                        ),
+                        name="entry_interval",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("is_image", False), models.Q(("height__gt", 0), ("width__gt", 0)), _connector="OR"
+                        ),
+                        name="entry_image_has_size",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -322,6 +378,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "revision",
                 "verbose_name_plural": "revisions",
                 "ordering": ["-no"],
+                "constraints": [models.UniqueConstraint(fields=("dataset", "no"), name="dataset_revision_unique")],
             },
         ),
         migrations.CreateModel(
@@ -380,6 +437,9 @@ class Migration(migrations.Migration):
                 "verbose_name": "split plan",
                 "verbose_name_plural": "split plans",
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("dataset", "level", "digest"), name="split_plan_unique")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -454,6 +514,17 @@ class Migration(migrations.Migration):
                 "verbose_name": "snapshot",
                 "verbose_name_plural": "snapshots",
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("dataset", "root_hash", "split_digest"), name="snapshot_content_unique"
+                    ),
+                    models.UniqueConstraint(fields=("dataset", "no"), name="snapshot_no_unique"),
+                    models.UniqueConstraint(
+                        fields=("dataset", "tag"),
+                        name="snapshot_tag_unique",
+                        violation_error_message="The dataset has a snapshot of this tag.",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -504,6 +575,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "split row",
                 "verbose_name_plural": "split rows",
+                "constraints": [models.UniqueConstraint(fields=("plan", "item"), name="split_row_unique")],
             },
         ),
         migrations.CreateModel(
@@ -603,132 +675,11 @@ class Migration(migrations.Migration):
                 "verbose_name": "upload",
                 "verbose_name_plural": "uploads",
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("swept_at__isnull", True)), fields=["updated_at"], name="upload_to_sweep"
+                    )
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="annotationdocument",
-            constraint=models.UniqueConstraint(fields=("organization", "sha256"), name="annotation_document_unique"),
-        ),
-        migrations.AddIndex(
-            model_name="blob",
-            index=models.Index(fields=["created_at"], name="blob_by_time"),
-        ),
-        migrations.AddConstraint(
-            model_name="blob",
-            constraint=models.UniqueConstraint(fields=("organization", "sha256"), name="blob_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="buckethash",
-            constraint=models.UniqueConstraint(fields=("dataset", "bucket"), name="bucket_hash_unique"),
-        ),
-        migrations.AddIndex(
-            model_name="item",
-            index=models.Index(fields=["dataset", "bucket"], name="item_of_bucket"),
-        ),
-        migrations.AddConstraint(
-            model_name="item",
-            constraint=models.UniqueConstraint(fields=("dataset", "path"), name="item_path_unique"),
-        ),
-        migrations.AddIndex(
-            model_name="entry",
-            index=models.Index(
-                condition=models.Q(("is_image", True), ("to_revision__isnull", True)),
-                fields=["dataset", "item"],
-                name="entry_open_images",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="entry",
-            index=models.Index(fields=["dataset", "from_revision"], name="entry_from"),
-        ),
-        migrations.AddIndex(
-            model_name="entry",
-            index=models.Index(
-                condition=models.Q(("to_revision__isnull", False)), fields=["dataset", "to_revision"], name="entry_to"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="entry",
-            index=django.contrib.postgres.indexes.GinIndex(
-                condition=models.Q(("to_revision__isnull", True)), fields=["class_ids"], name="entry_classes"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("to_revision__isnull", True)), fields=("item",), name="entry_open_unique"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("to_revision__isnull", True), ("to_revision__gt", models.F("from_revision")), _connector="OR"
-                ),
-                name="entry_interval",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("is_image", False), models.Q(("height__gt", 0), ("width__gt", 0)), _connector="OR"
-                ),
-                name="entry_image_has_size",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="revision",
-            constraint=models.UniqueConstraint(fields=("dataset", "no"), name="dataset_revision_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="splitplan",
-            constraint=models.UniqueConstraint(fields=("dataset", "level", "digest"), name="split_plan_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="snapshot",
-            constraint=models.UniqueConstraint(
-                fields=("dataset", "root_hash", "split_digest"), name="snapshot_content_unique"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="snapshot",
-            constraint=models.UniqueConstraint(fields=("dataset", "no"), name="snapshot_no_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="snapshot",
-            constraint=models.UniqueConstraint(
-                fields=("dataset", "tag"),
-                name="snapshot_tag_unique",
-                violation_error_message="The dataset has a snapshot of this tag.",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="dataset",
-            index=models.Index(fields=["organization", "-id"], name="dataset_of_organization"),
-        ),
-        migrations.AddIndex(
-            model_name="dataset",
-            index=models.Index(fields=["project", "-id"], name="dataset_of_project"),
-        ),
-        migrations.AddConstraint(
-            model_name="dataset",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Lower("name"),
-                models.F("organization"),
-                condition=models.Q(("deleted_at__isnull", True)),
-                name="dataset_name_unique",
-                violation_error_message="The organization has a dataset of this name.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="splitrow",
-            constraint=models.UniqueConstraint(fields=("plan", "item"), name="split_row_unique"),
-        ),
-        migrations.AddIndex(
-            model_name="upload",
-            index=models.Index(
-                condition=models.Q(("swept_at__isnull", True)), fields=["updated_at"], name="upload_to_sweep"
-            ),
         ),
     ]

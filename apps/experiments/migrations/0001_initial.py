@@ -108,6 +108,22 @@ class Migration(migrations.Migration):
                 "verbose_name": "experiment",
                 "verbose_name_plural": "experiments",
                 "ordering": ["-id"],
+                "indexes": [models.Index(fields=["project", "-id"], name="experiment_of_project")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("name"),
+                        models.F("project"),
+                        condition=models.Q(("deleted_at__isnull", True)),
+                        name="experiment_name_unique",
+                        violation_error_message="The project has an experiment of this name.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("deleted_at__isnull", True), ("is_default", True)),
+                        fields=("project",),
+                        name="experiment_one_default",
+                        violation_error_message="The project has a default experiment already.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -206,49 +222,21 @@ class Migration(migrations.Migration):
                 "verbose_name": "run",
                 "verbose_name_plural": "runs",
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["experiment", "-id"], name="run_of_experiment"),
+                    models.Index(fields=["project", "-id"], name="run_of_project"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("ended_at__isnull", True), ("status", "running")),
+                            models.Q(models.Q(("status", "running"), _negated=True), ("ended_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="run_end_matches_status",
+                        violation_error_message="A run has an end exactly when it is not running.",
+                    )
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="experiment",
-            index=models.Index(fields=["project", "-id"], name="experiment_of_project"),
-        ),
-        migrations.AddConstraint(
-            model_name="experiment",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Lower("name"),
-                models.F("project"),
-                condition=models.Q(("deleted_at__isnull", True)),
-                name="experiment_name_unique",
-                violation_error_message="The project has an experiment of this name.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="experiment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("deleted_at__isnull", True), ("is_default", True)),
-                fields=("project",),
-                name="experiment_one_default",
-                violation_error_message="The project has a default experiment already.",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["experiment", "-id"], name="run_of_experiment"),
-        ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["project", "-id"], name="run_of_project"),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("ended_at__isnull", True), ("status", "running")),
-                    models.Q(models.Q(("status", "running"), _negated=True), ("ended_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="run_end_matches_status",
-                violation_error_message="A run has an end exactly when it is not running.",
-            ),
         ),
     ]

@@ -170,6 +170,28 @@ class Migration(migrations.Migration):
                 "verbose_name": "job",
                 "verbose_name_plural": "jobs",
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["organization", "-id"], name="job_of_organization"),
+                    models.Index(fields=["project", "-id"], name="job_of_project"),
+                    models.Index(
+                        condition=models.Q(("state", "queued")), fields=["-priority", "queued_at"], name="job_queue"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state__in", ["starting", "running", "unreachable", "stopping"])),
+                        fields=["state"],
+                        name="job_active",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("finished_at__isnull", True),
+                            ("state__in", ["errored", "failed", "stopped", "succeeded"]),
+                            _connector="OR",
+                        ),
+                        name="job_finished_is_terminal",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -239,6 +261,21 @@ class Migration(migrations.Migration):
                 "verbose_name": "attempt",
                 "verbose_name_plural": "attempts",
                 "ordering": ["job", "no"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["claimed", "live"])),
+                        fields=["lease_until"],
+                        name="attempt_lease",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("job", "no"), name="attempt_number_unique"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["claimed", "live"])),
+                        fields=("job",),
+                        name="attempt_one_open",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -275,6 +312,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "artifact",
                 "verbose_name_plural": "artifacts",
                 "ordering": ["name"],
+                "constraints": [models.UniqueConstraint(fields=("job", "name"), name="job_artifact_unique")],
             },
         ),
         migrations.CreateModel(
@@ -302,6 +340,12 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "job event",
                 "verbose_name_plural": "job events",
+                "constraints": [
+                    models.UniqueConstraint(fields=("job", "seq"), name="job_event_seq_unique"),
+                    models.UniqueConstraint(
+                        fields=("job", "attempt_no", "stream", "stream_seq"), name="job_event_stream_unique"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -326,6 +370,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "log chunk",
                 "verbose_name_plural": "log chunks",
+                "constraints": [models.UniqueConstraint(fields=("job", "offset"), name="log_chunk_unique")],
             },
         ),
         migrations.CreateModel(
@@ -387,72 +432,5 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(fields=("attempt", "kind", "name", "sha256"), name="attempt_file_unique")
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["organization", "-id"], name="job_of_organization"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["project", "-id"], name="job_of_project"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(
-                condition=models.Q(("state", "queued")), fields=["-priority", "queued_at"], name="job_queue"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(
-                condition=models.Q(("state__in", ["starting", "running", "unreachable", "stopping"])),
-                fields=["state"],
-                name="job_active",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="job",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("finished_at__isnull", True),
-                    ("state__in", ["errored", "failed", "stopped", "succeeded"]),
-                    _connector="OR",
-                ),
-                name="job_finished_is_terminal",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="attempt",
-            index=models.Index(
-                condition=models.Q(("state__in", ["claimed", "live"])), fields=["lease_until"], name="attempt_lease"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="attempt",
-            constraint=models.UniqueConstraint(fields=("job", "no"), name="attempt_number_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="attempt",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["claimed", "live"])), fields=("job",), name="attempt_one_open"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="jobartifact",
-            constraint=models.UniqueConstraint(fields=("job", "name"), name="job_artifact_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="jobevent",
-            constraint=models.UniqueConstraint(fields=("job", "seq"), name="job_event_seq_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="jobevent",
-            constraint=models.UniqueConstraint(
-                fields=("job", "attempt_no", "stream", "stream_seq"), name="job_event_stream_unique"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="logchunk",
-            constraint=models.UniqueConstraint(fields=("job", "offset"), name="log_chunk_unique"),
         ),
     ]

@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "series",
                 "verbose_name_plural": "series",
                 "ordering": ["name"],
+                "constraints": [models.UniqueConstraint(fields=("job", "name"), name="series_name_unique")],
             },
         ),
         migrations.CreateModel(
@@ -82,9 +83,5 @@ class Migration(migrations.Migration):
                 "verbose_name": "point",
                 "verbose_name_plural": "points",
             },
-        ),
-        migrations.AddConstraint(
-            model_name="series",
-            constraint=models.UniqueConstraint(fields=("job", "name"), name="series_name_unique"),
         ),
     ]

@@ -78,6 +78,16 @@ class Migration(migrations.Migration):
                 "verbose_name": "project",
                 "verbose_name_plural": "projects",
                 "ordering": ["-id"],
+                "indexes": [models.Index(fields=["organization", "-id"], name="project_of_organization")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("name"),
+                        models.F("organization"),
+                        condition=models.Q(("deleted_at__isnull", True)),
+                        name="project_name_unique",
+                        violation_error_message="The organization has a project of this name.",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -124,28 +134,13 @@ class Migration(migrations.Migration):
                 "verbose_name": "project member",
                 "verbose_name_plural": "project members",
                 "ordering": ["id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "user"),
+                        name="project_membership_unique",
+                        violation_error_message="This person is a member of the project already.",
+                    )
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="project",
-            index=models.Index(fields=["organization", "-id"], name="project_of_organization"),
-        ),
-        migrations.AddConstraint(
-            model_name="project",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Lower("name"),
-                models.F("organization"),
-                condition=models.Q(("deleted_at__isnull", True)),
-                name="project_name_unique",
-                violation_error_message="The organization has a project of this name.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="projectmembership",
-            constraint=models.UniqueConstraint(
-                fields=("project", "user"),
-                name="project_membership_unique",
-                violation_error_message="This person is a member of the project already.",
-            ),
         ),
     ]

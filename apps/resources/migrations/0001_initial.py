@@ -56,6 +56,20 @@ class Migration(migrations.Migration):
                 "verbose_name": "resource group",
                 "verbose_name_plural": "resource groups",
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organization", "name"),
+                        name="resource_group_name_unique",
+                        nulls_distinct=False,
+                        violation_error_message="There is a resource group of this name.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_default", True)),
+                        fields=("is_default",),
+                        name="resource_group_one_default",
+                        violation_error_message="There is a default resource group already.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -131,23 +145,5 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "node samples",
                 "indexes": [models.Index(fields=["node", "-time"], name="node_sample_time")],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="resourcegroup",
-            constraint=models.UniqueConstraint(
-                fields=("organization", "name"),
-                name="resource_group_name_unique",
-                nulls_distinct=False,
-                violation_error_message="There is a resource group of this name.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="resourcegroup",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_default", True)),
-                fields=("is_default",),
-                name="resource_group_one_default",
-                violation_error_message="There is a default resource group already.",
-            ),
         ),
     ]

@@ -77,6 +77,18 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "single sign-on",
                 "verbose_name_plural": "single sign-on",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("short_name",),
+                        name="connection_short_name_unique",
+                        violation_error_message="Another organization has this short name.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["engineer_ii", "engineer_i", "guest"])),
+                        name="connection_role_below_manager",
+                        violation_error_message="Nobody becomes a manager or administrator by signing in.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -110,30 +122,13 @@ class Migration(migrations.Migration):
                 "verbose_name": "domain",
                 "verbose_name_plural": "domains",
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("name",),
+                        name="connection_domain_unique",
+                        violation_error_message="Another organization signs in with this domain.",
+                    )
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="connection",
-            constraint=models.UniqueConstraint(
-                fields=("short_name",),
-                name="connection_short_name_unique",
-                violation_error_message="Another organization has this short name.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="connection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("role__in", ["engineer_ii", "engineer_i", "guest"])),
-                name="connection_role_below_manager",
-                violation_error_message="Nobody becomes a manager or administrator by signing in.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="domain",
-            constraint=models.UniqueConstraint(
-                fields=("name",),
-                name="connection_domain_unique",
-                violation_error_message="Another organization signs in with this domain.",
-            ),
         ),
     ]

@@ -69,6 +69,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "checkpoint",
                 "verbose_name_plural": "checkpoints",
                 "ordering": ["-id"],
+                "indexes": [models.Index(fields=["job", "kind", "-id"], name="checkpoint_of_job")],
             },
         ),
         migrations.CreateModel(
@@ -140,9 +141,5 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "training jobs",
                 "ordering": ["-job_id"],
             },
-        ),
-        migrations.AddIndex(
-            model_name="checkpoint",
-            index=models.Index(fields=["job", "kind", "-id"], name="checkpoint_of_job"),
         ),
     ]
