@@ -73,7 +73,12 @@ def test_a_store_that_holds_what_is_named_is_well(dataset: Dataset, cast: Cast) 
         assert of(dataset, run(*arguments)[1]) == set()
 
 
-def test_what_is_missing_or_damaged_is_found_and_put_into_quarantine(dataset: Dataset) -> None:
+@pytest.mark.parametrize("at_once", [fsck.AT_ONCE, 0], ids=["whole", "parts"])
+def test_what_is_missing_or_damaged_is_found_and_put_into_quarantine(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Of a small organization, and of one that is compared one part after the other."""
+    monkeypatch.setattr(fsck, "AT_ONCE", at_once)
     short, flipped, gone, *_whole = Blob.objects.filter(organization=dataset.organization_id).order_by("pk")
     rewrite(path_of(short), b"short")
     content = bytearray(path_of(flipped).read_bytes())
@@ -115,6 +120,18 @@ def test_what_no_row_names_is_deleted_once_it_is_old_enough(dataset: Dataset) ->
     }
     for path in (young, arriving):
         path.unlink()
+
+
+def test_an_object_in_the_place_of_another_is_nobodys(dataset: Dataset) -> None:
+    blob = Blob.objects.filter(organization=dataset.organization_id).first()
+    assert blob is not None
+    right = blob_key(dataset.organization_id, blob.sha256)
+    other = "00" if blob.sha256[:2] != "00" else "01"
+    misplaced = plant(f"blobs/{dataset.organization_id}/{other}/{blob.sha256}", path_of(blob).read_bytes())
+    assert of(dataset, run("--repair")[1]) == {("orphan", blob.sha256)}
+    assert not misplaced.exists()
+    assert storage().size(right) == blob.size
+    assert run()[0] == 0
 
 
 def test_files_of_jobs_are_named_too(cast: Cast) -> None:

@@ -25,6 +25,8 @@ GRACE_SECONDS = 24 * 3600.0
 DIGEST = re.compile(r"[0-9a-f]{64}")
 DEEPEST = 3
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
+#: An organization with fewer rows that name objects is compared at once.
+AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class _Asked:
 
 
 def examine_stores(*, read: bool = False, repair: bool = False, grace: float = GRACE_SECONDS) -> Iterator[Finding]:
-    """Compares every organization's objects, one 256th after the other, with the rows of all apps.
+    """Compares every organization's objects with the rows of all apps; those of large ones, one 256th after the other.
 
     Sizes are compared; with `read` every byte is. With `repair` files of datasets go into quarantine, and orphans that
     are older than the grace are deleted; nothing else is changed. Younger orphans are not told.
@@ -61,7 +63,7 @@ def examine_stores(*, read: bool = False, repair: bool = False, grace: float = G
     asked = _Asked(read, repair, grace)
     known = set(Organization.objects.values_list("pk", flat=True))
     for organization_id in sorted(known):
-        for prefix in PREFIXES:
+        for prefix in _parts(organization_id):
             yield from _examine_part(organization_id, prefix, asked)
     for name, store in stores().items():
         for folder in store.folders("blobs/"):
@@ -70,45 +72,47 @@ def examine_stores(*, read: bool = False, repair: bool = False, grace: float = G
         yield from _left_incoming(name, store, asked)
 
 
+def _parts(organization_id: UUID) -> tuple[str, ...]:
+    """What the digests begin with that are compared together, so that the memory is that of some thousands."""
+    rows = (model._default_manager.filter(**{path: organization_id}) for model, path in _naming())
+    return ("",) if sum(found[:AT_ONCE].count() for found in rows) < AT_ONCE else PREFIXES
+
+
 def _examine_part(organization_id: UUID, prefix: str, asked: _Asked) -> Iterator[Finding]:
     # Rows first: what is stored after the list of rows was made is young.
     named = _named(organization_id, prefix)
-    root = f"{blob_root(organization_id)}/{prefix}/"
-    held = {
-        name: {found.key.rpartition("/")[2]: found for found in store.objects(root)}
-        for name, store in stores().items()
-    }
-    for sha256, (size, names) in named.items():
-        for store, kind in _wrong(sha256, size, names, held, asked):
-            if _is_so(organization_id, sha256, prefix, kind, store):
+    root = f"{blob_root(organization_id)}/{prefix}/" if prefix else f"{blob_root(organization_id)}/"
+    held = {name: {found.key: found for found in store.objects(root)} for name, store in stores().items()}
+    for key, (size, names) in named.items():
+        for store, kind in _wrong(key, size, names, held, asked):
+            if _is_so(organization_id, key, kind, store):
                 in_datasets = Blob._meta.label in names and store == DATASETS
                 if asked.repair and in_datasets:
-                    blob_note_damage(organization_id=organization_id, sha256=sha256)
-                key = blob_key(organization_id, sha256)
+                    blob_note_damage(organization_id=organization_id, sha256=_digest(key))
                 yield Finding(kind, key, size, names, asked.repair and in_datasets, store)
-    left = {name: [row for sha256, row in rows.items() if sha256 not in named] for name, rows in held.items()}
+    left = {name: [row for key, row in rows.items() if key not in named] for name, rows in held.items()}
     if not any(left.values()):
         return
     with blobs_alone(organization_id) as alone:
         # Under the lock: nobody is about to name one of them.
         now = _named(organization_id, prefix) if alone else {}
         for name, rows in left.items():
-            orphans = [found for found in rows if found.key.rpartition("/")[2] not in now]
-            yield from _orphans(name, iter(orphans), replace(asked, repair=asked.repair and alone))
+            orphans = (found for found in rows if found.key not in now)
+            yield from _orphans(name, orphans, replace(asked, repair=asked.repair and alone))
 
 
 def _wrong(
-    sha256: str, size: int, names: tuple[str, ...], held: dict[str, dict[str, StoredObject]], asked: _Asked
+    key: str, size: int, names: tuple[str, ...], held: dict[str, dict[str, StoredObject]], asked: _Asked
 ) -> Iterator[tuple[str, str]]:
     """Store and kind of what is wrong with an object. Files of datasets lie with the datasets; what jobs wrote may
     lie in either store, for it stays where it is when the results move into one of their own."""
-    places = [name for name, rows in held.items() if sha256 in rows]
+    places = [name for name, rows in held.items() if key in rows]
     if Blob._meta.label in names and DATASETS not in places:
         yield DATASETS, "missing"
     elif not places:
         yield (RESULTS if RESULTS in held else DATASETS), "missing"
     for name in places:
-        found = held[name][sha256]
+        found = held[name][key]
         if found.size != size or (asked.read and _differs(stores()[name], found)):
             yield name, "damaged"
 
@@ -136,11 +140,11 @@ def _left_incoming(name: str, store: Storage, asked: _Asked) -> Iterator[Finding
             yield Finding("orphan", left.key, 0, repaired=asked.repair, store=name)
 
 
-def _is_so(organization_id: UUID, sha256: str, prefix: str, kind: str, store: str) -> bool:
+def _is_so(organization_id: UUID, key: str, kind: str, store: str) -> bool:
     """Looks a second time: rows and objects go together while they are compared."""
-    if sha256 not in _named(organization_id, prefix):
+    if key not in _named(organization_id, _digest(key)):
         return False
-    again = stores()[store].size(blob_key(organization_id, sha256))
+    again = stores()[store].size(key)
     return again is None if kind == "missing" else again is not None
 
 
@@ -151,18 +155,23 @@ def _differs(store: Storage, found: StoredObject) -> bool:
             digest.update(chunk)
     except (ObjectNotFound, OSError):
         return True
-    return digest.hexdigest() != found.key.rpartition("/")[2]
+    return digest.hexdigest() != _digest(found.key)
+
+
+def _digest(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _named(organization_id: UUID, prefix: str) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """Digests that rows of any app name, with their size and the kinds of rows."""
+    """Keys of objects whose digest begins like this and that rows of any app name, with size and kinds of rows."""
     named: dict[str, tuple[int, tuple[str, ...]]] = {}
     for model, path in _naming():
         rows = model._default_manager.filter(**{path: organization_id}, sha256__startswith=prefix)
         for sha256, size in rows.values_list("sha256", "size").distinct():
             if DIGEST.fullmatch(sha256):
-                names = named.get(sha256, (size, ()))[1]
-                named[sha256] = (size, (*names, model._meta.label) if model._meta.label not in names else names)
+                key = blob_key(organization_id, sha256)
+                names = named.get(key, (size, ()))[1]
+                named[key] = (size, (*names, model._meta.label) if model._meta.label not in names else names)
     return named
 
 
