@@ -160,6 +160,16 @@ def test_parts_take_no_more_room_than_there_is(cast: Cast, upload: str, monkeypa
     assert counted(upload) == (1, SIZE)
 
 
+def test_known_files_take_no_more_room_than_there_is(cast: Cast, upload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"files": [{"path": path, "sha256": sha256(content)} for path, content in shapes().items()]}
+    with monkeypatch.context() as narrow:
+        narrow.setattr(known, "room_now", lambda upload: room.Room(20, room.TOO_BIG, {"limit": 20}))
+        answer = cast.editor.rest.post(f"{upload}/known", asked)
+    assert (answer.status_code, answer.json()["code"]) == (413, "archive.too_big") and answer.json()["hint"]
+    assert counted(upload) == (0, 0) and not folder_of(upload).files.exists()
+    assert cast.editor.rest.post(f"{upload}/known", asked).json()["taken"] == sorted(shapes())
+
+
 def test_files_that_the_dataset_has_need_not_be_sent(cast: Cast, dataset: Dataset, upload: str) -> None:
     files = shapes()
     asked = [{"path": path, "sha256": sha256(content)} for path, content in files.items()]
