@@ -278,4 +278,4 @@ def _checked_room(upload: Upload, path: str, size: int) -> Room:
 
 
 def _complete_already() -> Conflict:
-    return Conflict(_("The file is complete."), code="file_complete")
+    return Conflict(_("The file is complete."), code="file_complete", hint=_("Remove it to send it anew."))
