@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import error_messages, page_of, search_of, signed_in
+from apps.core.portal import error_messages, page_of, search_of, shown_tabs, signed_in
 from apps.datasets.forms import PictureFilterForm
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.contents import totals_of
@@ -178,16 +178,13 @@ def _framed(request: PortalRequest, version: Version, tab: str, /, **context: An
         "choices": public_names(dataset),
         # Its own people go on to where they work on it.
         "own_href": dataset.get_absolute_url() if visible else "",
-        "tabs": [
-            {
-                "label": label,
-                "href": reverse(route, args=[dataset.pk]) + query,
-                "icon": icon,
-                "count": count,
-                "active": name == tab,
-            }
-            for name, label, route, icon, count in tabs
-        ],
+        "tabs": shown_tabs(
+            tab,
+            (
+                (name, label, reverse(route, args=[dataset.pk]) + query, icon, count)
+                for name, label, route, icon, count in tabs
+            ),
+        ),
         **context,
     }
 
