@@ -2,6 +2,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
+from csp.decorators import csp_update
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -74,11 +75,9 @@ def upload(request: PortalRequest, pk: str) -> HttpResponse:
         format_form=FormatForm(),
         direct=bool(origin),
     )
-    response = render(request, "datasets/upload.html", context)
-    if origin:
-        # The one page that may send to the store.
-        response._csp_update = {"connect-src": [origin]}  # type: ignore[attr-defined]
-    return response
+    # The one page that may send to the store.
+    shown = csp_update({"connect-src": [origin]})(render) if origin else render
+    return shown(request, "datasets/upload.html", context)
 
 
 @signed_in
