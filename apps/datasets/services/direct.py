@@ -72,8 +72,11 @@ def direct_open(*, actor: Actor, upload: Upload, path: str, size: int) -> tuple[
 def direct_addresses(
     *, actor: Actor, upload: Upload, file_id: UUID | str, parts: Mapping[int, str]
 ) -> list[PartAddress]:
-    """Addresses for parts by their numbers, each with the MD5 (base64) of its content or ""; they work for a quarter of
-    an hour. An upload whose sender asks for more of them is not given up."""
+    """Addresses for `parts`: number → MD5 of the content as base64, or "" to leave the content open.
+
+    They work for a quarter of an hour. An upload whose sender asks for addresses is in use: no sweep gives it up.
+    Raises `Invalid` for numbers that the file has not, `Conflict` for a file that is complete.
+    """
     store = _entered(actor, upload)
     file = _file(upload, file_id)
     if file.completed_at is not None:

@@ -195,7 +195,8 @@ def require_direct() -> DirectUploads:
 
 
 def check_receiving(upload: Upload, *, new: bool = True) -> None:
-    """Raises where the upload takes no files; where it takes no `new` ones beside those that it has."""
+    """Raises `Conflict` when the upload takes no files any more, `TooLarge` when it has so many that a `new` one is too
+    many; one that is sent again is none."""
     if upload.state != UploadState.RECEIVING:
         raise wrong_state(upload)
     if new and upload.file_count >= LIMITS.members:
