@@ -53,7 +53,8 @@ def uploads_root() -> Path:
 
 
 def untouched(root: Path, seconds: float) -> Iterator[Path]:
-    """What lies in the folder since so long. A worker may remove any of it meanwhile."""
+    """What has lain unchanged in the folder for so many seconds; nothing where there is no such folder. A worker may
+    remove any of it meanwhile."""
     for path in root.iterdir() if root.is_dir() else ():
         try:
             is_old = path.stat().st_mtime < time.time() - seconds

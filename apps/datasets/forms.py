@@ -282,10 +282,6 @@ class PictureFilterForm(forms.Form):
         )
 
     @property
-    def is_narrowed(self) -> bool:
-        return self.wanted != ImageFilter()
-
-    @property
     def choices(self) -> list[Any]:
         """The fields that are chosen from."""
         return [field for field in self if field.name != "q"]

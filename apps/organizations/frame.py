@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
+from apps.core.portal import shown_tabs
 from apps.organizations.models import Organization
 
 
@@ -52,8 +53,5 @@ def framed(request: PortalRequest, organization: Organization, tab: str) -> dict
         "own": organization,
         "may_change": policy.allows(request.actor, "organizations.change_organization", organization),
         "needed": policy.rule_of("organizations.change_organization").needs,
-        "tabs": [
-            {"label": label, "href": reverse(page), "icon": icon, "count": None, "active": name == tab}
-            for name, label, page, icon in tabs
-        ],
+        "tabs": shown_tabs(tab, ((name, label, reverse(page), icon, None) for name, label, page, icon in tabs)),
     }

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
+from apps.core.portal import error_messages, form_errors, page_of, search_of, shown_tabs, signed_in
 from apps.invitations.models import Invitation
 from apps.invitations.selectors import described
 from apps.organizations.models import Organization
@@ -40,10 +40,7 @@ def _shown(request: PortalRequest, project: Project, tab: str) -> dict[str, Any]
     return {
         "project": project,
         "may_change": policy.allows(request.actor, "projects.change_project", project),
-        "tabs": [
-            {"label": label, "href": href, "icon": icon, "count": count, "active": name == tab}
-            for name, label, href, icon, count in tabs
-        ],
+        "tabs": shown_tabs(tab, tabs),
     }
 
 

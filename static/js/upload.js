@@ -141,7 +141,8 @@ export class Upload {
       await Promise.all(Array.from({ length: AT_ONCE }, () => this.#worker()));
       if (this.plan.progress().done) await this.#complete();
     } catch (error) {
-      if (error instanceof StoreUnreachable) retry = await this.#throughPortal();
+      retry = error instanceof StoreUnreachable;
+      if (retry) await this.#throughPortal();
       else if (error.name !== "AbortError") this.#say(error.message, error.hint);
     } finally {
       this.running = false;
@@ -163,7 +164,6 @@ export class Upload {
     await call("DELETE", `${this.root.dataset.url}/uploads/${this.id}`).catch(() => null);
     this.id = null;
     for (const item of this.plan.items.values()) Object.assign(item, { state: "waiting", loaded: 0, error: "" });
-    return true;
   }
 
   async #worker() {

@@ -275,8 +275,11 @@ def test_pages_of_files_meet_without_gap(
     assert unpacked(body_of(cast.viewer.rest.get(f"/datasets/{dataset.pk}/download"))) == files
 
 
-def test_head_says_what_would_come_and_notes_nothing(dataset: Dataset, cast: Cast) -> None:
+def test_head_says_what_would_come_and_notes_nothing(dataset: Dataset, files: dict[str, bytes], cast: Cast) -> None:
     assert cast.viewer.rest.head(f"/datasets/{dataset.pk}/download").status_code == 200
+    path = min(files)
+    alone = cast.viewer.rest.head(f"/datasets/{dataset.pk}/download?path={path}")
+    assert path.rpartition("/")[2] in alone["Content-Disposition"]
     assert downloaded() == []
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import runpy
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +14,7 @@ from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.core.testing import Cast
 from apps.datasets import services
+from apps.datasets.archives.paths import LEFT_BEHIND
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import Blob, Dataset, Upload
 from apps.datasets.services import known, parts, room, uploads
@@ -20,6 +23,7 @@ from tests.factories.datasets import DatasetFactory, published, shapes
 pytestmark = pytest.mark.django_db
 OCTETS = "application/octet-stream"
 SIZE = 16
+UPLOADER = Path(__file__).resolve().parents[2] / "scripts" / "modelyard_upload.py"
 
 
 def sha256(content: bytes) -> str:
@@ -160,6 +164,16 @@ def test_parts_take_no_more_room_than_there_is(cast: Cast, upload: str, monkeypa
     assert counted(upload) == (1, SIZE)
 
 
+def test_known_files_take_no_more_room_than_there_is(cast: Cast, upload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"files": [{"path": path, "sha256": sha256(content)} for path, content in shapes().items()]}
+    with monkeypatch.context() as narrow:
+        narrow.setattr(known, "room_now", lambda upload: room.Room(20, room.TOO_BIG, {"limit": 20}))
+        answer = cast.editor.rest.post(f"{upload}/known", asked)
+    assert (answer.status_code, answer.json()["code"]) == (413, "archive.too_big") and answer.json()["hint"]
+    assert counted(upload) == (0, 0) and not folder_of(upload).files.exists()
+    assert cast.editor.rest.post(f"{upload}/known", asked).json()["taken"] == sorted(shapes())
+
+
 def test_files_that_the_dataset_has_need_not_be_sent(cast: Cast, dataset: Dataset, upload: str) -> None:
     files = shapes()
     asked = [{"path": path, "sha256": sha256(content)} for path, content in files.items()]
@@ -217,3 +231,10 @@ def test_a_sender_meets_an_upload_that_takes_nothing_more(cast: Cast, dataset: D
         cast.editor.rest.post(f"{upload}/known", {"files": [{"path": path, "sha256": sha256(content)}]}),
     ):
         assert (answer.status_code, answer.json()["code"]) == (409, "upload_state")
+
+
+def test_the_uploader_which_stands_alone_knows_what_the_portal_does() -> None:
+    known_there = runpy.run_path(str(UPLOADER))
+    assert known_there["LEFT_BEHIND"] == LEFT_BEHIND
+    assert known_there["PART_BYTES"] == services.PART_BYTES
+    assert known_there["ASKED_AT_ONCE"] <= services.MOST_KNOWN

@@ -22,6 +22,8 @@ DOMAINS = ("django", "djangojs")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{[\w:]*\}")
 #: A particle that leaves its form to the reader.
 UNDECIDED = re.compile(r"[을를이가은는와과]\([을를이가은는와과]\)|\((?:으|이)\)[가-힣]")
+#: An invitation in the familiar style; the portal asks in the formal one (…십시오).
+FAMILIAR = re.compile(r"세요(?:[.!?,)]|$)")
 HANGUL = re.compile(r"[가-힣]")
 #: `epochs` is a word, `px` and `MiB` are signs that every reader knows.
 UNIT_IN_WORDS = re.compile(r"[a-z]{3}")
@@ -116,6 +118,11 @@ def test_no_translation_is_a_guess(domain: str, language: str) -> None:
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_no_korean_particle_is_left_to_the_reader(domain: str) -> None:
     assert [text for entry in entries(domain) for text in said(entry) if UNDECIDED.search(text)] == []
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_korean_asks_in_the_formal_style(domain: str) -> None:
+    assert [text for entry in entries(domain) for text in said(entry) if FAMILIAR.search(text)] == []
 
 
 @pytest.mark.parametrize("text", ["데이터셋을(를)", "작업이(가)", "모델은(는)", "파일(으)로", "노드와(과)"])

@@ -7,7 +7,7 @@ from django.forms import Select
 from django.test.html import parse_html
 from django.utils import timezone, translation
 
-from apps.core.portal import marks
+from apps.core.portal import components
 from apps.core.portal.choices import LongSelect
 from apps.core.templatetags import ui
 
@@ -94,8 +94,8 @@ def test_a_place_is_where_its_pages_are():
 
 
 def test_unknown_colours_are_secondary():
-    assert marks.tone("green") == "tone-green"
-    assert marks.tone("hotpink") == marks.tone(None) == "tone-secondary"
+    assert components.tone("green") == "tone-green"
+    assert components.tone("hotpink") == components.tone(None) == "tone-secondary"
 
 
 def test_a_long_list_is_djangos_own_in_one_piece():
@@ -116,8 +116,10 @@ def test_what_a_button_is_given_is_escaped():
         {"disabled_reason": hostile},
         {"confirm": hostile, "danger": True, "name": hostile, "value": hostile, "css": hostile, "modal": hostile},
     ):
-        drawn = marks.button(label=hostile, **values)
+        drawn = components.button(label=hostile, **values)
         assert "<script" not in drawn
         assert hostile.partition("<")[0] + "&lt;" not in drawn
         assert drawn.count("&quot;&gt;&lt;script") >= 1 + len(set(values.values()) & {hostile})
-    assert "<script" not in marks.badge(hostile, hostile, state=hostile) + marks.options([(hostile, hostile)], hostile)
+    assert "<script" not in components.badge(hostile, hostile, state=hostile) + components.options(
+        [(hostile, hostile)], hostile
+    )

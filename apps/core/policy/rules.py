@@ -162,7 +162,7 @@ def allows_if_open(actor: Actor, permission: str, obj: Model) -> bool:
     if not isinstance(obj, found.model):
         raise TypeError(f"{permission} is asked of a {found.model.__name__}, not of a {type(obj).__name__}.")
     held = condition_if_open(actor, permission)
-    return held is not NOBODY and kept_answer(_name(found), actor.without_scopes(), obj, found.model, lambda: held)
+    return held is not NOBODY and kept_answer(_name(found), actor.without_scopes(), obj, found.model, held)
 
 
 def require_scope(actor: Actor, permission: str) -> None:

@@ -19,9 +19,10 @@ from apps.core.identity import Actor
 T = TypeVar("T")
 Composed = tuple[str, tuple[Any, ...]]
 
-#: Of each kind, some kilobytes each: a few for everybody who was here lately. When they are full, it begins anew.
+#: So many of each kind, some kilobytes each: a few for everybody who was here lately. A kind that is full begins anew.
 MOST = 8192
-#: Stands for the row that is asked about while the question is composed.
+#: Stand for the key of the row that is asked about while the question is composed, a UUID or a number: values that no
+#: rule has of its own, or the row's place among the values could not be told.
 MARK = uuid4()
 NUMBERED = 2**31 - 1 - MARK.int % 1000
 
@@ -64,14 +65,13 @@ def kept(name: Hashable, actor: Actor, rows: Callable[[], QuerySet[Any]]) -> Que
 
 
 def kept_condition(name: Hashable, actor: Actor, compose: Callable[[], Q]) -> Q:
-    """The condition that `compose()` makes of the actor's rights. Whoever is given it combines it and changes nothing in
-    it."""
+    """The condition that `compose()` makes of the actor's rights, shared by all who ask: combine it, never change it."""
     key = (name, actor.rights)
     found = _conditions.get(key)
     return _keep(_conditions, key, compose()) if found is None else found
 
 
-def kept_answer(name: Hashable, actor: Actor, obj: Model, model: type[Model], condition: Callable[[], Q]) -> bool:
+def kept_answer(name: Hashable, actor: Actor, obj: Model, model: type[Model], condition: Q) -> bool:
     """Whether the object's row of the model meets the condition, asked of the database.
 
     The question is composed once for the actor's rights, about a row that `MARK` stands for.
@@ -79,7 +79,7 @@ def kept_answer(name: Hashable, actor: Actor, obj: Model, model: type[Model], co
     key = (name, actor.rights)
     question = _questions.get(key)
     if question is None:
-        question = _keep(_questions, key, _question(model, condition()))
+        question = _keep(_questions, key, _question(model, condition))
     if not question:
         return False
     (sql, values), place = question

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from apps.core.portal.marks import options
+from apps.core.portal.components import options
 
 # So many are listed; of more, what is typed is looked for.
 LISTED = 200

@@ -6,9 +6,11 @@ Sizes and digests are kept in the database by the callers; nothing here relies o
 from apps.core.storage.base import ObjectNotFound, Storage, Stored, StoredObject
 from apps.core.storage.direct import DirectUploads, Part, PartsUnfit, PartsUnknown
 from apps.core.storage.pieces import Pieces
-from apps.core.storage.registry import results, storage, stores
+from apps.core.storage.registry import DATASETS, RESULTS, results, storage, stores
 
 __all__ = [
+    "DATASETS",
+    "RESULTS",
     "DirectUploads",
     "ObjectNotFound",
     "Part",

@@ -84,7 +84,7 @@ class DirectUploads:
                 for part in page.get("Parts", ()):
                     found[int(part["PartNumber"])] = Part(int(part["Size"]), part["ETag"])
         except self.client.exceptions.ClientError as error:
-            raise _told(error) from error
+            raise _known_error(error) from error
         return found
 
     def finish(self, key: str, upload: str, parts: Mapping[int, Part]) -> None:
@@ -95,14 +95,14 @@ class DirectUploads:
                 Bucket=self.bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": listed}
             )
         except self.client.exceptions.ClientError as error:
-            raise _told(error) from error
+            raise _known_error(error) from error
 
     def abort(self, key: str, upload: str) -> None:
         """Removes the parts; one that is unknown is no error."""
         try:
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
         except self.client.exceptions.ClientError as error:
-            if not isinstance(_told(error), PartsUnknown):
+            if not isinstance(_known_error(error), PartsUnknown):
                 raise
 
     def unfinished(self, prefix: str) -> Iterator[Unfinished]:
@@ -114,11 +114,12 @@ class DirectUploads:
                     yield Unfinished(row["Key"], row["UploadId"], row["Initiated"].timestamp())
         except self.client.exceptions.ClientError as error:
             # Some stores say so of a bucket that never had one.
-            if not isinstance(_told(error), PartsUnknown):
+            if not isinstance(_known_error(error), PartsUnknown):
                 raise
 
 
-def _told(error: Any) -> Exception:
+def _known_error(error: Any) -> Exception:
+    """What a store's error means here, or the error itself."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     if code in UNKNOWN:
         return PartsUnknown(code)

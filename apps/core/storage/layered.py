@@ -8,7 +8,8 @@ from apps.core.storage.base import ObjectNotFound, Storage, Stored, StoredObject
 
 
 class LayeredStorage(Storage):
-    """Writes to `own`; reads there, and then in `earlier`, where everything lay before there were two.
+    """Writes to `own`; reads there, and then in `earlier`, where everything lay before there were two. What is moved
+    stays in the store that it lies in.
 
     Deleting takes an object out of both, or it would be there still: as ever, content that others may name is deleted
     only by who has asked all rows.

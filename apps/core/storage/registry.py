@@ -10,6 +10,7 @@ from apps.core.storage.layered import LayeredStorage
 from apps.core.storage.local import LocalStorage
 from apps.core.storage.s3 import S3Storage
 
+#: What lies in a store, by which `stores` names it.
 DATASETS, RESULTS = "datasets", "results"
 
 

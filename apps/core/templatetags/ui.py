@@ -22,7 +22,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.core.portal import marks
+from apps.core.portal import components
 from apps.core.portal.markdown import drawn, plain
 
 register = template.Library()
@@ -30,14 +30,14 @@ register = template.Library()
 MISSING = "–"
 
 
-# Marks: icons, states, buttons, choices
+# Small components: icons, states, buttons, choices
 
 
-register.simple_tag(marks.icon)
-register.simple_tag(marks.badge)
-register.simple_tag(marks.button)
-register.simple_tag(marks.options)
-register.filter("tone", marks.tone)
+register.simple_tag(components.icon)
+register.simple_tag(components.badge)
+register.simple_tag(components.button)
+register.simple_tag(components.options)
+register.filter("tone", components.tone)
 
 
 # Places
@@ -70,7 +70,7 @@ def status_badge(item: Any) -> SafeString:
         display = _read(item, "get_state_display")
         label = display() if callable(display) else (_read(item, "state") or "")
     color, live = _read(item, "state_color"), bool(_read(item, "state_live"))
-    return marks.badge(label, color, live=live, state=str(_read(item, "state") or ""))
+    return components.badge(label, color, live=live, state=str(_read(item, "state") or ""))
 
 
 def _read(item: Any, name: str) -> Any:

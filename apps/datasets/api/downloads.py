@@ -152,21 +152,28 @@ def is_manifest(request: ApiRequest) -> bool:
     return "manifest" in request.query_params
 
 
-def _answer(request: ApiRequest, actor: Actor, version: Version, wanted: downloads.Wanted) -> HttpResponseBase:
+def kind_and_name(version: Version, wanted: downloads.Wanted) -> tuple[str, str]:
+    """Media type and file name of what is wanted."""
     if wanted.manifest:
-        if request.method == "GET":
-            downloads.manifest_download(actor=actor, dataset=version.dataset, version=version)
-        return attached(manifest_of(version), TEXT, downloads.file_name(version, "sha256"))
+        return TEXT, downloads.file_name(version, "sha256")
+    if wanted.path:
+        return OCTETS, wanted.path.rpartition("/")[2]
+    return ZIP, downloads.file_name(version, "zip")
+
+
+def _answer(request: ApiRequest, actor: Actor, version: Version, wanted: downloads.Wanted) -> HttpResponseBase:
+    kind, name = kind_and_name(version, wanted)
     if request.method != "GET":
-        return attached((), OCTETS if wanted.path else ZIP, downloads.file_name(version, "zip"))
+        return attached((), kind, name)
+    if wanted.manifest:
+        downloads.manifest_download(actor=actor, dataset=version.dataset, version=version)
+        return attached(manifest_of(version), kind, name)
     totals = downloads.dataset_download(
         actor=actor, dataset=version.dataset, version=version, path=wanted.path, partial=wanted.partial
     )
     if wanted.path:
-        chunks, name = downloads.file_chunks(version, wanted.path), wanted.path.rpartition("/")[2]
-        return attached(chunks, OCTETS, name, totals.bytes)
-    name = downloads.file_name(version, "zip")
-    return attached(downloads.archive_chunks(version, totals), ZIP, name, totals.layout.length)
+        return attached(downloads.file_chunks(version, wanted.path), kind, name, totals.bytes)
+    return attached(downloads.archive_chunks(version, totals), kind, name, totals.layout.length)
 
 
 def attached(chunks: Any, media_type: str, name: str, size: int | None = None) -> HttpResponseBase:

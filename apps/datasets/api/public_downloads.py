@@ -21,6 +21,7 @@ from apps.datasets.api.downloads import (
     DownloadQuery,
     attached,
     is_manifest,
+    kind_and_name,
     measured,
     session_key,
     signed_in,
@@ -51,16 +52,16 @@ class PublicDownloadView(APIView):
     )
     def get(self, request: ApiRequest, dataset_id: Any) -> HttpResponseBase:
         """A public version as a ZIP, a single file of it, or its manifest. By a link of POST, or signed in."""
-        token = request.query_params.get("link", "")
-        actor = request.actor if token else signed_in(request.actor)
+        actor = request.actor if request.query_params.get("link") else signed_in(request.actor)
         form = DownloadQuery(data=request.query_params)
         form.is_valid(raise_exception=True)
         given = form.validated_data
-        wanted = downloads.Wanted(given["version"], given["path"], is_manifest(request), given["partial"])
         if given["link"]:
             actor, wanted = public_link_open(
                 token=given["link"], dataset_id=dataset_id, **context_of(request._request)
             )
+        else:
+            wanted = downloads.Wanted(given["version"], given["path"], is_manifest(request), given["partial"])
         version = public_version(public_dataset(actor, dataset_id), wanted.version)
         return _answer(request, actor, version, wanted)
 
@@ -94,8 +95,7 @@ class PublicDownloadView(APIView):
 
 def _answer(request: ApiRequest, actor: Actor, version: Version, wanted: downloads.Wanted) -> HttpResponseBase:
     dataset = version.dataset
-    kind = TEXT if wanted.manifest else OCTETS if wanted.path else ZIP
-    name = downloads.file_name(version, "sha256" if wanted.manifest else "zip")
+    kind, name = kind_and_name(version, wanted)
     if request.method != "GET":
         return attached((), kind, name)
     if wanted.manifest:
@@ -103,7 +103,7 @@ def _answer(request: ApiRequest, actor: Actor, version: Version, wanted: downloa
         return attached(while_public(actor, dataset, manifest_of(version)), kind, name)
     totals = public_download(actor=actor, dataset=dataset, version=version, path=wanted.path, partial=wanted.partial)
     if wanted.path:
-        chunks, name = downloads.file_chunks(version, wanted.path), wanted.path.rpartition("/")[2]
+        chunks = downloads.file_chunks(version, wanted.path)
         return attached(while_public(actor, dataset, chunks), kind, name, totals.bytes)
     chunks = downloads.archive_chunks(version, totals)
     return attached(while_public(actor, dataset, chunks), kind, name, totals.layout.length)

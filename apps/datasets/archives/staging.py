@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from modelyard_trainer.files import sha256_of
+
 from apps.datasets.archives.limits import Limits
 from apps.datasets.archives.paths import PathRules
 from apps.datasets.defects import BadInput, Defect, DefectLog
@@ -66,8 +68,7 @@ class Staged:
             return stream.read(size)
 
     def digest(self, path: str) -> str:
-        with self.locate(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(self.locate(path))
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)

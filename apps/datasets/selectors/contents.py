@@ -105,8 +105,8 @@ def file_at(version: Version, path: str) -> File:
 
 
 def manifest_of(version: Version) -> Iterator[bytes]:
-    """Digest and path of every file, a line each, as `sha256sum --check` reads them; many lines at a time, for to send
-    one costs more than to make it."""
+    """Digest and path of every file, a line each, as `sha256sum --check` reads them; many lines at a time, since sending
+    one costs more than making it."""
     files = files_of(version)
     while page := list(islice(files, PAGE)):
         yield "".join(f"{file.sha256}  {file.path}\n" for file in page).encode()

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 #: So many names that begin alike are looked up one by one.
 FEW = 1000
-#: The first image of those that begin alike; no revision changes what is remembered under its number.
+#: How long it is remembered which image is the first of those that begin alike: a revision never changes that.
 FIRST_SECONDS = 3600
-LAST = 2**63 - 1
-SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+#: A number that no item reaches.
+BEYOND_ITEMS = 2**63 - 1
+#: Small letters for capital ones, as `FILE_NAME` has them: of ASCII alone.
+LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +79,29 @@ def narrowed(
         tagged = TaggedImage.objects.filter(tag__dataset=dataset, tag__name=wanted.tag)
         rows = rows.filter(item_id__in=tagged.values("item_id"))
     if wanted.search:
-        rows = named(rows, dataset, wanted.search)
+        rows = _of_name(rows, dataset, wanted.search)
     return _of_defect(rows, dataset, wanted.defect)
 
 
-def named(rows: "QuerySet[SplitEntry]", dataset: Dataset, text: str) -> "QuerySet[SplitEntry]":
+def _of_name(rows: "QuerySet[SplitEntry]", dataset: Dataset, text: str) -> "QuerySet[SplitEntry]":
     """Those whose path begins so, or whose file's name does, whatever its capitals.
 
     Few are looked up by the indexes and named one by one. Many are met soon when the images are read in order, from the
     first of them on; each is compared by itself, since a join would collect all of them for every page.
     """
-    begin = {"path__startswith": text}, {"file_name__startswith": text.translate(SMALL)}
+    path_begins, name_begins = Q(path__startswith=text), Q(file_name__startswith=text.translate(LOWERED))
     items = Item.objects.filter(dataset=dataset).alias(file_name=FILE_NAME)
-    either = [items.filter(**begin[0]), items.filter(**begin[1])]
+    # Two questions, as each has an index of its own.
+    either = [items.filter(path_begins), items.filter(name_begins)]
     found = {pk for one in either for pk in one.order_by()[: FEW + 1].values_list("pk", flat=True)}
     if len(found) <= FEW:
         return rows.filter(item_id__in=found)
     key = f"images-named:{dataset.pk}:{dataset.revision_no}:{sha256(text.encode()).hexdigest()}"
     if (first := cache.get(key)) is None:
-        first = min(one.aggregate(first=Min("pk"))["first"] or LAST for one in either)
+        first = min(one.aggregate(first=Min("pk"))["first"] or BEYOND_ITEMS for one in either)
         cache.set(key, first, FIRST_SECONDS)
     item = Item.objects.filter(pk=OuterRef("item_id")).annotate(file_name=FILE_NAME)
-    is_named = item.annotate(is_named=ExpressionWrapper(Q(**begin[0]) | Q(**begin[1]), BooleanField()))
+    is_named = item.annotate(is_named=ExpressionWrapper(path_begins | name_begins, BooleanField()))
     return (
         rows.filter(item_id__gte=first).alias(is_named=Subquery(is_named.values("is_named")[:1])).filter(is_named=True)
     )

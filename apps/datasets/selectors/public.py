@@ -88,11 +88,6 @@ def public_versions(dataset: Dataset) -> list[PublicVersion]:
     return [PublicVersion(by_no[no], tags[no]) for no in reversed(dataset.public_revisions)]
 
 
-def public_names(dataset: Dataset) -> list[tuple[str, str]]:
-    """Names to choose from, with how they are shown."""
-    return [(found.name, ", ".join([found.name, *found.tags])) for found in public_versions(dataset)]
-
-
 def images_in(version: Version, wanted: ImageFilter | None = None) -> "QuerySet[SplitEntry]":
     """The images of a version, with `in_split` of its plan, ordered by item: pages by key."""
     dataset = version.dataset

@@ -98,9 +98,9 @@ def dataset_restore(*, actor: Actor, dataset: Dataset) -> Dataset:
     return dataset
 
 
-def withdrawn(dataset: Dataset, visibility: Visibility = Visibility.PROJECT) -> dict[str, tuple[Any, Any]]:
-    """Takes a locked dataset back from the public; returns the changes."""
-    return dataset.change(visibility=visibility, public_revisions=[])
+def withdrawn(dataset: Dataset) -> dict[str, tuple[Any, Any]]:
+    """Takes a locked dataset back from the public, to its project; returns the changes."""
+    return dataset.change(visibility=Visibility.PROJECT, public_revisions=[])
 
 
 def _check_own(visibility: str) -> None:

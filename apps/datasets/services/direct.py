@@ -20,13 +20,11 @@ from apps.core.identity import Actor
 from apps.core.storage import DirectUploads, Part, PartsUnfit, PartsUnknown, storage
 from apps.core.storage.direct import URL_SECONDS
 from apps.core.storage.keys import direct_key
-from apps.datasets.archives import PathRules
-from apps.datasets.defects import BadInput
 from apps.datasets.models import DirectFile, Upload, UploadSource
 from apps.datasets.services import direct_rows as rows
-from apps.datasets.services.refusals import as_domain_error
-from apps.datasets.services.room import LIMITS, Room, room_of
-from apps.datasets.services.uploads import check_receiving, require_direct, wrong_state
+from apps.datasets.services.refusals import domain_errors
+from apps.datasets.services.room import Room, no_room, room_of
+from apps.datasets.services.uploads import check_receiving, clean_path, require_direct, wrong_state
 
 PART_BYTES = 8 << 20
 #: Of one object; stores take no more.
@@ -51,6 +49,7 @@ class PartAddress:
     method: str = "PUT"
 
 
+@domain_errors()
 def direct_open(*, actor: Actor, upload: Upload, path: str, size: int) -> tuple[DirectFile, list[int], bool]:
     """Opens a file of `size` bytes, or goes on with one: the file, the numbers of the parts that have arrived, and
     whether it is a new one.
@@ -58,53 +57,26 @@ def direct_open(*, actor: Actor, upload: Upload, path: str, size: int) -> tuple[
     Raises `Invalid` for a path that may not be, `TooLarge` and `Conflict` beyond limits and quota.
     """
     store = _entered(actor, upload)
-    try:
-        clean = PathRules(LIMITS).accept_file(path)
-    except BadInput as refused:
-        raise as_domain_error(refused) from refused
-    if clean is None:
-        raise Invalid(_("Such files are left behind by systems, and are not taken in."), code="path_junk")
-    found = upload.direct_files.filter(path=clean).first()
+    clean = clean_path(path)
+    found = _opened_before(upload, clean, size)
     if found is not None:
-        if found.byte_count != size:
-            raise Conflict(
-                _("A file of another size is being sent under this path."),
-                code="path_taken",
-                hint=_("Remove it first."),
-                params={"id": str(found.pk)},
-            )
-        there = _arrived(store, found)
-        if there is not None:
-            return found, there, False
+        arrived = _arrived(store, found)
+        if arrived is not None:
+            return found, arrived, False
         # The store has removed the parts, by its own rules: the file begins anew.
         direct_remove(actor=actor, upload=upload, file_id=found.pk)
         upload.refresh_from_db(fields=["file_count", "byte_count"])
-    room = _checked_room(upload, clean, size)
-    part_bytes = max(PART_BYTES, -(-size // MOST_PARTS))
-    key = direct_key(upload.organization_id)
-    name = store.begin(key)
-    file = DirectFile(
-        upload=upload,
-        organization_id=upload.organization_id,
-        path=clean,
-        byte_count=size,
-        part_bytes=part_bytes,
-        key=key,
-        store_upload=name,
-    )
-    try:
-        rows.direct_add(file=file, room=room)
-    except BaseException:
-        store.abort(key, name)
-        raise
-    return file, [], True
+    return _opened_anew(store, upload, clean, size), [], True
 
 
 def direct_addresses(
     *, actor: Actor, upload: Upload, file_id: UUID | str, parts: Mapping[int, str]
 ) -> list[PartAddress]:
-    """Addresses for parts by their numbers, each with the MD5 (base64) of its content or ""; they work for a quarter of
-    an hour. An upload whose sender asks for more of them is not given up."""
+    """Addresses for `parts`: number → MD5 of the content as base64, or "" to leave the content open.
+
+    They work for a quarter of an hour. An upload whose sender asks for addresses is in use: no sweep gives it up.
+    Raises `Invalid` for numbers that the file has not, `Conflict` for a file that is complete.
+    """
     store = _entered(actor, upload)
     file = _file(upload, file_id)
     if file.completed_at is not None:
@@ -187,6 +159,16 @@ def discard(file: DirectFile) -> None:
     store.delete(file.key)
 
 
+def remove_files(files: Iterable[DirectFile]) -> int:
+    """Removes files from the store, then their rows; returns how many. What fails is tried again by the next sweep."""
+    found = list(files)
+    for file in found:
+        discard(file)
+    if found:
+        rows.direct_forget(files=found)
+    return len(found)
+
+
 def sent_objects(upload: Upload) -> dict[str, str]:
     """Digest → key of the objects that a worker has found to be as they were sent."""
     return dict(upload.direct_files.exclude(digest="").values_list("digest", "key"))
@@ -216,6 +198,43 @@ def _file(upload: Upload, file_id: UUID | str) -> DirectFile:
     if found is None:
         raise NotFound()
     return found
+
+
+def _opened_before(upload: Upload, path: str, size: int) -> DirectFile | None:
+    """The file that is being sent under the path. Raises `Conflict` where that is another one."""
+    found = upload.direct_files.filter(path=path).first()
+    if found is not None and found.byte_count != size:
+        raise Conflict(
+            _("A file of another size is being sent under this path."),
+            code="path_taken",
+            hint=_("Remove it first."),
+            params={"id": str(found.pk)},
+        )
+    return found
+
+
+def _opened_anew(store: DirectUploads, upload: Upload, path: str, size: int) -> DirectFile:
+    """A new file, in the store and among the rows, or in neither."""
+    room = _checked_room(upload, path, size)
+    # No more parts than a store takes, however long that makes each.
+    part_bytes = max(PART_BYTES, -(-size // MOST_PARTS))
+    key = direct_key(upload.organization_id)
+    name = store.begin(key)
+    file = DirectFile(
+        upload=upload,
+        organization_id=upload.organization_id,
+        path=path,
+        byte_count=size,
+        part_bytes=part_bytes,
+        key=key,
+        store_upload=name,
+    )
+    try:
+        rows.direct_add(file=file, room=room)
+    except BaseException:
+        store.abort(key, name)
+        raise
+    return file
 
 
 def _arrived(store: DirectUploads, file: DirectFile) -> list[int] | None:
@@ -257,19 +276,9 @@ def _checked_room(upload: Upload, path: str, size: int) -> Room:
         )
     room = room_of(upload, here=0)
     if upload.byte_count + size > room.size:
-        raise rows.beyond(room, path)
+        raise no_room(room, path)
     return room
 
 
 def _complete_already() -> Conflict:
-    return Conflict(_("The file is complete."), code="file_complete")
-
-
-def remove_files(files: Iterable[DirectFile]) -> int:
-    """Removes files from the store, then their rows; returns how many. What fails is tried again by the next sweep."""
-    found = list(files)
-    for file in found:
-        discard(file)
-    if found:
-        rows.direct_forget(files=found)
-    return len(found)
+    return Conflict(_("The file is complete."), code="file_complete", hint=_("Remove it to send it anew."))

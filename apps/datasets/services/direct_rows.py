@@ -8,27 +8,16 @@ from django.utils import timezone
 
 from apps.core.errors import NotFound
 from apps.core.operations import ingest
-from apps.datasets.defects import BadInput
 from apps.datasets.models import DirectFile, Upload, UploadState
-from apps.datasets.services.refusals import as_domain_error
-from apps.datasets.services.room import Room, no_room
-from apps.datasets.services.uploads import upload_count, wrong_state
-
-
-def beyond(room: Room, path: str) -> Exception:
-    """What the sender is told of a file that does not fit."""
-    refused = no_room(room, path)
-    return as_domain_error(refused) if isinstance(refused, BadInput) else refused
+from apps.datasets.services.room import Room
+from apps.datasets.services.uploads import count_in, wrong_state
 
 
 @ingest("datasets.direct_add")
 def direct_add(*, file: DirectFile, room: Room) -> None:
-    """Takes room for the file and enters it, unless the upload takes no more, or others took the room meanwhile."""
-    upload = file.upload
-    assert upload is not None
-    if not upload_count(upload_id=upload.pk, files=1, size=file.byte_count, most=room.size):
-        upload.refresh_from_db(fields=["state"])
-        raise beyond(room, file.path) if upload.state == UploadState.RECEIVING else wrong_state(upload)
+    """Takes room for the file and enters it. Raises as `count_in` does, also where others took the room meanwhile."""
+    assert file.upload is not None
+    count_in(file.upload, files=1, size=file.byte_count, room=room, path=file.path)
     file.save(force_insert=True)
 
 
@@ -70,7 +59,7 @@ def direct_drop(*, file: DirectFile) -> bool:
 
 
 @ingest("datasets.direct_note_digests")
-def note_digests(*, digests: Mapping[str, str]) -> None:
+def direct_note_digests(*, digests: Mapping[str, str]) -> None:
     """What a worker has read: key → SHA-256 of the whole."""
     for key, digest in digests.items():
         DirectFile.objects.filter(key=key).update(digest=digest)

@@ -12,10 +12,9 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import Model
 
-from apps.core.storage import ObjectNotFound, Storage, StoredObject, stores
+from apps.core.storage import DATASETS, RESULTS, ObjectNotFound, Storage, StoredObject, stores
 from apps.core.storage.keys import blob_key, blob_root
 from apps.core.storage.locks import blobs_alone
-from apps.core.storage.registry import DATASETS, RESULTS
 from apps.datasets.models import Blob, DirectFile
 from apps.datasets.services.integrity import blob_note_damage
 from apps.organizations.models import Organization

@@ -24,7 +24,7 @@ from apps.datasets import actions
 from apps.datasets.defects import BadInput
 from apps.datasets.models import Dataset, PublishMode, ServerFolder, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
-from apps.datasets.services.direct_rows import note_digests
+from apps.datasets.services.direct_rows import direct_note_digests
 from apps.datasets.services.fetching import Stopped, fetch_files
 from apps.datasets.services.foreign import require_format
 from apps.datasets.services.locks import import_slot, upload_lock
@@ -160,7 +160,7 @@ def _fetch(upload: Upload) -> None:
         source = _source(upload)
         files, size = fetch_files(upload, source, check=lambda: require_still(upload))
         if isinstance(source, DirectSource):
-            note_digests(digests=source.digests)
+            direct_note_digests(digests=source.digests)
     except Stopped:  # given up meanwhile
         return
     except OperationalError:

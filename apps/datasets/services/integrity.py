@@ -55,7 +55,9 @@ def integrity_check(*, actor: Actor, dataset: Dataset, scheduled: bool = False) 
     """Has a worker read every file of the dataset, of all revisions. Raises `Conflict` while one is at it."""
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     if not dataset.revision_no:
-        raise Conflict(_("The dataset is empty."), code="dataset_empty")
+        raise Conflict(
+            _("The dataset is empty."), code="dataset_empty", hint=_("Upload images and publish them first.")
+        )
     if IntegrityCheck.objects.filter(dataset=dataset, state__in=ACTIVE_CHECKS).exists():
         raise Conflict(_("The dataset is being checked already."), code="check_running")
     check = IntegrityCheck.objects.create(dataset=dataset, is_scheduled=scheduled, created_by=actor.user)

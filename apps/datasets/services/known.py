@@ -1,11 +1,12 @@
 """Files that a sender need not send: the dataset has their content already, in whatever revision and under any path."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
+
+from modelyard_trainer.files import sha256_of
 
 from apps.core import policy
 from apps.core.connections import release_connection
@@ -13,18 +14,18 @@ from apps.core.identity import Actor
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.archives import PathRules
-from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
-from apps.datasets.models import Entry, Upload, UploadState
-from apps.datasets.services.refusals import as_domain_error
-from apps.datasets.services.room import LIMITS, no_room
-from apps.datasets.services.uploads import check_receiving, require_through_portal, room_now, upload_count, wrong_state
+from apps.datasets.models import Entry, Upload
+from apps.datasets.services.refusals import domain_errors
+from apps.datasets.services.room import LIMITS
+from apps.datasets.services.uploads import check_receiving, count_in, require_through_portal, room_now, upload_count
 
 AT_ONCE = 8
 #: Of one call.
 MOST_KNOWN = 1000
 
 
+@domain_errors()
 def upload_take_known(*, actor: Actor, upload: Upload, files: Mapping[str, str]) -> list[str]:
     """Takes files in, path → sha256, whose content this dataset holds; returns the paths. The others are to be sent.
 
@@ -40,12 +41,8 @@ def upload_take_known(*, actor: Actor, upload: Upload, files: Mapping[str, str])
     found = {path: sha256 for path, sha256 in wanted.items() if sha256 in sizes}
     there = {path for path in found if (folder.files / path).exists()}
     new = {path: sha256 for path, sha256 in found.items() if path not in there}
-    room = room_now(upload)
     size = sum(sizes[sha256] for sha256 in new.values())
-    # The count comes first: once the upload is being analysed, nothing may be moved into it.
-    if not upload_count(upload_id=upload.pk, files=len(new), size=size, most=room.size):
-        upload.refresh_from_db(fields=["state"])
-        raise no_room(room, "") if upload.state == UploadState.RECEIVING else wrong_state(upload)
+    count_in(upload, files=len(new), size=size, room=room_now(upload), path="")
     release_connection()
     organization_id = upload.dataset.organization_id
     with ThreadPoolExecutor(AT_ONCE) as workers:
@@ -54,19 +51,16 @@ def upload_take_known(*, actor: Actor, upload: Upload, files: Mapping[str, str])
     if missed := new.keys() - taken:
         back = -sum(sizes[new[path]] for path in missed)
         upload_count(upload_id=upload.pk, files=-len(missed), size=back, most=0)
-    return sorted([*taken, *(path for path in there if _digest(folder.files / path) == found[path])])
+    return sorted([*taken, *(path for path in there if sha256_of(folder.files / path) == found[path])])
 
 
 def _clean(files: Mapping[str, str]) -> dict[str, str]:
     """Paths as they are kept; without what systems leave behind."""
     rules, wanted = PathRules(LIMITS), {}
-    try:
-        for path, sha256 in files.items():
-            clean = rules.accept_file(path)
-            if clean is not None:
-                wanted[clean] = sha256
-    except BadInput as refused:
-        raise as_domain_error(refused) from refused
+    for path, sha256 in files.items():
+        clean = rules.accept_file(path)
+        if clean is not None:
+            wanted[clean] = sha256
     return wanted
 
 
@@ -108,8 +102,3 @@ def _fetch(key: str, folder: UploadFolder, target: Path) -> bool:
     finally:
         temporary.unlink(missing_ok=True)
     return True
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,30 +7,29 @@ copied when they are joined; beside it a mark for each part that has arrived hol
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from django.utils.translation import gettext as _
+from modelyard_trainer.files import sha256_of
 
 from apps.core import policy
-from apps.core.errors import Conflict, Invalid, TooLarge
+from apps.core.errors import Conflict, TooLarge
 from apps.core.identity import Actor
-from apps.datasets.archives import PathRules
 from apps.datasets.archives.limits import MEBIBYTE
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
-from apps.datasets.models import Upload, UploadState
+from apps.datasets.models import Upload
 from apps.datasets.services.locks import path_lock
-from apps.datasets.services.refusals import as_domain_error
-from apps.datasets.services.room import LIMITS, no_room
+from apps.datasets.services.refusals import domain_errors
+from apps.datasets.services.room import LIMITS
 from apps.datasets.services.uploads import (
     CHUNK,
     ReceivedFile,
     check_digest,
     check_receiving,
+    clean_path,
+    count_in,
     incomplete,
     require_through_portal,
     room_now,
@@ -84,6 +83,7 @@ class _Parts:
         return self.content.stat().st_size if self.content.is_file() else 0
 
 
+@domain_errors()
 def part_receive(
     *, actor: Actor, upload: Upload, path: str, number: int, sha256: str, stream: BinaryIO, length: int | None = None
 ) -> Part:
@@ -93,29 +93,29 @@ def part_receive(
     raises.
     """
     policy.require(actor, "datasets.change_upload", upload)
-    with _told():
-        clean = _clean(path)
-        parts = _Parts(upload, clean)
-        begun = parts.content.exists()
-        check_receiving(upload, new=not begun)
-        require_through_portal(upload)
-        if not 0 <= number < MOST_PARTS:
-            raise BadInput("archive.member_too_big", clean, limit=LIMITS.member_bytes)
-        body = _body(stream, length)
-        check_digest(hashlib.sha256(body).hexdigest(), sha256)
-        with path_lock(upload.pk, clean):
-            _enter(upload, parts, clean, number, body, sha256)
+    clean = clean_path(path)
+    parts = _Parts(upload, clean)
+    begun = parts.content.exists()
+    check_receiving(upload, new=not begun)
+    require_through_portal(upload)
+    if not 0 <= number < MOST_PARTS:
+        raise BadInput("archive.member_too_big", clean, limit=LIMITS.member_bytes)
+    body = _body(stream, length)
+    check_digest(hashlib.sha256(body).hexdigest(), sha256)
+    with path_lock(upload.pk, clean):
+        _enter(upload, parts, clean, number, body, sha256)
     return Part(number, sha256)
 
 
+@domain_errors()
 def parts_received(*, actor: Actor, upload: Upload, path: str) -> list[Part]:
     """The parts of this file that have arrived, for a sender that goes on after a break."""
     policy.require(actor, "datasets.view_upload", upload)
-    with _told():
-        marks = _Parts(upload, _clean(path)).marks()
+    marks = _Parts(upload, clean_path(path)).marks()
     return [Part(number, sha256) for number, sha256 in marks.items()]
 
 
+@domain_errors()
 def parts_join(*, actor: Actor, upload: Upload, path: str, size: int, sha256: str) -> ReceivedFile:
     """Makes a file of the parts that have arrived; it replaces one that lies under the path.
 
@@ -124,29 +124,28 @@ def parts_join(*, actor: Actor, upload: Upload, path: str, size: int, sha256: st
     """
     policy.require(actor, "datasets.change_upload", upload)
     check_receiving(upload, new=False)
-    with _told():
-        clean = _clean(path)
-        folder = UploadFolder(upload.pk)
-        parts = _Parts(upload, clean)
-        with path_lock(upload.pk, clean):
-            _check_complete(parts, size)
-            found = _digest(parts.content)
-            if found != sha256:
-                _throw_away(upload, parts)
-                check_digest(found, sha256)
-            target = folder.files / clean
-            before = target.stat().st_size if target.is_file() else None
-            freed = 0 if before is None else 1
-            # The count comes first: once the upload is being analysed, nothing may be moved into it.
-            if not upload_count(upload_id=upload.pk, files=-freed, size=-(before or 0), most=0):
-                raise wrong_state(upload)
-            try:
-                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.replace(parts.content, target)
-            except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
-                _throw_away(upload, parts)
-                raise BadInput("path.file_and_folder", clean) from error
-            shutil.rmtree(parts.folder, ignore_errors=True)
+    clean = clean_path(path)
+    folder = UploadFolder(upload.pk)
+    parts = _Parts(upload, clean)
+    with path_lock(upload.pk, clean):
+        _check_complete(parts, size)
+        found = sha256_of(parts.content)
+        if found != sha256:
+            _throw_away(upload, parts)
+            check_digest(found, sha256)
+        target = folder.files / clean
+        before = target.stat().st_size if target.is_file() else None
+        freed = 0 if before is None else 1
+        # As `count_in`, the count comes first; it gives back what the file replaces.
+        if not upload_count(upload_id=upload.pk, files=-freed, size=-(before or 0), most=0):
+            raise wrong_state(upload)
+        try:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.replace(parts.content, target)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+            _throw_away(upload, parts)
+            raise BadInput("path.file_and_folder", clean) from error
+        shutil.rmtree(parts.folder, ignore_errors=True)
     return ReceivedFile(clean, size, sha256)
 
 
@@ -154,26 +153,6 @@ def parts_open(upload: Upload) -> bool:
     """Whether parts have arrived of a file that was not joined."""
     folder = UploadFolder(upload.pk).parts
     return folder.is_dir() and any(folder.iterdir())
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except BadInput as refused:
-        raise as_domain_error(refused) from refused
-
-
-def _clean(path: str) -> str:
-    """The path as it is kept. Raises for what systems leave behind: nobody needs parts of it."""
-    clean = PathRules(LIMITS).accept_file(path)
-    if clean is None:
-        raise Invalid(
-            _("Systems leave such files behind; they are no part of a set."),
-            code="path_left_behind",
-            params={"path": path},
-        )
-    return clean
 
 
 def _body(stream: BinaryIO, length: int | None) -> bytes:
@@ -197,9 +176,7 @@ def _enter(upload: Upload, parts: _Parts, path: str, number: int, body: bytes, s
     before = parts.size
     more = max(0, number * PART_BYTES + len(body) - before)
     new = not parts.content.exists()
-    if not upload_count(upload_id=upload.pk, files=int(new), size=more, most=room.size):
-        upload.refresh_from_db(fields=["state"])
-        raise no_room(room, path) if upload.state == UploadState.RECEIVING else wrong_state(upload)
+    count_in(upload, files=int(new), size=more, room=room, path=path)
     parts.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     parts.write(number, body, sha256)
 
@@ -219,8 +196,3 @@ def _check_complete(parts: _Parts, size: int) -> None:
 def _throw_away(upload: Upload, parts: _Parts) -> None:
     upload_count(upload_id=upload.pk, files=-1, size=-parts.size, most=0)
     shutil.rmtree(parts.folder, ignore_errors=True)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

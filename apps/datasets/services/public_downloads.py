@@ -88,6 +88,7 @@ def while_public(actor: Actor, dataset: Dataset, chunks: Iterable[bytes]) -> Ite
 
 
 def _record(actor: Actor, action: str, dataset: Dataset, params: dict[str, Any]) -> None:
-    reader = Organization.objects.filter(pk__in=[actor.organization_id]).first()
+    # Who runs the platform may belong to no organization.
+    reader = Organization.objects.filter(pk=actor.organization_id).first() if actor.organization_id else None
     named = {"reader_organization": str(reader) if reader else "–", "reader_organization_id": actor.organization_id}
     auditing.record(actor, action, dataset, params={**params, **named}, by_outsider=is_outsider(actor, dataset))

@@ -38,7 +38,7 @@ from apps.datasets.services.direct import all_arrived
 from apps.datasets.services.foreign import require_format
 from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.parts import parts_open
-from apps.datasets.services.refusals import as_domain_error
+from apps.datasets.services.refusals import domain_errors
 from apps.datasets.services.room import LIMITS
 from apps.datasets.services.uploads import wrong_state
 
@@ -155,10 +155,8 @@ def _analysed_at_once(task: str, stream: BinaryIO, lenient: bool) -> Analysis:
                         hint=_("Start an upload instead."),
                     )
                 target.write(chunk)
-        try:
+        with domain_errors():
             staged = unpack(archive, Path(name, "staged"), limits=DIRECT_LIMITS)
-        except BadInput as refused:
-            raise as_domain_error(refused) from refused
         archive.unlink()
         return analyse(staged, task=task, lenient=lenient)
 

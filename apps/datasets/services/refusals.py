@@ -1,5 +1,8 @@
 """Bad input in the words of the domain's errors: code, sentence, hint, and where it was found."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from apps.core.errors import DomainError, Invalid, TooLarge
 from apps.datasets.defects import BadInput, Defect, describe
 
@@ -14,3 +17,12 @@ def as_domain_error(refused: BadInput | Defect) -> DomainError:
     where = {"path": defect.path, "line": defect.line}
     params = {name: value for name, value in where.items() if value is not None} | defect.params
     return kind(sentence, code=defect.code, hint=hint, params=params)
+
+
+@contextmanager
+def domain_errors() -> Iterator[None]:
+    """Around a service, or above it as a decorator: what it refuses is raised as an error that an edge can show."""
+    try:
+        yield
+    except BadInput as refused:
+        raise as_domain_error(refused) from refused

@@ -22,23 +22,12 @@ MOST_PUBLIC = 100
 def version_release(*, actor: Actor, dataset: Dataset, name: str, version: str = HEAD) -> Dataset:
     """Makes one version public: its files, labels, classes and split, and what the dataset says of itself.
 
-    `name` repeats the dataset's, so that nobody makes another one public by mistake. Raises `Conflict` where the
-    organization does not allow it, for a private dataset and for a version that is public, `Invalid` for another name or an unknown version.
+    `name` repeats the dataset's, so that nobody makes another one public by mistake. Raises `Conflict` where
+    `release_obstacle` finds one and for a version that is public, `Invalid` for another name or an unknown version.
     """
     dataset = Dataset.objects.select_for_update(of=("self",)).select_related("split_plan").get(pk=dataset.pk)
-    if not is_allowed(dataset):
-        raise Conflict(
-            _("The organization does not allow public datasets."),
-            code="public_forbidden",
-            hint=_("One of its administrators can allow them in its settings."),
-        )
-    if dataset.visibility == Visibility.PRIVATE:
-        # It would be its organization's at once, and its project's after a withdrawal.
-        raise Conflict(
-            _("Only its creator and the project's owners see this dataset."),
-            code="public_private",
-            hint=_("Open it to the project or the organization first."),
-        )
+    if obstacle := release_obstacle(dataset):
+        raise obstacle
     if name.strip() != dataset.name:
         message = _("Enter the name of the dataset.")
         raise Invalid(message, code="name_not_repeated", fields={"name": [message]})
@@ -47,7 +36,9 @@ def version_release(*, actor: Actor, dataset: Dataset, name: str, version: str =
         raise Conflict(_("This version is public already."), code="public_already")
     if len(dataset.public_revisions) >= MOST_PUBLIC:
         raise Conflict(
-            _("%(count)d versions of this dataset are public already.") % {"count": MOST_PUBLIC}, code="public_many"
+            _("%(count)d versions of this dataset are public already.") % {"count": MOST_PUBLIC},
+            code="public_many",
+            hint=_("Withdraw the dataset, then make the versions public that are still wanted."),
         )
     changes = dataset.change(visibility=Visibility.PUBLIC, public_revisions=[*dataset.public_revisions, found.no])
     counts: dict[str, Any] = found.revision.counts
@@ -69,6 +60,23 @@ def dataset_withdraw(*, actor: Actor, dataset: Dataset) -> Dataset:
     return dataset
 
 
-def is_allowed(dataset: Dataset) -> bool:
-    """Whether the dataset's organization lets its managers make versions public."""
-    return Organization.objects.filter(pk=dataset.organization_id, allows_public=True).exists()
+def release_obstacle(dataset: Dataset) -> Conflict | None:
+    """Why no version of the dataset can be made public, whoever asks; None when one can."""
+    if not dataset.revision_no:
+        return Conflict(
+            _("The dataset is empty."), code="dataset_empty", hint=_("Upload images and publish them first.")
+        )
+    if not Organization.objects.filter(pk=dataset.organization_id, allows_public=True).exists():
+        return Conflict(
+            _("The organization does not allow public datasets."),
+            code="public_forbidden",
+            hint=_("One of its administrators can allow them in its settings."),
+        )
+    if dataset.visibility == Visibility.PRIVATE:
+        # It would be its organization's at once, and its project's after a withdrawal.
+        return Conflict(
+            _("Only its creator and the project's owners see this dataset."),
+            code="public_private",
+            hint=_("Open it to the project or the organization first."),
+        )
+    return None

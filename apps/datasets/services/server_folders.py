@@ -9,9 +9,8 @@ from apps.core.errors import Invalid
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
-from apps.datasets.defects import BadInput
 from apps.datasets.models import ServerFolder
-from apps.datasets.services.refusals import as_domain_error
+from apps.datasets.services.refusals import domain_errors
 from apps.datasets.sources import SourceError, checked_root, entries_of, failure_words
 from apps.datasets.sources.folder import Listing
 from apps.organizations.models import Organization
@@ -47,6 +46,7 @@ def server_folder_forbid(*, actor: Actor, folder: ServerFolder) -> None:
     folder.delete()
 
 
+@domain_errors()
 def folder_entries(*, actor: Actor, folder: ServerFolder, path: str = "") -> Listing:
     """What lies in the folder, or in one below it."""
     policy.require(actor, "datasets.view_serverfolder", folder)
@@ -54,8 +54,6 @@ def folder_entries(*, actor: Actor, folder: ServerFolder, path: str = "") -> Lis
         return entries_of(folder.path, path)
     except SourceError as error:
         raise source_refusal(error) from error
-    except BadInput as refused:
-        raise as_domain_error(refused) from refused
 
 
 def source_refusal(error: SourceError, **fields: Any) -> Invalid:

@@ -124,7 +124,7 @@ def root_hash(dataset: Dataset, revision: Revision) -> str:
     base = BucketHash.objects.filter(dataset=dataset).aggregate(newest=Max("revision_no"))["newest"]
     changed = Q(entries__from_revision__gt=base or 0) | Q(entries__to_revision__gt=base or 0)
     rows = Item.objects.filter(changed, dataset=dataset).values_list("bucket", flat=True)
-    # Of the first time all are; to find that out would take as long as to hash them.
+    # The first time every bucket is; finding that out would take as long as hashing them.
     dirty = set(range(BUCKETS)) if base is None else set(rows.distinct())
     if dirty:
         # Buckets that became empty are not made again by the insert.

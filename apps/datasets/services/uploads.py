@@ -25,7 +25,7 @@ from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import BUSY_UPLOADS, ENDED_UPLOADS, Dataset, PublishMode, Upload, UploadSource, UploadState
 from apps.datasets.services.locks import path_lock
-from apps.datasets.services.refusals import as_domain_error
+from apps.datasets.services.refusals import as_domain_error, domain_errors
 from apps.datasets.services.room import LIMITS, Room, no_room, room_of
 from apps.organizations.services import quotas
 
@@ -61,38 +61,37 @@ def upload_create(
     return upload
 
 
+@domain_errors()
 def upload_receive(
     *, actor: Actor, upload: Upload, path: str, stream: BinaryIO, length: int | None = None, sha256: str = ""
 ) -> ReceivedFile:
-    """Takes one file in under its path; sent again, it replaces the first. `length` and `sha256` are what was announced.
+    """Takes one file in under its path; sent again, it replaces the first. `length` in bytes and `sha256` are what was
+    announced, None and "" where nothing was.
 
     Many may run side by side. Raises `Invalid` for a path that may not be and for a body that breaks off or has another
-    digest, `TooLarge`
-    beyond the limits, `Conflict` beyond the quota and when the upload takes no files any more, `Unavailable` when the
-    disk is full. A refused file leaves nothing.
+    digest, `TooLarge` beyond the limits, `Conflict` beyond the quota and when the upload takes no files any more,
+    `Unavailable` when the disk is full. A refused file leaves nothing.
     """
     policy.require(actor, "datasets.change_upload", upload)
     check_receiving(upload)
     require_through_portal(upload)
     folder = UploadFolder(upload.pk)
     room = room_now(upload)
+    clean = PathRules(LIMITS).accept_file(path)
+    if clean is None:
+        return ReceivedFile(path, 0, "", kept=False)
+    folder.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = folder.incoming / uuid4().hex
     try:
-        clean = PathRules(LIMITS).accept_file(path)
-        if clean is None:
-            return ReceivedFile(path, 0, "", kept=False)
-        folder.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = folder.incoming / uuid4().hex
-        try:
-            size, found = _written(temporary, stream, clean, room, upload.byte_count)
-            if length is not None and size != length:
-                raise incomplete(size, length)
-            check_digest(found, sha256 or found)
-            with path_lock(upload.pk, clean):
-                _enter(upload, folder, temporary, clean, size, room)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except BadInput as refused:
-        raise as_domain_error(refused) from refused
+        size, found = _written(temporary, stream, clean, room, upload.byte_count)
+        if length is not None and size != length:
+            raise incomplete(size, length)
+        if sha256:
+            check_digest(found, sha256)
+        with path_lock(upload.pk, clean):
+            _enter(upload, folder, temporary, clean, size, room)
+    finally:
+        temporary.unlink(missing_ok=True)
     return ReceivedFile(clean, size, found)
 
 
@@ -123,6 +122,17 @@ def upload_cancel(*, actor: Actor, upload: Upload) -> Upload:
     upload.change(state=UploadState.CANCELLED, place_secret="", progress={})
     auditing.record(actor, actions.UPLOAD_CANCELLED, upload, name=upload.dataset.name, about=[upload.dataset])
     return upload
+
+
+def clean_path(path: str) -> str:
+    """The path as it is kept. Raises `BadInput` for one that may not be, `Invalid` for what systems leave behind: nobody
+    sends that in parts."""
+    clean = PathRules(LIMITS).accept_file(path)
+    if clean is None:
+        raise Invalid(
+            _("Systems leave such files behind; they are no part of a set."), code="path_junk", params={"path": path}
+        )
+    return clean
 
 
 def incomplete(size: int, length: int) -> Invalid:
@@ -185,7 +195,8 @@ def require_direct() -> DirectUploads:
 
 
 def check_receiving(upload: Upload, *, new: bool = True) -> None:
-    """Raises where the upload takes no files; where it takes no `new` ones beside those that it has."""
+    """Raises `Conflict` when the upload takes no files any more, `TooLarge` when it has so many that a `new` one is too
+    many; one that is sent again is none."""
     if upload.state != UploadState.RECEIVING:
         raise wrong_state(upload)
     if new and upload.file_count >= LIMITS.members:
@@ -214,15 +225,22 @@ def _enter(upload: Upload, folder: UploadFolder, temporary: Path, path: str, siz
     target = folder.files / path
     try:
         before = target.stat().st_size if target.is_file() else None
-        # The count comes first: once the upload is being analysed, nothing may be moved into it.
         more = size - (before or 0)
-        if not upload_count(upload_id=upload.pk, files=int(before is None), size=more, most=room.size):
-            upload.refresh_from_db(fields=["state"])
-            raise no_room(room, path) if upload.state == UploadState.RECEIVING else wrong_state(upload)
+        count_in(upload, files=int(before is None), size=more, room=room, path=path)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.replace(temporary, target)
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
         raise BadInput("path.file_and_folder", path) from error
+
+
+def count_in(upload: Upload, *, files: int, size: int, room: Room, path: str) -> None:
+    """Counts files in, before they are moved: once the upload is being analysed, nothing may come into it.
+
+    Raises what `no_room` says of the file at `path`, `Conflict` when the upload takes no files any more.
+    """
+    if not upload_count(upload_id=upload.pk, files=files, size=size, most=room.size):
+        upload.refresh_from_db(fields=["state"])
+        raise no_room(room, path) if upload.state == UploadState.RECEIVING else wrong_state(upload)
 
 
 @ingest("datasets.upload_count")

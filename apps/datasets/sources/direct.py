@@ -36,7 +36,7 @@ class DirectSource:
 
     def fetch(self, found: Found, target: Path, *, most_bytes: int, on_bytes: OnBytes) -> int:
         file = self.files[found.at]
-        whole, parts, size = hashlib.sha256(), _Parts(file), 0
+        whole, parts, size = hashlib.sha256(), _PartDigests(file), 0
         try:
             chunks = storage().open(file.key, length=file.size + 1)
         except ObjectNotFound as error:
@@ -55,7 +55,7 @@ class DirectSource:
         return size
 
 
-class _Parts:
+class _PartDigests:
     """Compares what goes by with the digests, part after part. Raises `SourceError` at the first that differs."""
 
     def __init__(self, file: SentFile) -> None:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from apps.core import policy
 from apps.core.identity.requests import PortalRequest
+from apps.core.portal import shown_tabs
 from apps.datasets.formats.showing import shown_objects
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.images import thumbnail_address
@@ -41,17 +42,14 @@ def framed(request: PortalRequest, dataset: Dataset, tab: str, **context: Any) -
         "dataset": dataset,
         "may_change": may_change,
         "train_href": reverse("training:create", query={"dataset": dataset.pk}),
-        "tabs": [
-            {
-                "label": label,
-                "href": reverse(route, args=[dataset.pk]),
-                "icon": icon,
-                "count": count,
-                "active": name == tab,
-            }
-            for name, label, route, icon, count, shown in tabs
-            if shown
-        ],
+        "tabs": shown_tabs(
+            tab,
+            (
+                (name, label, reverse(route, args=[dataset.pk]), icon, count)
+                for name, label, route, icon, count, shown in tabs
+                if shown
+            ),
+        ),
         **context,
     }
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from apps.core import policy
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import error_messages, form_errors, signed_in
+from apps.core.portal import error_messages, form_errors, shown_tabs, signed_in
 from apps.datasets import services
 from apps.datasets.forms import AddressForm, BucketForm, FormatForm
 from apps.datasets.models import Dataset, ServerFolder
@@ -82,10 +82,8 @@ def import_tabs(dataset: Dataset, active: str) -> list[dict[str, Any]]:
         ("bucket", _("S3 bucket"), "datasets:import-bucket", "database"),
         ("folder", _("Server folder"), "datasets:import-folder", "server-2"),
     ]
-    return [
-        {"label": label, "href": reverse(route, args=[dataset.pk]), "icon": icon, "active": name == active}
-        for name, label, route, icon in ways
-    ]
+    addresses = ((name, label, reverse(route, args=[dataset.pk]), icon, None) for name, label, route, icon in ways)
+    return shown_tabs(active, addresses)
 
 
 def _changeable(request: PortalRequest, pk: str) -> Dataset:

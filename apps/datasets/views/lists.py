@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.core.errors import NotFound
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
+from apps.core.portal import error_messages, form_errors, page_of, search_of, shown_tabs, signed_in
 from apps.datasets import selectors, services
 from apps.datasets.forms import DatasetForm
 from apps.datasets.models import Dataset
@@ -25,13 +25,10 @@ def _may_add(request: PortalRequest) -> bool:
 def list_tabs(active: str) -> list[dict[str, Any]]:
     """The organization's own datasets, and what everybody may read."""
     tabs = [
-        ("own", _("Organization"), "datasets:list", "building"),
-        ("public", _("Public"), "datasets:public", "world"),
+        ("own", _("Organization"), reverse("datasets:list"), "building", None),
+        ("public", _("Public"), reverse("datasets:public"), "world", None),
     ]
-    return [
-        {"label": label, "href": reverse(route), "icon": icon, "count": None, "active": name == active}
-        for name, label, route, icon in tabs
-    ]
+    return shown_tabs(active, tabs)
 
 
 @signed_in

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import error_messages, page_of, search_of, signed_in
+from apps.core.portal import error_messages, page_of, search_of, shown_tabs, signed_in
 from apps.datasets.forms import PictureFilterForm
 from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors.contents import totals_of
@@ -21,7 +21,6 @@ from apps.datasets.selectors.public import (
     public_covers,
     public_dataset,
     public_datasets,
-    public_names,
     public_version,
     public_versions,
     shown_revisions,
@@ -64,7 +63,6 @@ def detail(request: PortalRequest, pk: str) -> HttpResponse:
         tiles=[_tile(entry, version) for entry in page.rows],
         class_table=class_table(classes),
         form=form,
-        is_narrowed=form.is_narrowed,
     )
     return render(request, "datasets/public/detail.html", context)
 
@@ -122,7 +120,6 @@ def versions(request: PortalRequest, pk: str) -> HttpResponse:
         request,
         version,
         "versions",
-        line=public_versions(dataset),
         totals=totals_of(version),
         archive=downloads.file_name(version, "zip"),
         address=f"{origin_of(request)}{address}?version={version.name}",
@@ -155,14 +152,13 @@ def _version(request: PortalRequest, pk: str) -> Version:
     """The public version that the address names; for a name that is none, the last one."""
     dataset = public_dataset(request.actor, pk)
     asked = request.GET.get("version", "")
-    name = asked if asked in dict(public_names(dataset)) else HEAD
-    return public_version(dataset, name)
+    return public_version(dataset, asked if asked in {f"r{no}" for no in dataset.public_revisions} else HEAD)
 
 
 def _framed(request: PortalRequest, version: Version, tab: str, /, **context: Any) -> dict[str, Any]:
     """The context of `datasets/public/base.html`, with the page's own."""
     dataset, counts = version.dataset, version.revision.counts
-    query = f"?version={version.name}"
+    query, line = f"?version={version.name}", public_versions(dataset)
     tabs = [
         ("images", _("Images"), "datasets:public-detail", "photo", counts["images"]),
         ("statistics", _("Statistics"), "datasets:public-statistics", "chart-dots", None),
@@ -175,19 +171,17 @@ def _framed(request: PortalRequest, version: Version, tab: str, /, **context: An
         "publisher": str(dataset.organization),
         "version_name": version.name,
         "counts": counts,
-        "choices": public_names(dataset),
+        "line": line,
+        "choices": [(found.name, ", ".join([found.name, *found.tags])) for found in line],
         # Its own people go on to where they work on it.
         "own_href": dataset.get_absolute_url() if visible else "",
-        "tabs": [
-            {
-                "label": label,
-                "href": reverse(route, args=[dataset.pk]) + query,
-                "icon": icon,
-                "count": count,
-                "active": name == tab,
-            }
-            for name, label, route, icon, count in tabs
-        ],
+        "tabs": shown_tabs(
+            tab,
+            (
+                (name, label, reverse(route, args=[dataset.pk]) + query, icon, count)
+                for name, label, route, icon, count in tabs
+            ),
+        ),
         **context,
     }
 

@@ -16,7 +16,7 @@ from apps.datasets.forms import ReleaseForm
 from apps.datasets.models import Dataset, Visibility
 from apps.datasets.selectors.public import is_readable, public_versions
 from apps.datasets.selectors.versions import version_named, version_names
-from apps.datasets.services.releasing import is_allowed
+from apps.datasets.services.releasing import release_obstacle
 from apps.datasets.views.frame import framed, visible
 
 
@@ -52,25 +52,10 @@ def withdraw(request: PortalRequest, pk: str) -> HttpResponse:
 def publicity(request: PortalRequest, dataset: Dataset) -> dict[str, Any]:
     """What `datasets/_public.html` shows of a dataset: what of it is public, and why nothing more can be."""
     is_public = dataset.visibility == Visibility.PUBLIC
-    obstacle, hint = _obstacle(dataset)
     return {
         "is_public": is_public,
         # Public, and shut all the same: the organization forbids it, or it or the project is closed.
         "is_shown": is_public and is_readable(request.actor, dataset),
         "public_versions": public_versions(dataset),
-        "obstacle": obstacle,
-        "obstacle_hint": hint,
+        "obstacle": release_obstacle(dataset),
     }
-
-
-def _obstacle(dataset: Dataset) -> tuple[str, str]:
-    """Why no version of it can be made public, whoever asks, and what helps; "" for nothing."""
-    if not dataset.revision_no:
-        return _("The dataset is empty."), ""
-    if dataset.visibility == Visibility.PRIVATE:
-        reason = _("Only its creator and the project's owners see this dataset.")
-        return reason, _("Open it to the project or the organization first.")
-    if not is_allowed(dataset):
-        reason = _("The organization does not allow public datasets.")
-        return reason, _("One of its administrators can allow them in its settings.")
-    return "", ""

@@ -1,9 +1,12 @@
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from csp.decorators import csp_update
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -57,7 +60,7 @@ LABELS = {
 
 @signed_in
 @require_GET
-def upload(request: PortalRequest, pk: str) -> HttpResponse:
+def upload(request: PortalRequest, pk: str) -> HttpResponseBase:
     """Where files are dropped; the page's script sends them over REST."""
     dataset = visible(request, pk)
     policy.require(request.actor, "datasets.change_dataset", dataset)
@@ -74,11 +77,10 @@ def upload(request: PortalRequest, pk: str) -> HttpResponse:
         format_form=FormatForm(),
         direct=bool(origin),
     )
-    response = render(request, "datasets/upload.html", context)
-    if origin:
-        # The one page that may send to the store.
-        response._csp_update = {"connect-src": [origin]}  # type: ignore[attr-defined]
-    return response
+    page: Callable[[HttpRequest], HttpResponseBase]
+    page = partial(render, template_name="datasets/upload.html", context=context)
+    # The one page that may send to the store.
+    return csp_update({"connect-src": [origin]})(page)(request) if origin else page(request)
 
 
 @signed_in

@@ -24,9 +24,8 @@ from kombu.exceptions import OperationalError
 from modelyard_trainer import environments
 from modelyard_trainer.descriptor import DescriptorError, read_descriptor
 
-from apps.core.storage import Storage, stores
+from apps.core.storage import DATASETS, RESULTS, Storage, stores
 from apps.core.storage.probing import examine as examine_store
-from apps.core.storage.registry import DATASETS, RESULTS
 from apps.core.storage.s3 import S3Storage
 from apps.datasets import foreign
 from modelyard.supervisor import direct_probe

@@ -60,8 +60,9 @@ def write(
 ) -> dict[str, Any]:
     """Write the document `target`; returns what the portal wants to know: images and what has no place there.
 
-    Where a set has classes of whole images and objects in them, those are taken that labels for `task` are. `unnamed` is the class of objects that have none; `knows_empty` says that the format tells an image in which there
-    is nothing from one that nobody has looked at.
+    Where a set has both classes of whole images and objects in them, those are taken that `task` is about. `unnamed` is
+    the class of objects that have none; `knows_empty` says that the format tells an image in which there is nothing
+    from one that nobody has looked at. `target` must be there: this process may write into it, and create nothing.
     """
     images, table = Images(folder), ClassTable(unnamed)
     found: dict[str, list[tuple[Any, list[str]]]] = {}

@@ -1,5 +1,8 @@
-"""The small components that stand on every row of a list: icons, states, buttons, choices. They are written here and not by
-templates, which take five times as long for as little (a page of fifty rows has more than a hundred of them)."""
+"""The small components that stand on every row of a list: icons, states, buttons, choices.
+
+They are written here and not by templates, which take five times as long for as little: a page of fifty rows has more
+than a hundred of them.
+"""
 
 import re
 from collections.abc import Iterable
