@@ -23,6 +23,7 @@ KEYS = {"access_key": ACCESS, "secret_key": SIGNING}
 @contextmanager
 def configured(settings: Any, datasets: dict[str, Any], results: dict[str, Any] | None = None) -> Iterator[None]:
     """The portal with these options for its stores."""
+    before = settings.STORAGE, settings.RESULTS_STORAGE
     first = {**settings.STORAGE, **datasets}
     settings.STORAGE = first
     settings.RESULTS_STORAGE = None if results is None else {**first, **results}
@@ -30,6 +31,7 @@ def configured(settings: Any, datasets: dict[str, Any], results: dict[str, Any] 
     try:
         yield
     finally:
+        settings.STORAGE, settings.RESULTS_STORAGE = before
         registry.forget()
 
 

@@ -16,9 +16,11 @@ import httpx
 import pytest
 from django.test import Client
 from django.utils import timezone
+from modelyard.supervisor.address import free_port
 
 from apps.audit.models import AuditEvent
 from apps.core.errors import NotAuthenticated
+from apps.core.errors.outages import RETRY_SECONDS
 from apps.core.identity import Actor
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
@@ -431,6 +433,43 @@ def test_what_was_sent_to_a_dataset_that_is_gone_for_good_is_removed(store: S3St
     assert (len(incoming()), len(parts_left())) == (1, 1)
     sweep()
     assert (incoming(), parts_left(), DirectFile.objects.count()) == ([], [], 0)
+
+
+def test_a_file_that_the_store_does_not_remove_stands_in_nobodys_way(
+    store: S3Storage, cast: Cast, base: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender = Sender(cast.editor.rest, base)
+    kept = sender.send("kept.zip", b"abc")["id"]
+    sender.send("gone.zip", b"def")
+    Dataset.objects.filter(pk=cast.sample("dataset").pk).delete()
+    key, delete = DirectFile.objects.get(pk=kept).key, S3Storage.delete
+
+    def stubborn(self: S3Storage, wanted: str) -> None:
+        if wanted == key:
+            raise OSError("not now")
+        delete(self, wanted)
+
+    with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
+        patched.setattr(S3Storage, "delete", stubborn)
+        assert sweep()["sent"] == 1
+    assert f"{key} was not removed" in caplog.text
+    assert (incoming(), DirectFile.objects.count()) == ([key], 1)
+    assert sweep()["sent"] == 1
+    assert (incoming(), DirectFile.objects.count()) == ([], 0)
+
+
+def test_while_the_store_is_away_programs_are_told_when_to_come_back(
+    store: S3Storage, cast: Cast, base: str, settings: Any
+) -> None:
+    rest = cast.editor.rest
+    sender, file = Sender(rest, base), {"path": "shapes.zip", "size": 3}
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with configured(settings, {**KEYS, "bucket": "data", "endpoint": nobody}):
+        rest.raise_request_exception = False
+        answer = rest.post(f"{sender.url}/direct", file)
+    assert (answer.status_code, answer["Retry-After"]) == (503, str(RETRY_SECONDS)), answer.content
+    assert (answer.json()["code"], DirectFile.objects.count()) == ("storage_unavailable", 0)
+    assert sender.open(**file), "it passes by itself"
 
 
 def test_fsck_finds_parts_that_nobody_knows_and_leaves_those_of_uploads(

@@ -5,6 +5,7 @@ nobody: a worker brings it here, compares every part with what its sender said o
 the publication does it move to its content address. The door is open to who started the upload, and to nobody else.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from apps.datasets.services import direct_rows as rows
 from apps.datasets.services.refusals import domain_errors
 from apps.datasets.services.room import Room, no_room, room_of
 from apps.datasets.services.uploads import check_receiving, clean_path, require_direct, wrong_state
+
+logger = logging.getLogger(__name__)
 
 PART_BYTES = 8 << 20
 #: Of one object; stores take no more.
@@ -160,13 +163,21 @@ def discard(file: DirectFile) -> None:
 
 
 def remove_files(files: Iterable[DirectFile]) -> int:
-    """Removes files from the store, then their rows; returns how many. What fails is tried again by the next sweep."""
-    found = list(files)
-    for file in found:
-        discard(file)
-    if found:
-        rows.direct_forget(files=found)
-    return len(found)
+    """Removes files from the store, then their rows; returns how many.
+
+    One that the store does not remove keeps its row, for the next sweep, and stands in nobody's way.
+    """
+    gone = []
+    for file in files:
+        try:
+            discard(file)
+        except Exception:
+            logger.exception("%s was not removed from the store", file.key)
+        else:
+            gone.append(file)
+    if gone:
+        rows.direct_forget(files=gone)
+    return len(gone)
 
 
 def sent_objects(upload: Upload) -> dict[str, str]:

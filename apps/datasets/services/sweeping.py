@@ -93,7 +93,9 @@ def _sweep_upload(upload: Upload) -> bool:
     with upload_lock(upload.pk) as idle:
         if not idle or (upload.state != UploadState.PUBLISHED and not _remove_stored(upload, folder)):
             return False
-        remove_files(upload.direct_files.all())
+        sent = list(upload.direct_files.all())
+        if remove_files(sent) < len(sent):
+            return False
         folder.remove()
     _note_swept(upload_id=upload.pk)
     return True
