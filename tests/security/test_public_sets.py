@@ -293,6 +293,7 @@ def test_what_is_published_while_somebody_reads_is_no_part_of_the_public_version
 def test_nobody_without_a_sign_in_reads_anything(cast: Cast, dataset: Dataset) -> None:
     for door in [ROOT, *doors(dataset)]:
         assert cast.anonymous.rest.get(door).status_code == 401, door
+    assert cast.anonymous.rest.get(address(dataset, "/download?link=%20")).status_code == 401
 
 
 # --- Who is no reader

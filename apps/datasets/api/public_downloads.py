@@ -20,6 +20,7 @@ from apps.datasets.api.downloads import (
     DownloadLinkSerializer,
     DownloadQuery,
     attached,
+    count_for,
     is_manifest,
     measured,
     session_key,
@@ -51,8 +52,7 @@ class PublicDownloadView(APIView):
     )
     def get(self, request: ApiRequest, dataset_id: Any) -> HttpResponseBase:
         """A public version as a ZIP, a single file of it, or its manifest. By a link of POST, or signed in."""
-        token = request.query_params.get("link", "")
-        actor = request.actor if token else signed_in(request.actor)
+        actor = request.actor if request.query_params.get("link") else signed_in(request.actor)
         form = DownloadQuery(data=request.query_params)
         form.is_valid(raise_exception=True)
         given = form.validated_data
@@ -61,6 +61,9 @@ class PublicDownloadView(APIView):
             actor, wanted = public_link_open(
                 token=given["link"], dataset_id=dataset_id, **context_of(request._request)
             )
+            count_for(self, request, actor)
+        else:
+            actor = signed_in(actor)
         version = public_version(public_dataset(actor, dataset_id), wanted.version)
         return _answer(request, actor, version, wanted)
 
