@@ -109,6 +109,7 @@ def test_a_list_that_only_goes_on_ends_by_its_time(allowed: Canary, monkeypatch:
         (200, b"<html></html>", "bucket_answer"),
         (200, b"{}", "bucket_answer"),
         (200, page("<Contents><Size>3</Size></Contents>"), "bucket_answer"),
+        (200, page(f"<Contents><Key>a</Key><Size>3</Size><ETag>{'e' * 5000}</ETag></Contents>"), "bucket_answer"),
         (200, b'<!DOCTYPE x [<!ENTITY a "aaaa">]><ListBucketResult/>', "bucket_answer"),
         (403, b"<Error><Code>AccessDenied</Code></Error>", "bucket_forbidden"),
         (400, b"<Error><Code>AuthorizationHeaderMalformed</Code></Error>", "bucket_region"),

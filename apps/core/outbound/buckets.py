@@ -21,6 +21,8 @@ PAGE_BYTES = 8 * 1024 * 1024
 PAGE_SECONDS = 60.0
 #: For the whole of a list: a store of somebody's own may say for ever that there is more.
 LIST_SECONDS = 1800.0
+#: Characters of an object's tag; each is kept until the last object is here.
+MOST_MARK = 300
 #: Why a bucket was not read, besides what a request can fail for.
 BUCKET_CODES = ("bucket_unknown", "bucket_forbidden", "bucket_keys", "bucket_region", "bucket_answer")
 #: The same in the words of S3.
@@ -186,4 +188,7 @@ class _Page:
             row = self._row
             if not row.get("Key") or not row.get("Size", "").isdigit():
                 raise ValueError("an object without key or size")
-            self.objects.append(Listed(row["Key"], int(row["Size"]), row.get("ETag") or row.get("LastModified", "")))
+            mark = row.get("ETag") or row.get("LastModified", "")
+            if len(mark) > MOST_MARK:
+                raise ValueError("a tag that is none")
+            self.objects.append(Listed(row["Key"], int(row["Size"]), mark))
