@@ -1,6 +1,6 @@
 """Which events somebody may read, narrowed to what they look for, and as a person reads them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -186,26 +186,41 @@ def _id_at(moment: datetime, slack: timedelta) -> UUID:
 def _searched(rows: AuditEventQuerySet, actor: Actor, scope: Scope | None, text: str) -> AuditEventQuerySet:
     """Rows in which every word begins a word of a name or value, a person's name or address, or the action's label.
 
-    A whole id finds events of its object, its person or its request.
+    A whole id finds events of its object, its person or its request. What names objects that the actor is not told of is
+    found by nothing that is said of these.
     """
     text = text.strip()
     if terms.is_id(text):
-        found = str(UUID(text))
-        named = [terms.person_term(UUID(text)), terms.request_term(text), terms.request_term(UUID(text).hex)]
-        return rows.filter(Q(entity_id=found) | Q(terms__overlap=named))
+        found = UUID(text)
+        requests = [terms.request_term(text), terms.request_term(found.hex)]
+        return rows.filter(Q(entity_id=str(found)) | _told(actor, scope, people=[found], plain=requests))
     searched = _chains(actor, scope)
     keys = Keyring(searched)
     wanted = []
     for word in terms.WORD.findall(text)[:MOST_ASKED]:
         blind = (keys.blind(chain, terms.beginning_asked(word)) for chain in searched)
-        named = [term for term in blind if term]
-        named += [
-            terms.action_term(action.code) for action in actions() if _begins(str(action.label), word.casefold())
-        ]
-        people = User.objects.visible(actor).filter(Q(name__icontains=word) | Q(email__istartswith=word))
-        named += [terms.person_term(pk) for pk in people.order_by("pk").values_list("pk", flat=True)[:MOST_PEOPLE]]
-        wanted.append(Q(terms__overlap=named or [""]))
+        words = [term for term in blind if term]
+        found = User.objects.visible(actor).filter(Q(name__icontains=word) | Q(email__istartswith=word))
+        people = list(found.order_by("pk").values_list("pk", flat=True)[:MOST_PEOPLE])
+        acts = [terms.action_term(action.code) for action in actions() if _begins(str(action.label), word.casefold())]
+        wanted.append(_told(actor, scope, words=words, people=people, plain=acts))
     return _meeting(rows, wanted)
+
+
+def _told(
+    actor: Actor, scope: Scope | None, *, words: Iterable[str] = (), people: Sequence[UUID], plain: list[str]
+) -> Q:
+    """Events with one of the words, by or about one of the people, or with a term that says nothing of their objects.
+
+    What is about no object of its own names objects that only those who follow everything may all know of (`readable`):
+    for others neither their names nor the people named among them count.
+    """
+    named = [*words, *map(terms.person_term, people)]
+    managed = actor.organizations(Role.MANAGER)
+    if actor.is_platform or (scope is not None and (scope.kind == "me" or scope.organization_id in managed)):
+        return Q(terms__overlap=[*named, *plain] or [""])
+    told = ~Q(entity_id="") | Q(actor_id=actor.user_id) | Q(organization_id__in=managed)
+    return (Q(terms__overlap=named or [""]) & told) | Q(actor_id__in=people) | Q(terms__overlap=plain or [""])
 
 
 def _meeting(rows: AuditEventQuerySet, wanted: list[Q]) -> AuditEventQuerySet:

@@ -4,6 +4,7 @@ One pass: every image is read once, for its digest and its header. The caller ma
 (`on_item`), so that a set that is to be published needs no second pass. Nothing here needs Django's settings.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ PREVIEW = 12
 PREVIEW_OBJECTS = 100
 DUPLICATES_LISTED = 100
 NO_SPLIT = ""
+#: NUL and halves of characters: JSON may write them, and neither the database nor an answer takes them as text.
+NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 OnItem = Callable[[ParsedItem], None]
 
@@ -76,7 +79,7 @@ class Analysis:
         return self.errors == 0 and self.images > 0
 
     def as_dict(self) -> dict[str, Any]:
-        """The analysis as JSON-serialisable values."""
+        """The analysis as JSON-serialisable values, whatever names the set gives to things."""
         values = {name: getattr(self, name) for name in self.__slots__}
         values["ok"] = self.ok
         values["splits"] = {
@@ -86,7 +89,15 @@ class Analysis:
         values["width"] = None if self.width is None else list(self.width)
         values["height"] = None if self.height is None else list(self.height)
         values["defects"] = [defect.as_dict() for defect in self.defects]
-        return values
+        return {name: _storable(value) for name, value in values.items()}
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def analyse(

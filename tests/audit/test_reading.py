@@ -16,6 +16,7 @@ from apps.datasets.services import dataset_change, dataset_trash
 from apps.organizations.services import organization_change
 from apps.projects import services as projects
 from apps.training.services import training_create
+from tests.audit.test_chain import verifier
 from tests.factories.datasets import DatasetFactory
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory
@@ -318,6 +319,28 @@ def test_a_bulk_event_names_to_others_what_they_asked_for_alone(cast: Cast) -> N
     table = cast.editor.rest.get(f"/audit-logs{history}/export?as=csv")
     lines = b"".join(table.streaming_content).decode()
     assert "Mine and 2 more" in lines and "Secret" not in lines
+
+
+def test_a_bulk_event_is_found_by_no_word_and_holds_no_id_of_what_is_hidden(cast: Cast) -> None:
+    from apps.core.admin.selections import selected_delete  # import here: models load after Django's set-up
+
+    mine = DatasetFactory(project=cast.sample("project"), name="Mine", visibility="project")
+    elsewhere = ProjectFactory(organization=mine.organization)
+    hidden = DatasetFactory(project=elsewhere, name="Secret", visibility="private")
+    actor = cast.admin.actor
+    selected_delete(actor=actor, objects=[mine, hidden], delete=lambda row: dataset_trash(actor=actor, dataset=row))
+    services.seal()
+    history = f"/entity/datasets.dataset/{mine.pk}"
+    assert "selection.deleted" in actions_of(listed(cast.admin, f"{history}?q=secret"))
+    assert listed(cast.editor, f"{history}?q=secret") == []
+    for text in (cast.admin.user.name, cast.admin.user.pk, "together"):
+        assert "selection.deleted" in actions_of(listed(cast.editor, f"{history}?q={text}")), text
+    for reader, is_told in ((cast.admin, True), (cast.editor, False)):
+        answer = reader.rest.get(f"/audit-logs{history}/export?as=jsonl")
+        lines = b"".join(answer.streaming_content).splitlines(keepends=True)
+        assert (str(hidden.pk).encode() in b"".join(lines)) == is_told
+        report, _first, found = verifier().verify(lines)
+        assert report.sound and found.withheld == (not is_told), vars(report)
 
 
 # --- Pages

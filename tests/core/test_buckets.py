@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apps.core.outbound import Bucket, BucketError, OutboundError
+from apps.core.outbound import Bucket, BucketError, OutboundError, buckets
 from tests.core.test_outbound import Canary, allowed, canary, reply
 from tests.core.test_storage import s3, signing_server
 from tests.security.report import CREDENTIALS
@@ -90,12 +90,26 @@ def test_lists_of_several_pages_are_read_to_their_end_and_endless_ones_are_not(a
     assert code_of(bucket) == "bucket_answer"
 
 
+def test_a_list_that_only_goes_on_ends_by_its_time(allowed: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def endless(handler: Any) -> None:
+        asked.append(handler.path)
+        reply(handler, page(more=str(len(asked))))
+
+    allowed.answer = endless
+    monkeypatch.setattr(buckets, "LIST_SECONDS", 0.5)
+    assert code_of(Bucket("bucket", endpoint=allowed.url)) == "too_slow"
+    assert len(asked) > 1
+
+
 @pytest.mark.parametrize(
     ("status", "body", "code"),
     [
         (200, b"<html></html>", "bucket_answer"),
         (200, b"{}", "bucket_answer"),
         (200, page("<Contents><Size>3</Size></Contents>"), "bucket_answer"),
+        (200, page(f"<Contents><Key>a</Key><Size>3</Size><ETag>{'e' * 5000}</ETag></Contents>"), "bucket_answer"),
         (200, b'<!DOCTYPE x [<!ENTITY a "aaaa">]><ListBucketResult/>', "bucket_answer"),
         (403, b"<Error><Code>AccessDenied</Code></Error>", "bucket_forbidden"),
         (400, b"<Error><Code>AuthorizationHeaderMalformed</Code></Error>", "bucket_region"),

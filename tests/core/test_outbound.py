@@ -189,7 +189,13 @@ def test_a_name_is_resolved_once_so_that_it_cannot_turn_private_afterwards(
 @pytest.mark.parametrize(
     ("address", "public"),
     [("8.8.8.8", True), ("2001:4860:4860::8888", True), ("::ffff:8.8.8.8", True), ("64:ff9b::808:808", True)]
-    + [("127.0.0.1", False), ("::ffff:10.0.0.1", False), ("fe80::1%eth0", False), ("2001:db8::1", False)],
+    + [
+        ("127.0.0.1", False),
+        ("::ffff:10.0.0.1", False),
+        ("fe80::1%eth0", False),
+        ("2001:db8::1", False),
+        ("fec0::1", False),
+    ],
 )
 def test_what_is_public(address: str, public: bool) -> None:
     assert is_public(address) is public

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from apps.datasets.archives import Limits, PathRules, take_in, unpack, walk
@@ -152,6 +152,8 @@ def test_a_server_folder_that_is_not_allowed_is_refused_by_where_it_really_is(tm
     assert refused.value.code == "path.traversal"
 
 
+@example("./C:/a.jpg")
+@example("\u212a:/a.jpg")
 @given(st.text(max_size=60))
 def test_an_accepted_path_stays_below_the_folder_and_is_stable(raw):
     try:

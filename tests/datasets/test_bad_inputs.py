@@ -62,6 +62,8 @@ ARCHIVES = [
     case("D02", zip_of({"/etc/evil": b"y"}), "path.absolute", "/etc/evil"),
     case("D02", tar_of({"/etc/evil": b"y"}), "path.absolute", "/etc/evil", "tar"),
     case("D03", zip_of({"C:/evil": b"y"}), "path.drive", "C:/evil", "drive"),
+    case("D03", zip_of({"./C:/evil": b"y"}), "path.drive", "./C:/evil", "drive-behind-dot"),
+    case("D03", zip_of({"\u212a:/evil": b"y"}), "path.drive", "K:/evil", "drive-by-kelvin"),
     case("D03", zip_of({"C:\\evil": b"y"}), "path.backslash", "C:\\evil", "drive-backslash"),
     case("D03", zip_of({"..\\evil": b"y"}), "path.backslash", "..\\evil", "backslash"),
     case("D04", lambda: archives.raw_name_zip(b"a\0b.txt"), "path.control", "a\N{REPLACEMENT CHARACTER}b.txt", "nul"),

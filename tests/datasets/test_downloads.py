@@ -13,6 +13,7 @@ import pytest
 from django.core import signing
 from django.urls import reverse
 
+from apps.apikeys import counters
 from apps.apikeys.services import key_revoke
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
@@ -152,6 +153,23 @@ def test_a_link_serves_one_object_only(dataset: Dataset, cast: Cast) -> None:
     for query in ("", "partial=perhaps", "version=%05", "link=%20"):
         assert RestClient().get(f"{base}?{query}").status_code == 401, query
     assert RestClient().get(f"/datasets/{dataset.pk}?link={token}").status_code == 401
+
+
+@pytest.mark.parametrize("door", ["datasets/dataset", "datasets/public/public-dataset", "dataset-export"])
+def test_what_comes_by_a_link_counts_for_whose_it_is(
+    door: str, cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counters.time, "time", lambda: 1_800_000_030.0)
+    folder, _slash, name = door.rpartition("/")
+    found = cast.sample(name)
+    path = f"/{folder}/{found.pk}" if folder else f"/datasets/{found.dataset_id}/exports/{found.pk}"
+    made = cast.owner.rest.post(f"{path}/download").json()["url"]
+    settings.RATE_LIMITS = {"key": 100, "user": 5, "organization": 100}
+    # The post was one of them.
+    answers = [RestClient().get(made) for _number in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]
+    assert "Retry-After" in answers[-1].headers and answers[0]["RateLimit-Remaining"] == "3"
+    assert cast.owner.rest.get(f"{path}/download").status_code == 429, "one limit for the person"
 
 
 def test_a_link_keeps_to_its_revision(dataset: Dataset, files: dict[str, bytes], cast: Cast) -> None:

@@ -122,6 +122,39 @@ def test_parts_of_two_states_of_a_file_are_thrown_away(cast: Cast, upload: str) 
     assert join(cast, upload, after).status_code == 200
 
 
+def test_a_part_far_beyond_the_end_is_not_read_through(
+    cast: Cast, upload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies between is a hole: two small requests would have gigabytes of nothing read."""
+    for number in (0, 1000):
+        body = b"x"
+        query = f"path=set.zip&number={number}&sha256={sha256(body)}"
+        assert cast.editor.rest.put(f"{upload}/parts?{query}", body, content_type=OCTETS).status_code == 200
+    monkeypatch.setattr(parts, "_digest", lambda file: pytest.fail("it was read"))
+    answer = join(cast, upload, b"x")
+    assert (answer.status_code, answer.json()["code"]) == (400, "size_mismatch")
+    assert answer.json()["params"] == {"size": 1000 * SIZE + 1}
+    assert counted(upload) == (0, 0) and not any(folder_of(upload).parts.iterdir())
+
+
+def test_a_part_that_is_sent_again_at_this_moment_is_not_there(
+    cast: Cast, upload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(range(40))
+    for number in range(3):
+        put(cast, upload, content, number)
+    read = Path.read_text
+
+    def sent_again(path: Path, *given: Any, **options: Any) -> str:
+        if path.name == "0":
+            (path.parent / "1").unlink(missing_ok=True)
+        return read(path, *given, **options)
+
+    monkeypatch.setattr(Path, "read_text", sent_again)
+    arrived = cast.editor.rest.get(f"{upload}/parts?path=set.zip").json()
+    assert [part["number"] for part in arrived["parts"]] == [0, 2]
+
+
 def test_a_joined_file_replaces_one_that_arrived(cast: Cast, upload: str) -> None:
     cast.editor.rest.put(f"{upload}/files?path=set.zip", bytes(7), content_type=OCTETS)
     content = bytes(range(20))
@@ -172,6 +205,15 @@ def test_known_files_take_no_more_room_than_there_is(cast: Cast, upload: str, mo
     assert (answer.status_code, answer.json()["code"]) == (413, "archive.too_big") and answer.json()["hint"]
     assert counted(upload) == (0, 0) and not folder_of(upload).files.exists()
     assert cast.editor.rest.post(f"{upload}/known", asked).json()["taken"] == sorted(shapes())
+
+
+def test_a_known_file_is_not_put_where_a_folder_is(cast: Cast, dataset: Dataset, upload: str) -> None:
+    blob = Blob.objects.filter(entries__dataset=dataset).first()
+    assert blob is not None
+    cast.editor.rest.put(f"{upload}/files?path=a/b.txt", b"b", content_type=OCTETS)
+    answer = cast.editor.rest.post(f"{upload}/known", {"files": [{"path": "a", "sha256": blob.sha256}]})
+    assert (answer.status_code, answer.json()) == (200, {"taken": []})
+    assert counted(upload) == (1, 1)
 
 
 def test_files_that_the_dataset_has_need_not_be_sent(cast: Cast, dataset: Dataset, upload: str) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -25,11 +26,13 @@ from apps.datasets import services
 from apps.datasets.folders import UploadFolder, untouched, uploads_root
 from apps.datasets.models import Blob, Dataset, Entry, Revision, Upload, UploadState
 from apps.datasets.samples import sample_archive
-from apps.datasets.services import messages, publishing, uploads
+from apps.datasets.services import messages, publishing, reading, uploads
 from apps.datasets.services.locks import upload_lock
 from apps.evaluation import services as evaluation
 from apps.jobs.models import Job
 from apps.jobs.services import ingest
+from tests.datasets.factories.archives import zip_of
+from tests.datasets.factories.images import encoded
 from tests.factories.datasets import SYSTEM, DatasetFactory, owner_of, published, shapes, uploaded
 from tests.factories.evaluation import PNG
 from tests.jobs.support import running
@@ -291,6 +294,47 @@ def test_a_worker_that_died_while_unpacking_is_followed_by_another() -> None:
     services.upload_read(upload.pk)
     upload.refresh_from_db()
     assert upload.state == UploadState.READY and not half.exists()
+
+
+def _coco(name: str) -> dict[str, bytes]:
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9]}
+    rows = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [box]}
+    return {"a.json": json.dumps({**rows, "categories": [{"id": 1, "name": name}]}).encode(), "a.jpg": encoded()}
+
+
+def _yolo(name: str) -> dict[str, bytes]:
+    described = f"train: images\nval: images\nnames: [{json.dumps(name)}]\n".encode()
+    return {"data.yaml": described, "images/a.jpg": encoded(), "labels/a.txt": b"0 .5 .5 .1 .1\n"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"], ids=["nul", "half a character"])
+@pytest.mark.parametrize("made", [_coco, _yolo])
+def test_a_name_that_is_no_text_is_a_defect_and_not_the_end_of_the_worker(made: Any, name: str, cast: Cast) -> None:
+    dataset = DatasetFactory(project=cast.sample("project"))
+    upload = uploaded(dataset, made(name))
+    assert upload.state == UploadState.REFUSED and set(upload.analysis["defect_counts"]) & {
+        "class.name",
+        "yaml.invalid",
+    }
+    archive = zip_of(made(name))
+    answer = cast.editor.rest.post(f"/datasets/{dataset.pk}/analyze", archive, content_type="application/octet-stream")
+    assert (answer.status_code, answer.json()["ok"]) == (200, False), answer.content
+
+
+@pytest.mark.django_db
+def test_a_set_that_breaks_the_reader_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = uploaded(DatasetFactory(), dict(shapes()))
+    services.upload_analyse(actor=SYSTEM, upload=upload)
+
+    def breaks(*_given: Any, **_options: Any) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(reading, "analyse", breaks)
+    with pytest.raises(RuntimeError):
+        services.upload_read(upload.pk)
+    upload.refresh_from_db()
+    assert (upload.state, upload.failure["code"]) == (UploadState.FAILED, "unreadable")
 
 
 @pytest.mark.django_db

@@ -122,6 +122,27 @@ def test_an_organization_has_a_limit_of_invitations_that_wait(cast: Cast, monkey
     assert (more.status_code, more.json()["code"]) == (409, "too_many_pending")
 
 
+@pytest.mark.parametrize(("limit", "emails"), [("MOST_TO_ONE", ["a", "a", "a"]), ("MOST_A_DAY", ["a", "b", "c"])])
+def test_withdrawing_and_inviting_anew_sends_no_mails_for_ever(
+    limit: str, emails: list[str], cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, limit, 2)
+    answers = []
+    for name in emails:
+        answer = cast.owner.rest.post("/invitations", body(cast, "project", "viewer", f"{name}@example.com"))
+        answers.append(answer.status_code)
+        last = Invitation.objects.latest("created_at")
+        if answer.status_code == 201:
+            services.invitation_cancel(actor=cast.owner.actor, invitation=last)
+    assert answers == [201, 201, 429]
+    with pytest.raises(TooManyRequests):
+        Invitation.objects.filter(pk=last.pk).update(state="pending")
+        services.invitation_resend(actor=cast.owner.actor, invitation=last)
+    Invitation.objects.update(created_at=timezone.now() - timedelta(days=2))
+    last = cast.owner.rest.post("/invitations", body(cast, "project", "viewer", "d@example.com"))
+    assert last.status_code == 201, "the day after"
+
+
 # --- The mail
 
 

@@ -18,8 +18,9 @@ from apps.core.identity import Actor, Vouched
 from apps.core.testing import Cast, RestClient
 from apps.core.testing.openapi import Endpoint, endpoints
 from apps.datasets import services
-from apps.datasets.models import Blob, Damage, Dataset, Item
+from apps.datasets.models import Blob, Damage, Dataset, Entry, Item
 from apps.datasets.selectors import public
+from apps.datasets.selectors.statistics import figures_of
 from apps.datasets.services import public_downloads
 from apps.organizations.models import Closure, Membership, Organization
 from apps.projects.models import Project
@@ -278,9 +279,21 @@ def test_changes_of_the_newest_version_reach_readers_only_when_they_are_made_pub
     assert cast.stranger.rest.get(address(dataset, f"/images/{hidden_item.pk}?version=r1")).status_code == 404
 
 
+def test_what_is_published_while_somebody_reads_is_no_part_of_the_public_version(cast: Cast) -> None:
+    dataset = laid_open(published(DatasetFactory(project=cast.sample("project")), shapes(train=2, val=1)))
+    reader, worker = public.public_version(dataset), public.public_version(dataset)
+    before = figures_of(worker)
+    # Between what the request has read of the dataset and what it reads of its images.
+    published(Dataset.objects.get(pk=dataset.pk), shapes(seed=1, train=4, val=2), mode="replace")
+    held = set(Entry.objects.at(dataset.pk, 1).images().values_list("pk", flat=True))
+    assert {entry.pk for entry in public.images_in(reader)} <= held
+    assert figures_of(worker) == before
+
+
 def test_nobody_without_a_sign_in_reads_anything(cast: Cast, dataset: Dataset) -> None:
     for door in [ROOT, *doors(dataset)]:
         assert cast.anonymous.rest.get(door).status_code == 401, door
+    assert cast.anonymous.rest.get(address(dataset, "/download?link=%20")).status_code == 401
 
 
 # --- Who is no reader

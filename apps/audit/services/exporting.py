@@ -221,13 +221,14 @@ def _jsonl(export: Export) -> Iterator[bytes]:
 
 
 def _event(row: ReadableEvent, seal: AuditSeal | None, sealed: dict[str, Any]) -> dict[str, Any]:
+    """Without what was sealed where that names objects which the reader is not told of: a seal fits all of it or nothing."""
     shown = {name: read(row) for name, read in COLUMNS.items()}
     shown |= {"before": row.before, "after": row.after, "facts": row.params, "about": row.about}
     kept = {"seq": seal.seq, "previous_hash": seal.previous_hash, "hash": seal.hash} if seal else None
     plain = {
         name: value if value is None or isinstance(value, dict | list) else str(value) for name, value in shown.items()
     }
-    return {**plain, "seal": kept, "sealed": sealed}
+    return {**plain, "seal": kept, "sealed": None if row.about_more else sealed}
 
 
 def _line(value: dict[str, Any]) -> bytes:

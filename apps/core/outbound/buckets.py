@@ -5,6 +5,7 @@ the checks of addresses.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,10 @@ from apps.core.outbound.origins import origin_of
 
 PAGE_BYTES = 8 * 1024 * 1024
 PAGE_SECONDS = 60.0
+#: For the whole of a list: a store of somebody's own may say for ever that there is more.
+LIST_SECONDS = 1800.0
+#: Characters of an object's tag; each is kept until the last object is here.
+MOST_MARK = 300
 #: Why a bucket was not read, besides what a request can fail for.
 BUCKET_CODES = ("bucket_unknown", "bucket_forbidden", "bucket_keys", "bucket_region", "bucket_answer")
 #: The same in the words of S3.
@@ -77,8 +82,10 @@ class Bucket:
 
     def listed(self, prefix: str) -> Iterator[Listed]:
         """The objects under the prefix. Raises `BucketError` and `OutboundError`."""
-        token = ""
+        token, ends_at = "", time.monotonic() + LIST_SECONDS
         while True:
+            if time.monotonic() >= ends_at:
+                raise OutboundError("too_slow")
             query = {"list-type": "2", "prefix": prefix, **({"continuation-token": token} if token else {})}
             url = f"{self.url}/?{urlencode(sorted(query.items()), quote_via=quote, safe='')}"
             page = _Page(self._get(url))
@@ -181,4 +188,7 @@ class _Page:
             row = self._row
             if not row.get("Key") or not row.get("Size", "").isdigit():
                 raise ValueError("an object without key or size")
-            self.objects.append(Listed(row["Key"], int(row["Size"]), row.get("ETag") or row.get("LastModified", "")))
+            mark = row.get("ETag") or row.get("LastModified", "")
+            if len(mark) > MOST_MARK:
+                raise ValueError("a tag that is none")
+            self.objects.append(Listed(row["Key"], int(row["Size"]), mark))

@@ -61,6 +61,9 @@ def is_public(address: str) -> bool:
             wrapped = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if wrapped is not None:
             return is_public(str(wrapped))
+        # Given up by the standard, and still what some networks use within.
+        if found.is_site_local:
+            return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 

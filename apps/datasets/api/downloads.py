@@ -88,6 +88,7 @@ class DownloadView(APIView):
             actor, wanted = downloads.link_open(
                 token=given["link"], dataset_id=dataset_id, **context_of(request._request)
             )
+            count_for(self, request, actor)
         else:
             actor = signed_in(actor)
             wanted = downloads.Wanted(given["version"], given["path"], is_manifest(request), given["partial"])
@@ -140,6 +141,16 @@ def signed_in(actor: Actor) -> Actor:
         raise NotAuthenticated(_("Sign in first."))
     refuse_without_factor(actor, actor.organization_id)
     return actor
+
+
+def count_for(view: APIView, request: ApiRequest, actor: Actor) -> None:
+    """Takes what comes by a link for a request of the person whose link it is. Raises `Throttled` beyond their limits.
+
+    Who is signed in beside it was counted already.
+    """
+    if request.actor.user_id is None:
+        request._request.actor = actor  # type: ignore[attr-defined]
+        view.check_throttles(request)
 
 
 def session_key(request: ApiRequest) -> str | None:

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from apps.core.api.requests import ApiRequest
 from apps.core.identity.middleware import context_of
 from apps.datasets import services
-from apps.datasets.api.downloads import VERSION_HELP, ZIP, attached, session_key, signed_in
+from apps.datasets.api.downloads import VERSION_HELP, ZIP, attached, count_for, session_key, signed_in
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import Export, ExportFormat, ExportState, Task
 from apps.datasets.selectors.exports import exports_of, preview_of, target_of, tasks_for, worded
@@ -221,6 +221,7 @@ class ExportDownloadView(APIView):
         token = request.query_params.get("link", "")
         context = context_of(request._request)
         actor = export_link_open(token=token, export_id=id, **context) if token else signed_in(request.actor)
+        count_for(self, request, actor)
         rows = Export.objects.select_related("dataset")
         export = rows.get_visible(actor, pk=id, dataset_id=dataset_id)
         if request.method == "GET":

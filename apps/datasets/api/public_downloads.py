@@ -20,6 +20,7 @@ from apps.datasets.api.downloads import (
     DownloadLinkSerializer,
     DownloadQuery,
     attached,
+    count_for,
     is_manifest,
     kind_and_name,
     measured,
@@ -60,7 +61,9 @@ class PublicDownloadView(APIView):
             actor, wanted = public_link_open(
                 token=given["link"], dataset_id=dataset_id, **context_of(request._request)
             )
+            count_for(self, request, actor)
         else:
+            actor = signed_in(actor)
             wanted = downloads.Wanted(given["version"], given["path"], is_manifest(request), given["partial"])
         version = public_version(public_dataset(actor, dataset_id), wanted.version)
         return _answer(request, actor, version, wanted)

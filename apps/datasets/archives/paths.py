@@ -47,8 +47,6 @@ class PathRules:
             raise BadInput("path.backslash", raw)
         if raw.startswith("/"):
             raise BadInput("path.absolute", raw)
-        if DRIVE.match(raw):
-            raise BadInput("path.drive", raw)
         if found := FORBIDDEN.search(raw):
             raise BadInput("path.forbidden", raw, character=f"U+{ord(found[0]):04X} {found[0]}")
         if not raw.isascii():
@@ -58,6 +56,9 @@ class PathRules:
         parts = tuple(part for part in raw.split("/") if part not in ("", "."))
         if ".." in parts:
             raise BadInput("path.traversal", raw)
+        # Of what is kept: `./C:/a` and the Kelvin sign become drives only now.
+        if parts and DRIVE.match(parts[0]):
+            raise BadInput("path.drive", raw)
         if len(parts) > self.limits.depth:
             raise BadInput("path.deep", raw, depth=len(parts), limit=self.limits.depth)
         for part in parts:

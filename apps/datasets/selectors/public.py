@@ -138,7 +138,8 @@ def public_covers(datasets: Sequence[Dataset]) -> dict[Any, str]:
 
 
 def _entries(version: Version) -> EntryQuerySet:
-    """Of the newest revision by the indexes of what is open."""
+    """Of the newest revision by the indexes of what is open; what another publishes at this moment is newer."""
     dataset = version.dataset
-    is_newest = version.no == dataset.revision_no
-    return Entry.objects.head(dataset.pk) if is_newest else Entry.objects.at(dataset.pk, version.no)
+    if version.no != dataset.revision_no:
+        return Entry.objects.at(dataset.pk, version.no)
+    return Entry.objects.head(dataset.pk).filter(from_revision__lte=version.no)

@@ -93,9 +93,8 @@ class _Entries:
     """Statements over the images of a version."""
 
     def __init__(self, version: Version) -> None:
-        dataset = version.dataset
-        is_head = version.no == dataset.revision_no
-        rows = Entry.objects.head(dataset.pk) if is_head else Entry.objects.at(dataset.pk, version.no)
+        # By number, the newest one too: the figures are kept, and another may be published while they are counted.
+        rows = Entry.objects.at(version.dataset.pk, version.no)
         shown = with_split(rows.images(), version.plan).order_by()
         wanted = shown.values("in_split", "width", "height", "annotation_id", "class_ids", "box_count")
         self.sql, self.params = wanted.query.sql_with_params()

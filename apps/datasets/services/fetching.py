@@ -48,7 +48,13 @@ def fetch_files(upload: Upload, source: Source, *, check: Callable[[], None]) ->
     for path in (folder.incoming, folder.files):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     room = room_of(upload, here=_bytes_below(folder))
-    wanted = _accepted(source, room)
+
+    def look(listed: int) -> None:
+        check()
+        if not _note_fetching(upload_id=upload.pk, progress={"done": 0, "total": listed, "bytes": 0}):
+            raise Stopped
+
+    wanted = _accepted(source, room, look)
     journal = _Journal(folder, wanted)
     fetch = _Fetch(upload, source, folder, journal, room, check)
     fetch.run([found for found in wanted if not journal.has(found)])
@@ -66,18 +72,23 @@ def _bytes_below(folder: UploadFolder) -> int:
     )
 
 
-def _accepted(source: Source, room: Room) -> list[Found]:
-    """The files under the paths that they get, without what systems leave behind; too many or too much is refused."""
+def _accepted(source: Source, room: Room, look: Callable[[int], None]) -> list[Found]:
+    """The files under the paths that they get, without what systems leave behind; too many or too much is refused, also
+    of what is left out: a list costs its reading. `look` is told now and then how long the list is."""
     rules = PathRules(LIMITS)
     wanted: list[Found] = []
     total = 0
-    for found in source.found():
+    next_look = time.monotonic() + LOOK_SECONDS
+    for number, found in enumerate(source.found(), 1):
+        if number > LIMITS.members:
+            raise BadInput("archive.too_many_members", members=number, limit=LIMITS.members)
+        if time.monotonic() >= next_look:
+            next_look = time.monotonic() + LOOK_SECONDS
+            look(number)
         path = rules.accept_file(found.path)
         if path is None:
             continue
         wanted.append(Found(path, found.size, found.mark, found.at))
-        if len(wanted) > LIMITS.members:
-            raise BadInput("archive.too_many_members", members=len(wanted), limit=LIMITS.members)
         total += found.size or 0
         if total > room.size:
             raise _refusal(room)

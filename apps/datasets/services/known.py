@@ -39,7 +39,7 @@ def upload_take_known(*, actor: Actor, upload: Upload, files: Mapping[str, str])
     sizes = _sizes(upload, set(wanted.values()))
     folder = UploadFolder(upload.pk)
     found = {path: sha256 for path, sha256 in wanted.items() if sha256 in sizes}
-    there = {path for path in found if (folder.files / path).exists()}
+    there = {path for path in found if (folder.files / path).is_file()}
     new = {path: sha256 for path, sha256 in found.items() if path not in there}
     size = sum(sizes[sha256] for sha256 in new.values())
     count_in(upload, files=len(new), size=size, room=room_now(upload), path="")

@@ -7,6 +7,7 @@ copied when they are joined; beside it a mark for each part that has arrived hol
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from modelyard_trainer.files import sha256_of
 
 from apps.core import policy
-from apps.core.errors import Conflict, TooLarge
+from apps.core.errors import Conflict, Invalid, TooLarge
 from apps.core.identity import Actor
 from apps.datasets.archives.limits import MEBIBYTE
 from apps.datasets.defects import BadInput
@@ -63,7 +64,12 @@ class _Parts:
         if not self.folder.is_dir():
             return {}
         names = sorted(int(mark.name) for mark in self.folder.iterdir() if mark.name.isdigit())
-        return {number: (self.folder / str(number)).read_text(encoding="ascii") for number in names}
+        found = {}
+        for number in names:
+            # One that is being sent again has no mark meanwhile.
+            with suppress(FileNotFoundError):
+                found[number] = (self.folder / str(number)).read_text(encoding="ascii")
+        return found
 
     def write(self, number: int, body: bytes, sha256: str) -> None:
         """The mark comes last: a part without one counts as not sent."""
@@ -119,8 +125,9 @@ def parts_received(*, actor: Actor, upload: Upload, path: str) -> list[Part]:
 def parts_join(*, actor: Actor, upload: Upload, path: str, size: int, sha256: str) -> ReceivedFile:
     """Makes a file of the parts that have arrived; it replaces one that lies under the path.
 
-    Raises `Conflict` while parts are missing (the first of them in `params`). Where the whole has another digest all of
-    its parts are thrown away: they are of different states of the sender's file.
+    Raises `Conflict` while parts are missing (the first of them in `params`). Where the whole has another size, which is
+    seen before anything is read, or another digest, all of its parts are thrown away: they are of different states of the
+    sender's file.
     """
     policy.require(actor, "datasets.change_upload", upload)
     check_receiving(upload, new=False)
@@ -129,6 +136,8 @@ def parts_join(*, actor: Actor, upload: Upload, path: str, size: int, sha256: st
     parts = _Parts(upload, clean)
     with path_lock(upload.pk, clean):
         _check_complete(parts, size)
+        if parts.size != size:
+            raise _other_size(upload, parts, size)
         found = sha256_of(parts.content)
         if found != sha256:
             _throw_away(upload, parts)
@@ -191,6 +200,18 @@ def _check_complete(parts: _Parts, size: int) -> None:
             hint=_("Send them, and join the parts again."),
             params={"missing": missing[:NAMED], "count": len(missing)},
         )
+
+
+def _other_size(upload: Upload, parts: _Parts, size: int) -> Invalid:
+    """What is said where parts lie beyond the end, after all of them are thrown away."""
+    found = parts.size
+    _throw_away(upload, parts)
+    return Invalid(
+        _("The parts hold %(found)s bytes, and not %(size)s.") % {"found": found, "size": size},
+        code="size_mismatch",
+        hint=_("Send it again."),
+        params={"size": found},
+    )
 
 
 def _throw_away(upload: Upload, parts: _Parts) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from django.db import OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -110,12 +111,18 @@ def upload_read(upload_id: UUID | str) -> None:
         if not held or upload.state != UploadState.ANALYSING:
             return
         try:
-            found = _analysed(upload)
+            _note_analysis(upload_id=upload.pk, analysis=_analysed(upload))
         except OSError as error:
             log.exception("upload %s could not be read", upload.pk)
             _note_failure(upload_id=upload.pk, code="unreadable", params={"detail": error.strerror or ""})
-            return
-        _note_analysis(upload_id=upload.pk, analysis=found)
+        except OperationalError:
+            # The database is away: the row still says what is to be done, and the sweep asks again.
+            raise
+        except Exception:
+            # A set that a reader breaks on would break it every time that the sweep asks.
+            log.exception("upload %s could not be analysed", upload.pk)
+            _note_failure(upload_id=upload.pk, code="unreadable", params={})
+            raise
 
 
 #: Archives that one process analyses inside of requests: each takes a thread, a core and gigabytes of the disk.

@@ -1,5 +1,6 @@
 """One file, most often an archive, at a web address."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -19,7 +20,8 @@ class AddressSource:
         self.url = url
 
     def found(self) -> Iterator[Found]:
-        yield Found(name_in(self.url), None, self.url, self.url)
+        # The journal on the disk keeps the mark, and the address may hold a key.
+        yield Found(name_in(self.url), None, hashlib.sha256(self.url.encode()).hexdigest(), self.url)
 
     def fetch(self, found: Found, target: Path, *, most_bytes: int, on_bytes: OnBytes) -> int:
         return outbound.download(found.at, target, most_bytes=most_bytes, on_bytes=on_bytes)

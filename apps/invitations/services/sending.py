@@ -7,7 +7,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import Model, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -29,6 +29,9 @@ MAX_DAYS = 30
 MAX_PENDING = 1000
 #: Between two mails of one invitation.
 PAUSE = timedelta(minutes=1)
+#: An organization's mails within a day, to one address and to all. Who withdraws an invitation may not send for ever.
+MOST_TO_ONE, MOST_A_DAY = 20, 2000
+DAY = timedelta(days=1)
 EXPIRED_PER_PASS = 1000
 
 
@@ -51,7 +54,8 @@ def invitation_create(
     """Invites an address to an organization, a project or a dataset, valid for `days` (1 to 30).
 
     A member of the organization joins at once. Every other address, registered or not, takes the same way. Raises the
-    policy's errors, `Forbidden` for a role that the actor may not give, `Conflict` for an address that is in or waits.
+    policy's errors, `Forbidden` for a role that the actor may not give, `Conflict` for an address that is in or waits,
+    `TooManyRequests` beyond the mails of a day.
     """
     kind = target_of(target)
     require_inviter(actor, kind.organization_id_of(target))
@@ -71,6 +75,7 @@ def invitation_create(
             code="too_many_pending",
             hint=_("Withdraw some, or wait until they are answered."),
         )
+    _check_mails(organization_id, email)
     invitation = Invitation(
         organization_id=organization_id,
         target_type=kind.name,
@@ -96,6 +101,7 @@ def invitation_resend(*, actor: Actor, invitation: Invitation) -> Invitation:
     now = timezone.now()
     if invitation.sent_at and invitation.sent_at + PAUSE > now:
         raise TooManyRequests(_("A mail was sent a moment ago."), hint=_("Wait a minute before the next one."))
+    _check_mails(invitation.organization_id, invitation.email)
     changes = invitation.change(
         state=InvitationState.PENDING,
         token_hash=None,
@@ -181,6 +187,14 @@ def _checked_days(days: int | None) -> int:
         message = _("From 1 to %(limit)s days.") % {"limit": MAX_DAYS}
         raise Invalid(_("The input is not valid."), fields={"expires_in_days": [message]})
     return days
+
+
+def _check_mails(organization_id: Any, email: str) -> None:
+    since = timezone.now() - DAY
+    rows = Invitation.objects.filter(Q(created_at__gte=since) | Q(sent_at__gte=since), organization_id=organization_id)
+    sent = rows.aggregate(all=Sum("sendings", default=0), one=Sum("sendings", default=0, filter=Q(email=email)))
+    if sent["one"] >= MOST_TO_ONE or sent["all"] >= MOST_A_DAY:
+        raise TooManyRequests(_("Too many invitations were sent within a day."), hint=_("Try again tomorrow."))
 
 
 def _save(invitation: Invitation) -> None:

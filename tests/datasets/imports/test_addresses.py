@@ -9,6 +9,7 @@ from apps.audit.selectors import readable
 from apps.core.errors import Invalid
 from apps.core.testing import Cast, committed
 from apps.datasets import services, tasks
+from apps.datasets.folders import UploadFolder
 from apps.datasets.models import Dataset, Upload, UploadState
 from apps.datasets.samples import sample_archive
 from tests.core.test_outbound import Canary, reply
@@ -58,6 +59,8 @@ def test_what_stands_behind_the_question_mark_is_ciphertext_until_the_file_is_th
     assert upload.place_secret
     assert ended(upload).state == UploadState.ANALYSING
     assert upload.place_secret == ""
+    kept = [path for path in UploadFolder(upload.pk).root.rglob("*") if path.is_file()]
+    assert kept and not [path for path in kept if b"hush" in path.read_bytes()]
     assert list(fetched(upload)) == ["a.zip"]
 
 

@@ -22,7 +22,7 @@ from apps.datasets.services import fetching, importing, room
 from apps.datasets.services.locks import IMPORT_SLOTS, IMPORTS, upload_lock
 from tests.core.test_outbound import Canary, reply
 from tests.datasets.imports.support import allow, begin, ended, failed, fetched, limited
-from tests.factories.datasets import DatasetFactory, shapes
+from tests.factories.datasets import SYSTEM, DatasetFactory, shapes
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +82,40 @@ def test_too_many_files_and_too_much_are_refused_by_the_list_alone(
     monkeypatch.setattr(room, "RESERVE_BYTES", 1 << 60)
     monkeypatch.setattr(fetching, "LIMITS", Limits())
     assert failed(begin(dataset, services.from_folder(folder, "shapes"))) == "disk_full"
+
+
+def test_what_is_left_out_counts_too_and_a_list_is_given_up_in_the_middle(
+    dataset: Dataset, allowed: Canary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store of somebody's own lists for ever what no set takes in: it would keep one of few places from everybody."""
+    asked: list[str] = []
+
+    def endless(handler: Any) -> None:
+        asked.append(handler.path)
+        row = f"<Contents><Key>{len(asked)}/.DS_Store</Key><Size>1</Size></Contents>"
+        more = f"<NextContinuationToken>{len(asked)}</NextContinuationToken>"
+        if len(asked) < 100:
+            reply(handler, f"<ListBucketResult>{row}{more}</ListBucketResult>".encode())
+
+    allowed.answer = endless
+    monkeypatch.setattr(fetching, "LIMITS", Limits(members=20))
+    wanted = services.from_bucket(bucket="b", endpoint=allowed.url)
+    assert failed(begin(dataset, wanted)) == "archive.too_many_members"
+    assert len(asked) == 21
+    monkeypatch.setattr(fetching, "LIMITS", Limits())
+    monkeypatch.setattr(fetching, "LOOK_SECONDS", 0.0)
+    upload = begin(dataset, wanted)
+
+    noted = fetching._note_fetching
+
+    def cancelling(**arguments: Any) -> bool:
+        if len(asked) == 40:
+            services.upload_cancel(actor=SYSTEM, upload=upload)
+        return noted(**arguments)
+
+    monkeypatch.setattr(fetching, "_note_fetching", cancelling)
+    assert ended(upload).state == UploadState.CANCELLED
+    assert len(asked) == 40
 
 
 def test_names_that_collide_and_names_that_no_set_may_have_are_refused(dataset: Dataset, root: Path) -> None:
