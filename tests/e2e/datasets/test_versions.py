@@ -58,6 +58,7 @@ def test_a_second_delivery_is_compared_with_the_first_which_comes_back(
     engineer.agree()
     engineer.told("The version is back, as revision %(no)s.", no=3)
     expect(head).to_contain_text(engineer.say("Restored from r%(no)s", no=1))
+    engineer.fits()
     page.select_option("#compare-before", "spring")
     page.select_option("#compare-after", "r3")
     engineer.submit("main form[action$='/compare/']")
