@@ -7,25 +7,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from modelyard.demo import Journey
-from modelyard.demo.journey import EMAIL
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.chromium import chromium
 from tests.e2e.mailbox import Mailbox
+from tests.e2e.people import People, Person
+from tests.e2e.visitors import PASSWORD, ROOT, LivePortal, Visitor, Window
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 #: Every journey in both languages (`make journeys`) rather than in one.
 FULL = "MODELYARD_JOURNEYS_FULL" in os.environ
-PASSWORD = "a-long-enough-passphrase"
 START_SECONDS = 300
 STOP_SECONDS = 60
 
@@ -57,22 +56,6 @@ def _language(item: pytest.Item) -> str:
 
 def _parameters(item: pytest.Item) -> dict[str, Any]:
     return dict(item.callspec.params) if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-
-
-@dataclass
-class LivePortal:
-    """Where the portal is, and who can sign in."""
-
-    url: str
-    mailbox: Mailbox
-    environment: dict[str, str]
-    email: str = EMAIL
-    password: str = PASSWORD
-
-    def command(self, *words: str, **more: str) -> None:
-        """Runs `manage.py` beside the portal."""
-        environment = {**self.environment, **more}
-        subprocess.run([sys.executable, str(ROOT / "manage.py"), *words], env=environment, check=True, timeout=120)
 
 
 @pytest.fixture(scope="package")
@@ -128,66 +111,6 @@ def _wait_ready(process: "subprocess.Popen[bytes]", home: Path, log: Path) -> st
     raise AssertionError(log.read_text())
 
 
-@dataclass
-class Visitor:
-    """A person's browser window, and what went wrong in it."""
-
-    page: Page
-    portal: LivePortal
-    language: str = "en"
-    complaints: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        page = self.page
-        page.set_default_timeout(60_000)
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda made: self._asked(made.url))
-        page.on("websocket", lambda made: self._asked(made.url))
-        page.on("requestfailed", self._failed)
-
-    def _said(self, said: ConsoleMessage) -> None:
-        if said.type == "error":
-            self.complaints.append(f"{said.text} {said.location}")
-
-    def _asked(self, url: str) -> None:
-        own = (self.portal.url, self.portal.url.replace("http", "ws", 1), "data:", "blob:")
-        if not url.startswith(own):
-            self.complaints.append(url)
-
-    def _failed(self, made: Request) -> None:
-        # What a page still asked for when it was left, and what became a download.
-        if made.failure != "net::ERR_ABORTED":
-            self.complaints.append(f"{made.url}: {made.failure}")
-
-    def go(self, path: str, status: int = 200) -> None:
-        answer = self.page.goto(path if path.startswith("http") else f"{self.portal.url}{path}")
-        assert answer is not None
-        assert answer.status == status, path
-        if status >= 400:
-            self.refused(status)
-
-    def refused(self, status: int) -> None:
-        """Takes the browser's complaint about a refusal that is meant back; there must be one."""
-        end = time.monotonic() + 10
-        sign = f"the server responded with a status of {status}"
-        while not (found := [text for text in self.complaints if sign in text]):
-            assert time.monotonic() < end, f"no answer was {status}"
-            self.page.wait_for_timeout(50)
-        self.complaints.remove(found[0])
-
-    def sign_in(self, email: str = "", password: str = "") -> None:
-        self.go("/account/login/")
-        self.give_password(email or self.portal.email, password or self.portal.password)
-        self.page.wait_for_url(f"{self.portal.url}/")
-
-    def give_password(self, email: str, password: str) -> None:
-        self.page.fill("input[name=login]", email)
-        self.page.fill("input[name=password]", password)
-        with self.page.expect_navigation():
-            self.page.click("main button[type=submit] >> nth=0")
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     # The browser library runs a loop in this thread; Django would refuse to be used beside it.
@@ -223,3 +146,31 @@ def visit(live_portal: LivePortal, browser: Browser) -> Iterator[Any]:
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(params=["en", "ko"])
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="package")
+def people(live_portal: LivePortal) -> People:
+    return People(live_portal)
+
+
+@pytest.fixture
+def window(visit: Any, people: People, language: str) -> Iterator[Callable[..., Window]]:
+    """`window(person)` is signed in, `window()` belongs to nobody yet. No window may have complained in the end."""
+    windows: list[Window] = []
+
+    def opened(person: Person | None = None, **options: Any) -> Window:
+        visitor = visit(language=person.language if person else language, **options)
+        if person:
+            cookie = {"name": "sessionid", "value": people.session(person), "url": people.portal.url}
+            visitor.page.context.add_cookies([cookie])
+        found = Window(visitor.page, visitor.portal, visitor.language)
+        windows.append(found)
+        return found
+
+    yield opened
+    assert [window.complaints for window in windows if window.complaints] == []

@@ -11,7 +11,7 @@ import pytest
 from modelyard.demo.client import Client
 
 from apps.datasets.samples import sample_archive
-from tests.e2e.conftest import LivePortal, Visitor
+from tests.e2e.visitors import LivePortal, Visitor
 
 pytestmark = pytest.mark.e2e
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from apps.datasets.samples import make_samples, sample_archive
-from tests.e2e.conftest import Visitor
+from tests.e2e.visitors import Visitor
 
 pytestmark = pytest.mark.e2e
 

@@ -1,12 +1,15 @@
 """What happened: one's own activity, an object's history, the organization's log, its export and its soundness."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.governance.conftest import People, Window, table_of
+from tests.e2e.people import People
+from tests.e2e.visitors import Window
 
 pytestmark = pytest.mark.e2e
 
@@ -77,3 +80,9 @@ def test_the_log_is_read_filtered_exported_and_verified(
     admin.reads("Every event is what was sealed, in its place.")
     admin.reads("Nothing that was signed is missing.")
     assert people.api(company.engineer).get(f"/audit-logs/entity/projects.project/{theirs}").status_code == 200
+
+
+def table_of(content: bytes) -> list[dict[str, str]]:
+    """The rows of a CSV that a spreadsheet opens: it begins with the mark of UTF-8."""
+    assert content.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))

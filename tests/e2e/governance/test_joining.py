@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import PASSWORD
-from tests.e2e.governance.conftest import People, Window
+from tests.e2e.people import People
+from tests.e2e.visitors import PASSWORD, Window
 
 pytestmark = pytest.mark.e2e
 

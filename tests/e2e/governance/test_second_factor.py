@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 
-from tests.e2e.conftest import PASSWORD
-from tests.e2e.governance.conftest import People, Person, Window
+from tests.e2e.people import People, Person
+from tests.e2e.visitors import PASSWORD, Window
 
 pytestmark = pytest.mark.e2e
 

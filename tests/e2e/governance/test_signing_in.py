@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.governance.conftest import People, Person, Window
+from tests.e2e.people import People, Person
+from tests.e2e.visitors import Window
 
 pytestmark = pytest.mark.e2e
 

@@ -1,20 +1,12 @@
-"""People with organizations of their own, in two languages, and their windows in front of the one portal."""
+"""People with organizations of their own, in two languages, signed up over REST."""
 
-import csv
-import io
 import itertools
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import httpx
-import pytest
-from django.utils import translation
-from playwright.sync_api import Locator
 
-from tests.e2e.conftest import PASSWORD, LivePortal, Visitor
+from tests.e2e.visitors import PASSWORD, LivePortal
 
 NAMES = {"en": ("Ada Lindqvist", "Tomas Berg", "Maya Okafor"), "ko": ("김하늘", "이도윤", "박서연")}
 COMPANIES = {"en": "Northlight Optics", "ko": "한빛정밀"}
@@ -120,73 +112,3 @@ class People:
     def _http(self, language: str) -> httpx.Client:
         headers = {"Accept-Language": language}
         return httpx.Client(base_url=f"{self.portal.url}/api/v1", headers=headers, timeout=60, trust_env=False)
-
-
-@dataclass
-class Window(Visitor):
-    """A visitor whose pages are read in one language."""
-
-    def say(self, text: str, **values: Any) -> str:
-        """The portal's text as the visitor reads it."""
-        with translation.override(self.language):
-            said = translation.gettext(text)
-        assert self.language == "en" or said != text, f"{text!r} has no {self.language}"
-        return said % values if values else said
-
-    def told(self, text: str, level: str = "success", **values: Any) -> None:
-        """A notice of this text is shown."""
-        notes = self.page.locator(f"#toasts [data-level={level}] [data-toast-text]")
-        notes.filter(has_text=self.say(text, **values)).first.wait_for()
-
-    def reads(self, text: str, **values: Any) -> None:
-        """The page says it, in its own part or as a heading."""
-        self.page.locator("main").get_by_text(self.say(text, **values)).first.wait_for()
-
-    def row(self, text: str) -> Locator:
-        return self.page.locator("main tr", has_text=text)
-
-    def submit(self, form: str = "main form") -> None:
-        self.page.locator(form).locator("button[type=submit]").first.click()
-
-    def agree(self) -> None:
-        """Says yes to the question before an act."""
-        self.page.locator("#confirm.show [data-confirm-yes]").click()
-
-    def downloaded(self, link: str) -> bytes:
-        with self.page.expect_download() as started:
-            self.page.locator(link).first.click()
-        return Path(started.value.path()).read_bytes()
-
-
-def table_of(content: bytes) -> list[dict[str, str]]:
-    """The rows of a CSV that a spreadsheet opens: it begins with the mark of UTF-8."""
-    assert content.startswith(b"\xef\xbb\xbf")
-    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
-
-
-@pytest.fixture(params=["en", "ko"])
-def language(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="package")
-def people(live_portal: LivePortal) -> People:
-    return People(live_portal)
-
-
-@pytest.fixture
-def window(visit: Any, people: People, language: str) -> Iterator[Callable[..., Window]]:
-    """`window(person)` is signed in, `window()` belongs to nobody yet. No window may have complained in the end."""
-    windows: list[Window] = []
-
-    def opened(person: Person | None = None, **options: Any) -> Window:
-        visitor = visit(language=person.language if person else language, **options)
-        if person:
-            cookie = {"name": "sessionid", "value": people.session(person), "url": people.portal.url}
-            visitor.page.context.add_cookies([cookie])
-        found = Window(visitor.page, visitor.portal, visitor.language)
-        windows.append(found)
-        return found
-
-    yield opened
-    assert [window.complaints for window in windows if window.complaints] == []

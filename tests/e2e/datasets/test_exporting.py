@@ -1,0 +1,70 @@
+"""A version in other formats, written in the background, and as it came."""
+
+import hashlib
+import json
+from collections import Counter
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from apps.datasets.samples import CLASSES, sample_archive
+from tests.e2e.datasets.archives import box_count, classes_of, members
+from tests.e2e.datasets.shelf import Shelf
+from tests.e2e.visitors import Window
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_version_is_converted_and_fetched_in_every_form(shelf: Shelf, engineer: Window, language: str) -> None:
+    archive = sample_archive(train=6, val=2)
+    dataset = shelf.dataset({"en": "Shapes to hand on", "ko": "전달할 도형"}[language], archive)
+    page = engineer.page
+    engineer.go(f"{dataset}files/")
+    engineer.fits()
+    # Byte for byte what came in, by a link.
+    assert members(engineer.downloaded("button[name=what][value=zip]")) == members(archive)
+    digests = engineer.downloaded("button[name=what][value=manifest]").decode().splitlines()
+    assert {tuple(reversed(line.split("  ", 1))) for line in digests} == {
+        (name, hashlib.sha256(content).hexdigest()) for name, content in members(archive).items()
+    }
+
+    page.click(f"main a[href^='{dataset}exports/']")
+    coco = _exported(engineer, "coco", "COCO")
+    documents = [json.loads(content) for name, content in coco.items() if name.startswith("annotations/")]
+    names = {found["id"]: found["name"] for document in documents for found in document["categories"]}
+    boxes = [found for document in documents for found in document["annotations"]]
+    assert len(boxes) == box_count(archive)
+    per_class = Counter(name for found in classes_of(archive).values() for name in found)
+    assert Counter(names[box["category_id"]] for box in boxes) == per_class
+
+    loss = engineer.say("The objects of an image become its class. Images: %(count)s.", count=8)
+    folders = _exported(engineer, "imagefolder", "ImageFolder", loss)
+    pictures = {name: content for name, content in folders.items() if name.endswith(".jpg")}
+    assert {name.split("/")[-2] for name in pictures} <= set(CLASSES)
+    assert set(pictures.values()) == {content for name, content in members(archive).items() if name.endswith(".jpg")}
+
+
+def _exported(engineer: Window, format: str, title: str, loss: str = "") -> dict[str, bytes]:
+    """What is lost is told before and after; the rest goes on in the background until the archive is there."""
+    page = engineer.page
+    page.select_option("#export-format", format)
+    page.wait_for_url(f"**format={format}**")
+    told = page.locator("#export")
+    expect(told).to_contain_text(loss or engineer.say("Nothing is lost."))
+    engineer.fits()
+    engineer.submit("main form:has(input[name=format])")
+    engineer.told("The export is being written; it is listed below.")
+    row = page.locator("#exports tbody tr", has_text=title)
+    row.locator("[data-state=ready]").wait_for()
+    engineer.fits()
+    _keeps_the_losses(row, loss)
+    with page.expect_download() as started:
+        row.locator("form[action$='/download/'] button").click()
+    return members(started.value.path().read_bytes())
+
+
+def _keeps_the_losses(row: Locator, loss: str) -> None:
+    expect(row.locator("details")).to_have_count(1 if loss else 0)
+    if loss:
+        row.locator("summary").click()
+        expect(row.locator("details li")).to_contain_text([loss])
