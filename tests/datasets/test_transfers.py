@@ -130,7 +130,7 @@ def test_a_part_far_beyond_the_end_is_not_read_through(
         body = b"x"
         query = f"path=set.zip&number={number}&sha256={sha256(body)}"
         assert cast.editor.rest.put(f"{upload}/parts?{query}", body, content_type=OCTETS).status_code == 200
-    monkeypatch.setattr(parts, "_digest", lambda file: pytest.fail("it was read"))
+    monkeypatch.setattr(parts, "sha256_of", lambda file: pytest.fail("it was read"))
     answer = join(cast, upload, b"x")
     assert (answer.status_code, answer.json()["code"]) == (400, "size_mismatch")
     assert answer.json()["params"] == {"size": 1000 * SIZE + 1}

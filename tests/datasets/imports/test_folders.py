@@ -67,8 +67,8 @@ def test_a_folder_that_becomes_a_link_while_it_is_read_is_not_followed(
     (tmp_path / "secret" / "data.yaml").write_text("secret")
     accepted = fetching._accepted
 
-    def swapped(source: Any, room: Any) -> Any:
-        wanted = accepted(source, room)
+    def swapped(source: Any, *more: Any) -> Any:
+        wanted = accepted(source, *more)
         (root / "shapes").rename(root / "moved")
         (root / "shapes").symlink_to(tmp_path / "secret")
         return wanted
@@ -111,8 +111,8 @@ def test_a_file_that_changes_while_it_is_copied_is_told(
     folder = allow(dataset, root)
     accepted = fetching._accepted
 
-    def growing(source: Any, room: Any) -> Any:
-        wanted = accepted(source, room)
+    def growing(source: Any, *more: Any) -> Any:
+        wanted = accepted(source, *more)
         (root / "shapes" / "data.yaml").write_text("names: []")
         return wanted
 
