@@ -43,6 +43,17 @@ FOREIGN_VARIABLES = (
     "DEBUG",
     "ALLOWED_HOSTS",
 )
+#: The data goes away with the run: nothing is done for what comes after a crash, and little for what is deleted.
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "checkpoint_timeout": "1h",
+    "max_wal_size": "4GB",
+    "autovacuum_naptime": "5min",
+}
 SERVICES = pytest.StashKey["Services"]()
 
 
@@ -58,7 +69,7 @@ class Services:
     def start(self) -> None:
         database = Postgres(
             self.home,
-            settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+            settings=SETTINGS,
             create_databases=True,
         )
         for server in (Valkey(self.home), database):
