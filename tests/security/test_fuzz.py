@@ -59,7 +59,10 @@ from tests.security.tenancy import Gets
 from tests.security.test_tenancy import assert_no_leak, events_of_the_first, filled, rest_row
 from tests.stores import one_bucket
 
-pytestmark = pytest.mark.security(REQUESTS, "REST operations")
+pytestmark = [
+    pytest.mark.security(REQUESTS, "REST operations"),
+    pytest.mark.world("owner", "admin", "stranger", "dataset"),
+]
 
 SECONDS = 5.0
 SERVER = "http://testserver"
