@@ -3,9 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
-from apps.core.testing import Cast, PermissionMatrix
+from apps.core.testing import Cast, PermissionMatrix, Persona
+
+pytestmark = pytest.mark.world(*Persona)
 
 INLINES = {"secrets-TOTAL_FORMS": "0", "secrets-INITIAL_FORMS": "0"}
 

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from apps.core.testing import Cast, PermissionMatrix
+import pytest
+
+from apps.core.testing import Cast, PermissionMatrix, Persona
+
+pytestmark = pytest.mark.world(*Persona)
 
 RAW: dict[str, Any] = {"method": "auto", "ratios": {"train": 0.5, "val": 0.5}}
 TAGGED: dict[str, Any] = {"matching": {}, "tags": ["night"]}

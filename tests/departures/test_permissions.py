@@ -1,8 +1,12 @@
 """Who exports, deletes and keeps an organization, and who reads that it is to be deleted."""
 
-from apps.core.testing import Cast, PermissionMatrix, assert_constant_queries
+import pytest
+
+from apps.core.testing import Cast, PermissionMatrix, Persona, assert_constant_queries
 from apps.departures.models import OrganizationExport
 from tests.factories.departures import OrganizationExportFactory
+
+pytestmark = pytest.mark.world(*Persona)
 
 
 def confirmed(cast: Cast) -> dict[str, str]:

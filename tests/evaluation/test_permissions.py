@@ -1,6 +1,10 @@
 """Who may do what with inference jobs, through every door: what the project allows."""
 
-from apps.core.testing import Cast, PermissionMatrix
+import pytest
+
+from apps.core.testing import Cast, PermissionMatrix, Persona
+
+pytestmark = pytest.mark.world(*Persona)
 
 
 def for_the_checkpoint(cast: Cast) -> dict[str, str]:

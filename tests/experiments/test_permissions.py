@@ -1,6 +1,10 @@
 """Who may do what with experiments and runs, through every door: what the project allows."""
 
-from apps.core.testing import Cast, PermissionMatrix
+import pytest
+
+from apps.core.testing import Cast, PermissionMatrix, Persona
+
+pytestmark = pytest.mark.world(*Persona)
 
 
 def new_experiment(cast: Cast) -> dict[str, str]:

@@ -6,9 +6,11 @@ import pytest
 
 from apps.core.errors import Forbidden
 from apps.core.identity import Role
-from apps.core.testing import Cast, PermissionMatrix
+from apps.core.testing import Cast, PermissionMatrix, Persona
 from apps.invitations import services
 from apps.invitations.models import Invitation
+
+pytestmark = pytest.mark.world(*Persona)
 
 
 def to(kind: str, role: str) -> Any:

@@ -2,8 +2,10 @@
 
 import pytest
 
-from apps.core.testing import PermissionMatrix
+from apps.core.testing import PermissionMatrix, Persona
 from tests.factories.jobs import JobFactory
+
+pytestmark = pytest.mark.world(*Persona)
 
 OPEN_PAGES = [
     "/account/login/",

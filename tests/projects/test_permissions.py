@@ -2,8 +2,12 @@
 
 from typing import Any
 
-from apps.core.testing import Cast, PermissionMatrix
+import pytest
+
+from apps.core.testing import Cast, PermissionMatrix, Persona
 from tests.factories.organizations import MembershipFactory
+
+pytestmark = pytest.mark.world(*Persona)
 
 
 def new_member(cast: Cast) -> dict[str, Any]:

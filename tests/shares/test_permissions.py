@@ -11,7 +11,7 @@ from apps.audit.selectors import readable
 from apps.core import policy
 from apps.core.errors import Forbidden, Invalid, NotFound
 from apps.core.identity import Actor, Role
-from apps.core.testing import Cast, PermissionMatrix, assert_constant_queries
+from apps.core.testing import Cast, PermissionMatrix, Persona, assert_constant_queries
 from apps.datasets.models import Dataset, DatasetUserShare
 from apps.organizations.models import Membership
 from apps.organizations.services import membership_remove
@@ -25,6 +25,8 @@ from apps.training.models import TrainingJob
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory, ProjectMembershipFactory
 from tests.factories.shares import shared
+
+pytestmark = pytest.mark.world(*Persona)
 
 KINDS = pytest.mark.parametrize("kind", ["dataset", "training-job"])
 

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from apps.core.testing import Cast, PermissionMatrix
+import pytest
+
+from apps.core.testing import Cast, PermissionMatrix, Persona
+
+pytestmark = pytest.mark.world(*Persona)
 
 
 def new_training(cast: Cast) -> dict[str, Any]:
