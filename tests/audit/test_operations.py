@@ -22,6 +22,8 @@ from tests.factories.organizations import MembershipFactory
 from tests.security.tenancy import OPERATIONS
 from tests.security.test_tenancy import load_services
 
+pytestmark = pytest.mark.world("owner", "admin", "stranger")
+
 load_services()
 AUDITED = [found for found in all_operations() if found.audited]
 #: At least so many of them succeed with arguments that are made up from their signatures.

@@ -21,6 +21,8 @@ from tests.factories.datasets import DatasetFactory
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectFactory
 
+pytestmark = pytest.mark.world("owner", "admin")
+
 NAME = "Zirkonium Schrauben"
 
 

@@ -18,6 +18,8 @@ from apps.projects.models import Project, ProjectRole
 from tests.factories.organizations import MembershipFactory
 from tests.factories.projects import ProjectMembershipFactory
 
+pytestmark = pytest.mark.world("owner", "viewer", "admin", "manager", "guest", "stranger")
+
 CHANGE = "projects.change_project"
 BELOW = [Persona.OWNER, Persona.EDITOR, Persona.VIEWER, Persona.MEMBER, Persona.MANAGER, Persona.ADMIN, Persona.GUEST]
 #: Permissions that no role in an organization gives, or that nobody can give at the time, with who has them.

@@ -10,7 +10,10 @@ from apps.core.testing import Cast, PortalClient
 from tests.factories.accounts import PASSWORD
 from tests.security.report import CREDENTIALS
 
-pytestmark = pytest.mark.security(CREDENTIALS, "requests and links made up by another site")
+pytestmark = [
+    pytest.mark.security(CREDENTIALS, "requests and links made up by another site"),
+    pytest.mark.world("owner", "platform"),
+]
 EVIL = (
     "https://evil.example/",
     "//evil.example/",
