@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from apps.core.testing import Cast, RestClient
 from apps.datasets.archives.zip_writer import Layout, Member, zip_chunks
 from apps.datasets.models import Blob, Dataset
 from apps.datasets.selectors import contents
-from apps.datasets.services import downloads, snapshot_create
+from apps.datasets.services import downloads, pictures, snapshot_create
 from apps.organizations.services import token_issue, token_revoke
 from tests.datasets.factories.images import encoded
 from tests.factories.apikeys import key_of
@@ -94,7 +95,11 @@ def test_the_manifest_is_what_sha256sum_checks(dataset: Dataset, files: dict[str
     assert told.params == {"version": "r1", "revision": 1, "files": len(files)}
 
 
-def test_a_dataset_fetched_picture_by_picture_is_noted_by_the_hour(dataset: Dataset, cast: Cast) -> None:
+def test_a_dataset_fetched_picture_by_picture_is_noted_by_the_hour(
+    dataset: Dataset, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=1_800_000_000)
+    monkeypatch.setattr(pictures, "time", SimpleNamespace(time=lambda: clock.now))
     base = f"/datasets/{dataset.pk}/images"
     urls = [f"{base}/{row['id']}/content" for row in cast.viewer.rest.get(base).json()["results"]]
     events = AuditEvent.objects.filter(action="dataset.pictures_opened").order_by("pk")
@@ -111,6 +116,9 @@ def test_a_dataset_fetched_picture_by_picture_is_noted_by_the_hour(dataset: Data
     assert events.count() == 2
     cast.editor.rest.get(urls[0])
     assert events.filter(actor_id=cast.editor.user.pk).count() == 1, "each person is counted alone"
+    clock.now += 3600
+    cast.viewer.rest.get(urls[0])
+    assert readable(events.all())[-1].params == {"count": 1}, "each hour is counted anew"
 
 
 def test_a_single_file_of_any_kind(dataset: Dataset, files: dict[str, bytes], cast: Cast) -> None:
