@@ -29,10 +29,14 @@ AUDITED = [found for found in all_operations() if found.audited]
 #: At least so many of them succeed with arguments that are made up from their signatures.
 SUCCEED = 25
 SYSTEM = Actor.system("test")
+#: Arguments whose annotation does not say which sample they are.
+NAMED = {"share": "share"}
 
 
 def made_up(cast: Cast, name: str, kind: Any) -> Any:
     """A value for an argument, by its annotation."""
+    if name in NAMED:
+        return cast.sample(NAMED[name])
     if isinstance(kind, type) and hasattr(kind, "_meta"):
         return cast.sample(kind._meta.label)
     if typing.get_origin(kind) is not None:
@@ -104,10 +108,7 @@ def test_each_operation_of_the_registry_writes_one_event_and_none_when_undone(ca
 
 @pytest.mark.parametrize("found", AUDITED, ids=lambda found: found.name)
 def test_an_operation_that_is_rolled_back_leaves_no_event(found: Operation, cast: Cast) -> None:
-    try:
-        arguments(cast, found)
-    except (LookupError, TypeError, NameError):
-        pytest.skip("its arguments are made by its own tests")
+    arguments(cast, found)  # what cannot be made up would not be called below
     for person in (cast.owner, cast.admin, cast.platform):
         assert person.actor
     before = AuditEvent.objects.count()

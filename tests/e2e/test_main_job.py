@@ -86,7 +86,7 @@ def _project(visitor: Visitor, name: str) -> None:
 
 def _dataset(visitor: Visitor, name: str, folder: Path) -> None:
     archive = folder / "shapes.zip"
-    archive.write_bytes(sample_archive(train=16, val=8))
+    archive.write_bytes(sample_archive(train=48, val=16))
     page = visitor.page
     visitor.go("/datasets/new/")
     page.fill("input[name=name]", name)

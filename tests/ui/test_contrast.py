@@ -5,24 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from apps.core.portal import components
+
 SHEET = (Path(__file__).resolve().parents[2] / "static" / "css" / "theme.css").read_text()
 PAIR = re.compile(r"--([\w-]+):\s*light-dark\((#[0-9a-f]{6}),\s*(#[0-9a-f]{6})\)")
 COLORS = {name: (light, dark) for name, light, dark in PAIR.findall(SHEET)}
-TONES = [
-    "red",
-    "orange",
-    "yellow",
-    "lime",
-    "green",
-    "teal",
-    "cyan",
-    "azure",
-    "blue",
-    "indigo",
-    "purple",
-    "pink",
-    "secondary",
-]
+TONES = sorted(components.TONES)
 
 
 def channels(color: str) -> list[float]:

@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from modelyard_trainer.files import sha256_of
-
 from apps.datasets.archives.limits import Limits
 from apps.datasets.archives.paths import PathRules
 from apps.datasets.defects import BadInput, Defect, DefectLog
@@ -68,7 +66,8 @@ class Staged:
             return stream.read(size)
 
     def digest(self, path: str) -> str:
-        return sha256_of(self.locate(path))
+        with self.locate(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
