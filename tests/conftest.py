@@ -1,5 +1,6 @@
 """Fixtures that every test may use. `tests/services.py` brings database and broker, `apps/core/testing` the kit."""
 
+import contextlib
 import fcntl
 import importlib
 import os
@@ -43,6 +44,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return not (item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix().startswith(SLOW))
 
     items.sort(key=is_quick)
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """In a fresh clone each worker compiles its share of the tests; all of them would compile all at the same time."""
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    share = sorted(HERE.rglob("test_*.py"))[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]
+    for file in (file for file in share if not _is_compiled(file)):
+        # What cannot be imported, or says that it is left out, does so again when it is collected.
+        with contextlib.suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(file.relative_to(HERE.parent).with_suffix("").parts))
+
+
+def _is_compiled(file: Path) -> bool:
+    """Whether pytest has kept the file with its assertions rewritten."""
+    return any((file.parent / "__pycache__").glob(f"{file.stem}.*-pytest-*.pyc"))
 
 
 class ByFile(LoadFileScheduling):

@@ -54,6 +54,8 @@ SETTINGS = {
     "max_wal_size": "4GB",
     "autovacuum_naptime": "5min",
 }
+#: Names the folder of static files that all portals of a run share: the first one that is started fills it.
+PORTALS_STATIC_ROOT = "PORTALS_STATIC_ROOT"
 SERVICES = pytest.StashKey["Services"]()
 
 
@@ -103,4 +105,5 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     early_config.add_cleanup(services.stop)
     os.environ["MODELYARD_HOME"] = str(services.home)
     os.environ["STATIC_ROOT"] = str(services.home / "staticfiles")
+    os.environ[PORTALS_STATIC_ROOT] = str(services.home / "portals-staticfiles")
     services.start()

@@ -14,6 +14,7 @@ import pytest
 
 from tests.benchmarks import page
 from tests.benchmarks.figures import RESULT
+from tests.services import PORTALS_STATIC_ROOT
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = Path(__file__).with_name("baseline.json")
@@ -43,7 +44,7 @@ pytestmark = pytest.mark.benchmark
 def test_a_benchmark_holds_its_bars(name: str, tmp_path: Path) -> None:
     target = tmp_path / "result.json"
     # Its portal has a home of its own, with everything as durable as people have it.
-    foreign = {"MODELYARD_HOME", "STATIC_ROOT", "DJANGO_SETTINGS_MODULE"}
+    foreign = {"MODELYARD_HOME", "STATIC_ROOT", PORTALS_STATIC_ROOT, "DJANGO_SETTINGS_MODULE"}
     environment = {key: value for key, value in os.environ.items() if key not in foreign}
     command = [sys.executable, "-m", f"tests.benchmarks.{name}"]
     done = subprocess.run(command, cwd=ROOT, env={**environment, RESULT: str(target)}, check=False, timeout=SECONDS)

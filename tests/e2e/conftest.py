@@ -21,6 +21,7 @@ from tests.chromium import chromium
 from tests.e2e.mailbox import Mailbox
 from tests.e2e.people import People, Person
 from tests.e2e.visitors import PASSWORD, ROOT, LivePortal, Visitor, Window
+from tests.services import PORTALS_STATIC_ROOT
 
 HERE = Path(__file__).parent
 #: Every journey in both languages (`make journeys`) rather than in one.
@@ -72,7 +73,7 @@ def live_portal() -> Iterator[LivePortal]:
         **os.environ,
         **mailbox.environment,
         "MODELYARD_HOME": str(home),
-        "STATIC_ROOT": str(folder / "staticfiles"),
+        "STATIC_ROOT": os.environ[PORTALS_STATIC_ROOT],
         "DJANGO_SETTINGS_MODULE": "modelyard.settings.base",
         # Journeys of many people begin at this one address.
         "RATE_SIGN_IN": "1000/min",

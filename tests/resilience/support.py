@@ -22,6 +22,8 @@ from modelyard import embedded
 from modelyard.supervisor.address import free_port
 from modelyard_trainer.launcher.processes import carries, process
 
+from tests.services import PORTALS_STATIC_ROOT
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
 #: The first start makes the tables, beside other tests on a busy machine.
@@ -65,7 +67,7 @@ class Portal:
             **os.environ,
             "MODELYARD_HOME": str(self.home),
             "DJANGO_SETTINGS_MODULE": "modelyard.settings.base",
-            "STATIC_ROOT": str(self.folder / "staticfiles"),
+            "STATIC_ROOT": os.environ.get(PORTALS_STATIC_ROOT, str(self.folder / "staticfiles")),
             "JOBS_LEASE_SECONDS": str(LEASE_SECONDS),
             "JOBS_HEARTBEAT_SECONDS": "1",
             "JOBS_HUNG_AFTER_SECONDS": str(HUNG_SECONDS),

@@ -17,6 +17,8 @@ import httpx
 import pytest
 from modelyard.embedded import process
 
+from tests.services import PORTALS_STATIC_ROOT
+
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = {"postgres", "valkey", "web", "worker", "node", "beat"}
 #: Generous: the machine may be busy with other tests.
@@ -49,7 +51,7 @@ class Up:
             "MODELYARD_HOME": str(self.home),
             "DJANGO_SETTINGS_MODULE": "modelyard.settings.base",
         }
-        environment["STATIC_ROOT"] = str(self.home.parent / "staticfiles")
+        environment["STATIC_ROOT"] = environment[PORTALS_STATIC_ROOT]
         return subprocess.Popen(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
             cwd="/",

@@ -9,6 +9,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from modelyard import embedded
 from modelyard.settings import environment as env
@@ -202,6 +203,10 @@ STORAGES = {
     "staticfiles": {"BACKEND": "modelyard.static.StaticStorage"},
 }
 WHITENOISE_MAX_AGE = 3600
+# Pages name every file by its hash. Source maps, most of all bytes, are for developers' tools alone: compressing them
+# made the first start seconds longer.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 FILE_UPLOAD_TEMP_DIR = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

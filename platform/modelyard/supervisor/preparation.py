@@ -3,6 +3,7 @@
 Each step looks first whether there is anything to do, because looking takes milliseconds and doing takes seconds.
 """
 
+import fcntl
 import gc
 import hashlib
 import importlib
@@ -68,16 +69,20 @@ def compile_messages() -> int:
 
 
 def collect_static() -> bool:
-    """Collect static files unless the collected ones stem from exactly the present sources; True when collected."""
-    storage = str(settings.STORAGES["staticfiles"])
-    stamp = Path(settings.STATIC_ROOT) / ".sources"
-    fingerprint = _static_fingerprint(storage)
-    if stamp.exists() and stamp.read_text() == fingerprint:
-        return False
-    stamp.unlink(missing_ok=True)
-    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(fingerprint)
+    """Collect static files unless the collected ones stem from exactly the present sources; True when collected.
+
+    One portal at a time: a second one with the same folder waits, then finds nothing to do.
+    """
+    root = Path(settings.STATIC_ROOT)
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root.with_name(f"{root.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp, fingerprint = root / ".sources", _static_fingerprint(str(settings.STORAGES["staticfiles"]))
+        if stamp.exists() and stamp.read_text() == fingerprint:
+            return False
+        stamp.unlink(missing_ok=True)
+        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        stamp.write_text(fingerprint)
     return True
 
 
