@@ -131,6 +131,29 @@ def test_a_server_folder_is_listed_without_being_copied(tmp_path):
     assert staged.defect_counts == {"path.dropped": 1}
 
 
+@pytest.mark.parametrize(
+    ("path", "fits"),
+    [
+        ("12:30.jpg", False),
+        ("what?.jpg", False),
+        ("night./a.jpg", False),
+        ("a.jpg ", False),
+        ("AUX", False),
+        ("con.front.jpg", False),
+        ("images/Lpt1.txt", False),
+        ("nul/a.jpg", False),
+        ("context.jpg", True),
+        ("com10.jpg", True),
+        ("a. b.jpg", True),
+        ("사진/고양이.jpg", True),
+    ],
+)
+def test_a_name_that_windows_cannot_hold_is_taken_with_a_warning(path, fits):
+    rules = PathRules()
+    assert rules.accept_file(path) == path
+    assert rules.log.counts == ({} if fits else {"path.windows": 1})
+
+
 @pytest.mark.parametrize("target", ["/etc/passwd", "inside.txt"])
 def test_a_server_folder_with_a_link_is_refused(tmp_path, target):
     folder = tmp_path / "set"

@@ -11,6 +11,10 @@ from apps.datasets.defects import WARNING, BadInput, DefectLog
 FORBIDDEN = re.compile('[<>"|\u202a-\u202e\u2066-\u2069]')
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 DRIVE = re.compile(r"[A-Za-z]:")
+# What only Windows refuses: a stream or wildcard, a dot or space at the end, the name of a device with any ending.
+NOT_ON_WINDOWS = re.compile(
+    r"[:*?]|[. ](?:/|$)|(?:^|/)(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.[^/]*)?(?:/|$)", re.IGNORECASE
+)
 LEFT_BEHIND = frozenset({"__macosx", ".ds_store", "thumbs.db", "desktop.ini", ".git", ".hg", ".svn", "__pycache__"})
 
 
@@ -92,6 +96,8 @@ class PathRules:
             raise BadInput("path.collision", path, other=other)
         if key in self._folders:
             raise BadInput("path.file_and_folder", path)
+        if NOT_ON_WINDOWS.search(path):
+            self.log.add("path.windows", WARNING, path)
         self._files.add(key)
         if key != path:
             self._spellings[key] = path

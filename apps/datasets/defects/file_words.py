@@ -29,6 +29,9 @@ FILE_WORDS: dict[str, Wording] = {
         _("The name was not marked as Unicode and was read as %(encoding)s."),
         _("If the name looks wrong, pack the set again with UTF-8 names."),
     ),
+    "path.windows": Wording(
+        _("Windows cannot hold a file of this name."), _("Rename it if somebody will unpack the set under Windows.")
+    ),
     "path.dropped": Wording(_("A file that systems leave behind was left out."), _("Nothing to do.")),
     # Archives
     "archive.empty_file": Wording(_("The file is empty (0 bytes)."), _("Upload it again.")),
