@@ -241,7 +241,7 @@ class Upload:
             size = arrived["part_bytes"]
             sending = [
                 workers.submit(self._send_part, file, number, size, have.get(number, ""))
-                for number in range(-(-file.size // size))
+                for number in range(1, -(-file.size // size) + 1)
             ]
             for one in sending:
                 one.result()
@@ -257,7 +257,7 @@ class Upload:
         raise OSError(f"{file.path} changes while it is sent.")
 
     def _send_part(self, file: LocalFile, number: int, size: int, have: str) -> None:
-        content = _read(file.place, number * size, size)
+        content = _read(file.place, (number - 1) * size, size)
         digest = hashlib.sha256(content).hexdigest()
         if digest != have:
             query = urlencode({"path": file.path, "number": number, "sha256": digest}, quote_via=quote)

@@ -56,7 +56,7 @@ function put({ method, url, headers }, blob, { signal, onProgress }) {
 export async function sendDirect(upload, { path, file }, { signal, onProgress }) {
   const opened = await post(`${upload}/direct`, { path, size: file.size }, { signal });
   if (opened.completed_at) return;
-  const spans = partsOf(file.size, opened.part_size);
+  const spans = partsOf(file.size, opened.part_bytes);
   const arrived = new Set(opened.arrived);
   const digests = new Array(spans.length);
   const loaded = new Array(spans.length).fill(0);

@@ -109,13 +109,13 @@ class Sender:
         return answer.json()["parts"][0]
 
     def put(self, file: dict[str, Any], number: int, content: bytes) -> httpx.Response:
-        piece = content[(number - 1) * file["part_size"] : number * file["part_size"]]
+        piece = content[(number - 1) * file["part_bytes"] : number * file["part_bytes"]]
         part = self.address(file, number)
         assert part["size"] == len(piece)
         return httpx.request(part["method"], part["url"], content=piece, headers=part["headers"])
 
     def complete(self, file: dict[str, Any], content: bytes) -> Any:
-        size = file["part_size"]
+        size = file["part_bytes"]
         pieces = [content[start : start + size] for start in range(0, len(content), size)]
         digests = [hashlib.sha256(piece).hexdigest() for piece in pieces]
         return self.rest.post(f"{self.url}/direct/{file['id']}/complete", {"sha256": digests})

@@ -57,7 +57,7 @@ def counted(upload: str) -> tuple[int, int]:
 
 
 def put(cast: Cast, upload: str, content: bytes, number: int, digest: str = "", path: str = "set.zip") -> Any:
-    part = content[number * SIZE : (number + 1) * SIZE]
+    part = content[(number - 1) * SIZE : number * SIZE]
     query = f"path={quote(path)}&number={number}&sha256={digest or sha256(part)}"
     return cast.editor.rest.put(f"{upload}/parts?{query}", part, content_type=OCTETS)
 
@@ -69,20 +69,20 @@ def join(cast: Cast, upload: str, content: bytes, path: str = "set.zip") -> Any:
 
 def test_parts_in_any_order_and_twice_make_the_file(cast: Cast, upload: str) -> None:
     content = bytes(range(40))
-    for number in (2, 0, 0):
+    for number in (3, 1, 1):
         assert put(cast, upload, content, number).json() == {
             "number": number,
-            "sha256": sha256(content[number * SIZE : (number + 1) * SIZE]),
+            "sha256": sha256(content[(number - 1) * SIZE : number * SIZE]),
         }
     assert counted(upload) == (1, 40)
     arrived = cast.editor.rest.get(f"{upload}/parts?path=set.zip").json()
-    assert [part["number"] for part in arrived["parts"]] == [0, 2]
+    assert [part["number"] for part in arrived["parts"]] == [1, 3]
     early = join(cast, upload, content)
     assert (early.status_code, early.json()["code"]) == (409, "parts_missing")
-    assert early.json()["params"] == {"missing": [1], "count": 1}
+    assert early.json()["params"] == {"missing": [2], "count": 1}
     closed = cast.editor.rest.post(f"{upload}/analyze", {})
     assert (closed.status_code, closed.json()["code"]) == (409, "parts_open")
-    put(cast, upload, content, 1)
+    put(cast, upload, content, 2)
     assert join(cast, upload, content).json() == {
         "path": "set.zip",
         "size": 40,
@@ -96,7 +96,7 @@ def test_parts_in_any_order_and_twice_make_the_file(cast: Cast, upload: str) -> 
 
 def test_a_part_with_a_wrong_byte_is_refused_and_leaves_nothing(cast: Cast, upload: str) -> None:
     content = bytes(range(40))
-    answer = put(cast, upload, content, 1, digest=sha256(b"what was sent"))
+    answer = put(cast, upload, content, 2, digest=sha256(b"what was sent"))
     assert (answer.status_code, answer.json()["code"]) == (400, "digest_mismatch") and answer.json()["hint"]
     assert cast.editor.rest.get(f"{upload}/parts?path=set.zip").json()["parts"] == []
     assert counted(upload) == (0, 0) and not folder_of(upload).parts.exists()
@@ -112,12 +112,12 @@ def test_a_small_file_with_a_wrong_byte_is_refused_too(cast: Cast, upload: str) 
 
 def test_parts_of_two_states_of_a_file_are_thrown_away(cast: Cast, upload: str) -> None:
     before, after = bytes(20), bytes(range(20))
-    put(cast, upload, before, 0)
-    put(cast, upload, after, 1)
+    put(cast, upload, before, 1)
+    put(cast, upload, after, 2)
     answer = join(cast, upload, after)
     assert (answer.status_code, answer.json()["code"]) == (400, "digest_mismatch")
     assert counted(upload) == (0, 0) and not any(folder_of(upload).parts.iterdir())
-    for number in (0, 1):
+    for number in (1, 2):
         put(cast, upload, after, number)
     assert join(cast, upload, after).status_code == 200
 
@@ -126,7 +126,7 @@ def test_a_part_far_beyond_the_end_is_not_read_through(
     cast: Cast, upload: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What lies between is a hole: two small requests would have gigabytes of nothing read."""
-    for number in (0, 1000):
+    for number in (1, 1001):
         body = b"x"
         query = f"path=set.zip&number={number}&sha256={sha256(body)}"
         assert cast.editor.rest.put(f"{upload}/parts?{query}", body, content_type=OCTETS).status_code == 200
@@ -141,24 +141,24 @@ def test_a_part_that_is_sent_again_at_this_moment_is_not_there(
     cast: Cast, upload: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = bytes(range(40))
-    for number in range(3):
+    for number in (1, 2, 3):
         put(cast, upload, content, number)
     read = Path.read_text
 
     def sent_again(path: Path, *given: Any, **options: Any) -> str:
-        if path.name == "0":
-            (path.parent / "1").unlink(missing_ok=True)
+        if path.name == "1":
+            (path.parent / "2").unlink(missing_ok=True)
         return read(path, *given, **options)
 
     monkeypatch.setattr(Path, "read_text", sent_again)
     arrived = cast.editor.rest.get(f"{upload}/parts?path=set.zip").json()
-    assert [part["number"] for part in arrived["parts"]] == [0, 2]
+    assert [part["number"] for part in arrived["parts"]] == [1, 3]
 
 
 def test_a_joined_file_replaces_one_that_arrived(cast: Cast, upload: str) -> None:
     cast.editor.rest.put(f"{upload}/files?path=set.zip", bytes(7), content_type=OCTETS)
     content = bytes(range(20))
-    for number in (0, 1):
+    for number in (1, 2):
         put(cast, upload, content, number)
     assert counted(upload) == (2, 27)
     assert join(cast, upload, content).status_code == 200
@@ -167,22 +167,22 @@ def test_a_joined_file_replaces_one_that_arrived(cast: Cast, upload: str) -> Non
 
 @pytest.mark.parametrize("path", ["../evil", "/etc/passwd", "a\\b", ".DS_Store"])
 def test_parts_go_under_no_bad_path(cast: Cast, upload: str, path: str) -> None:
-    answer = put(cast, upload, bytes(3), 0, path=path)
+    answer = put(cast, upload, bytes(3), 1, path=path)
     assert answer.status_code == 400 and answer.json()["detail"]
     assert counted(upload) == (0, 0)
 
 
 def test_a_part_is_not_larger_than_a_part(cast: Cast, upload: str) -> None:
     content = bytes(SIZE + 1)
-    query = f"path=a&number=0&sha256={sha256(content)}"
+    query = f"path=a&number=1&sha256={sha256(content)}"
     answer = cast.editor.rest.put(f"{upload}/parts?{query}", content, content_type=OCTETS)
     assert (answer.status_code, answer.json()["code"]) == (413, "part_too_large")
-    beyond = put(cast, upload, content, parts.MOST_PARTS)
+    beyond = put(cast, upload, content, parts.MOST_PARTS + 1)
     assert (beyond.status_code, list(beyond.json()["errors"])) == (400, ["number"])
     row = Upload.objects.get(pk=upload.rpartition("/")[2])
     with pytest.raises(TooLarge):
         services.part_receive(
-            actor=cast.editor.actor, upload=row, path="a", number=parts.MOST_PARTS, sha256="", stream=io.BytesIO()
+            actor=cast.editor.actor, upload=row, path="a", number=parts.MOST_PARTS + 1, sha256="", stream=io.BytesIO()
         )
     assert counted(upload) == (0, 0)
 
@@ -191,8 +191,8 @@ def test_parts_take_no_more_room_than_there_is(cast: Cast, upload: str, monkeypa
     for module in (parts, uploads):
         monkeypatch.setattr(module, "room_now", lambda upload: room.Room(20, room.TOO_BIG, {"limit": 20}))
     content = bytes(range(40))
-    assert put(cast, upload, content, 0).status_code == 200
-    answer = put(cast, upload, content, 1)
+    assert put(cast, upload, content, 1).status_code == 200
+    answer = put(cast, upload, content, 2)
     assert (answer.status_code, answer.json()["code"]) == (413, "archive.too_big")
     assert counted(upload) == (1, SIZE)
 
@@ -265,10 +265,10 @@ def test_so_many_digests_are_asked_for_at_once(cast: Cast, upload: str) -> None:
 
 def test_a_sender_meets_an_upload_that_takes_nothing_more(cast: Cast, dataset: Dataset, upload: str) -> None:
     path, content = next(iter(shapes().items()))
-    put(cast, upload, content, 0)
+    put(cast, upload, content, 1)
     Upload.objects.filter(pk=upload.rpartition("/")[2]).update(state="cancelled")
     for answer in (
-        put(cast, upload, content, 0),
+        put(cast, upload, content, 1),
         join(cast, upload, content),
         cast.editor.rest.post(f"{upload}/known", {"files": [{"path": path, "sha256": sha256(content)}]}),
     ):

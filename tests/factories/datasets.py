@@ -189,7 +189,7 @@ def parted_upload(cast: Cast) -> Upload:
     path, content = PARTED
     sha256 = hashlib.sha256(content).hexdigest()
     stream = io.BytesIO(content)
-    services.part_receive(actor=SYSTEM, upload=upload, path=path, number=0, sha256=sha256, stream=stream)
+    services.part_receive(actor=SYSTEM, upload=upload, path=path, number=1, sha256=sha256, stream=stream)
     return upload
 
 

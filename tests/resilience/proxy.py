@@ -38,7 +38,7 @@ class BreakingProxy:
 
     def __init__(self, port: int, *, seed: int, parts: int, cuts: int, flips: int) -> None:
         self._random = random.Random(seed)
-        suffering = self._random.sample(range(parts), cuts + flips)
+        suffering = self._random.sample(range(1, parts + 1), cuts + flips)
         self._cut, self._flip = set(suffering[:cuts]), set(suffering[cuts:])
         self._port, self._lock, self.seen = port, threading.Lock(), Seen()
         self._server = socket.create_server(("127.0.0.1", 0), backlog=64)

@@ -190,7 +190,7 @@ REST: dict[str, Row] = {
     "datasets_uploads_known_create": Row(HIDDEN, {"files": [{"path": "a.txt", "sha256": "0" * 64}]}),
     "datasets_uploads_parts_join_create": Row(HIDDEN, {"path": "a.zip", "size": 1, "sha256": "0" * 64}),
     "datasets_uploads_parts_retrieve": Row(HIDDEN, query=lambda cast: "path=a.zip"),
-    "datasets_uploads_parts_update": Row(HIDDEN, query=lambda cast: "path=a.zip&number=0"),
+    "datasets_uploads_parts_update": Row(HIDDEN, query=lambda cast: "path=a.zip&number=1"),
     "datasets_uploads_preview_retrieve": Row(
         HIDDEN, samples={"datasets/uploads": "analysed-upload"}, query=lambda cast: f"path={previewed(cast)}"
     ),

@@ -214,7 +214,7 @@ RIGHT: dict[str, Value | None] = {
     "datasets_uploads_parts_join_create/size": lambda cast, person: len(PARTED[1]),
     "datasets_uploads_parts_join_create/sha256": lambda cast, person: digest(PARTED[1]),
     "datasets_uploads_parts_update/": lambda cast, person: PNG,
-    "datasets_uploads_parts_update/number": lambda cast, person: 0,
+    "datasets_uploads_parts_update/number": lambda cast, person: 1,
     "datasets_uploads_parts_update/sha256": lambda cast, person: digest(PNG),
     "email": lambda cast, person: somebody(cast, person).user.email,
     "invitations/email": lambda cast, person: "somebody.new@example.com",

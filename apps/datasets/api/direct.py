@@ -25,7 +25,7 @@ class DirectOpenSerializer(serializers.Serializer[Any]):
 
 class DirectFileSerializer(serializers.ModelSerializer[DirectFile]):
     size = serializers.IntegerField(source="byte_count")
-    part_size = serializers.IntegerField(source="part_bytes", help_text="Of every part but the last.")
+    part_bytes = serializers.IntegerField(help_text="Of every part but the last.")
     parts = serializers.IntegerField(source="part_count", help_text="How many there are, numbered from 1.")
     arrived = serializers.ListField(
         child=serializers.IntegerField(), help_text="Numbers of the parts that the store has."
@@ -33,7 +33,7 @@ class DirectFileSerializer(serializers.ModelSerializer[DirectFile]):
 
     class Meta:
         model = DirectFile
-        fields = ["id", "path", "size", "part_size", "parts", "arrived", "completed_at"]
+        fields = ["id", "path", "size", "part_bytes", "parts", "arrived", "completed_at"]
         read_only_fields = fields
 
 

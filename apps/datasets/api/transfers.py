@@ -29,7 +29,7 @@ class PartsQuery(serializers.Serializer[Any]):
 
 
 class PartQuery(PartsQuery):
-    number = serializers.IntegerField(min_value=0, max_value=services.MOST_PARTS - 1, help_text="Of the part, from 0.")
+    number = serializers.IntegerField(min_value=1, max_value=services.MOST_PARTS, help_text="Of the part, from 1.")
     sha256 = serializers.RegexField(DIGEST, help_text="Of the part: a body with another one is refused.")
 
 

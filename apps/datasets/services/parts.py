@@ -46,7 +46,7 @@ NAMED = 100
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that has arrived whole. `number` counts from 0."""
+    """A part that has arrived whole. `number` counts from 1."""
 
     number: int
     sha256: str
@@ -77,7 +77,7 @@ class _Parts:
         mark.unlink(missing_ok=True)
         descriptor = os.open(self.content, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.seek(number * PART_BYTES)
+            file.seek((number - 1) * PART_BYTES)
             file.write(body)
         temporary = self.folder / f"{number}.mark"
         temporary.write_text(sha256, encoding="ascii")
@@ -104,7 +104,7 @@ def part_receive(
     begun = parts.content.exists()
     check_receiving(upload, new=not begun)
     require_through_portal(upload)
-    if not 0 <= number < MOST_PARTS:
+    if not 1 <= number <= MOST_PARTS:
         raise BadInput("archive.member_too_big", clean, limit=LIMITS.member_bytes)
     body = _body(stream, length)
     check_digest(hashlib.sha256(body).hexdigest(), sha256)
@@ -183,7 +183,7 @@ def _enter(upload: Upload, parts: _Parts, path: str, number: int, body: bytes, s
     """Counted is what the file reaches to: what is missing before the part has its room already."""
     room = room_now(upload)
     before = parts.size
-    more = max(0, number * PART_BYTES + len(body) - before)
+    more = max(0, (number - 1) * PART_BYTES + len(body) - before)
     new = not parts.content.exists()
     count_in(upload, files=int(new), size=more, room=room, path=path)
     parts.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -192,7 +192,7 @@ def _enter(upload: Upload, parts: _Parts, path: str, number: int, body: bytes, s
 
 def _check_complete(parts: _Parts, size: int) -> None:
     numbers = parts.marks().keys()
-    missing = [number for number in range(-(-size // PART_BYTES)) if number not in numbers]
+    missing = [number for number in range(1, -(-size // PART_BYTES) + 1) if number not in numbers]
     if missing or not numbers:
         raise Conflict(
             _("%(count)s parts of the file are missing.") % {"count": len(missing) or 1},
