@@ -158,7 +158,8 @@ def test_a_link_serves_one_object_only(dataset: Dataset, cast: Cast) -> None:
     swapped = RestClient().get(f"/datasets/{other.pk}/download?link={token}")
     assert (swapped.status_code, swapped.json()["code"]) == (401, "link_invalid")
     assert RestClient().post(f"{base}?link={token}").status_code == 401
-    for query in ("", "partial=perhaps", "version=%05", "link=%20"):
+    wrong = ("link=%20", "link=none&partial=perhaps", f"link={'%C2%A2' * 2001}")
+    for query in ("", "partial=perhaps", "version=%05", *wrong):
         assert RestClient().get(f"{base}?{query}").status_code == 401, query
     assert RestClient().get(f"/datasets/{dataset.pk}?link={token}").status_code == 401
 

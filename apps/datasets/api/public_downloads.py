@@ -53,17 +53,15 @@ class PublicDownloadView(APIView):
     )
     def get(self, request: ApiRequest, dataset_id: Any) -> HttpResponseBase:
         """A public version as a ZIP, a single file of it, or its manifest. By a link of POST, or signed in."""
-        actor = request.actor if request.query_params.get("link") else signed_in(request.actor)
-        form = DownloadQuery(data=request.query_params)
-        form.is_valid(raise_exception=True)
-        given = form.validated_data
-        if given["link"]:
-            actor, wanted = public_link_open(
-                token=given["link"], dataset_id=dataset_id, **context_of(request._request)
-            )
+        if token := request.query_params.get("link"):
+            # What else is asked for does not count: the link says what it opens.
+            actor, wanted = public_link_open(token=token, dataset_id=dataset_id, **context_of(request._request))
             count_for(self, request, actor)
         else:
-            actor = signed_in(actor)
+            actor = signed_in(request.actor)
+            form = DownloadQuery(data=request.query_params)
+            form.is_valid(raise_exception=True)
+            given = form.validated_data
             wanted = downloads.Wanted(given["version"], given["path"], is_manifest(request), given["partial"])
         version = public_version(public_dataset(actor, dataset_id), wanted.version)
         return _answer(request, actor, version, wanted)
