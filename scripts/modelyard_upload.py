@@ -321,6 +321,7 @@ def run(asked: argparse.Namespace, portal: Portal, say: Callable[[str], None]) -
     if found["state"] != "ready":
         _tell(found, say)
         return 2
+    _tell_findings(found, say)
     found = upload.step("publish", {})
     if found["state"] != "published":
         _tell(found, say)
@@ -342,9 +343,13 @@ def _tell(found: Any, say: Callable[[str], None]) -> None:
     say(f"The upload is {found['state']}.")
     if found.get("failure"):
         say(f"{found['failure']['message']} {found['failure']['hint']}")
+    _tell_findings(found, say)
+
+
+def _tell_findings(found: Any, say: Callable[[str], None]) -> None:
     for defect in found["analysis"]["defects"]:
         where = ":".join(str(part) for part in (defect.get("path"), defect.get("line")) if part)
-        say(f"{defect['severity']} {where} {defect['message']} {defect['hint']}")
+        say(f"{defect['severity']} {where} {defect['detail']} {defect['hint']}")
 
 
 def _compared(there: dict[str, str], here: dict[str, str], say: Callable[[str], None]) -> int:

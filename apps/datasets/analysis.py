@@ -78,6 +78,12 @@ class Analysis:
     def ok(self) -> bool:
         return self.errors == 0 and self.images > 0
 
+    def warn(self, code: str, path: str, **params: Any) -> None:
+        """Adds a warning about the dataset that the set goes into, before those about the set itself."""
+        self.warnings += 1
+        self.defect_counts[code] = self.defect_counts.get(code, 0) + 1
+        self.defects.insert(self.errors, Defect(code, WARNING, path, None, params))
+
     def as_dict(self) -> dict[str, Any]:
         """The analysis as JSON-serialisable values, whatever names the set gives to things."""
         values = {name: getattr(self, name) for name in self.__slots__}

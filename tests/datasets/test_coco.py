@@ -6,6 +6,7 @@ import pytest
 
 from apps.datasets.analysis import analyse
 from apps.datasets.archives import walk
+from apps.datasets.defects import describe
 from apps.datasets.formats.coco.finding import split_of
 from apps.datasets.formats.coco.stream import DocumentReader
 from apps.datasets.formats.masks import uncompress
@@ -122,6 +123,22 @@ def test_labels_drawn_on_the_stored_picture_are_turned_with_it(tmp_path, orienta
     (shape,) = items["1.jpg"].objects
     assert shape[1:5] == (*corner, 1, 1)
     assert shape.points[:2] == (corner[0] + 0.5, corner[1] + 0.5)
+
+
+def test_a_finding_names_the_annotation_and_its_image(tmp_path):
+    """Most documents are one line."""
+    outside, wide = annotation(7, 2, bbox=[40, 40, 5, 5]), annotation("nine", bbox=[20, 3, 30, 8])
+    files = coco_files(json.dumps(document(outside, wide, wide | {"id": 10})).encode(), name="a.json")
+    warned: set[str] = set()
+    result = analyse(stage(files, tmp_path), lenient=True, warned=warned)
+    told = [(found.code, found.line, describe(found)[0].partition(". ")[2]) for found in result.defects]
+    assert told[:3] == [
+        ("shape.clipped", 1, "Annotation nine of “images/1.jpg”."),
+        ("shape.clipped", 1, "Annotation 10 of “images/1.jpg”."),
+        ("shape.duplicate", 1, "In “images/1.jpg”."),
+    ]
+    assert told[3] == ("shape.empty", 1, "Annotation 7 of “images/2.jpg”.")
+    assert {"images/1.jpg", "images/2.jpg"} <= warned
 
 
 def test_ids_may_be_words_and_texts_of_any_script(tmp_path):

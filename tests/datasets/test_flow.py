@@ -19,6 +19,7 @@ from apps.datasets.models import AnnotationDocument, Blob, Dataset, Entry, Item,
 from apps.datasets.samples import sample_archive, sample_files
 from apps.datasets.selectors import manifest_lines, snapshot_has_blob
 from apps.datasets.services import snapshot_for_training
+from tests.datasets.factories.documents import annotation, coco_files, document, written
 from tests.datasets.factories.images import encoded, oriented_jpeg, png
 from tests.factories.datasets import published, shapes
 
@@ -353,3 +354,33 @@ def test_pictures_that_cannot_be_decoded_are_found_in_the_background(cast: Cast)
     published(dataset, {**files, "images/train/bad.png": encoded("PNG")}, person=cast.owner.user)
     assert tasks.decode(str(dataset.pk)) == 0
     assert snapshot_for_training(actor=cast.owner.actor, dataset=dataset).counts["train"] == 2
+
+
+def test_a_document_that_takes_the_place_of_another_is_told_before_it_does(
+    cast: Cast, dataset: dict[str, Any]
+) -> None:
+    """The labels stay, but a ZIP of the files as they came would lack those that only the first document has."""
+    name = "annotations/instances.json"
+    first = coco_files(document(annotation(1, 1), annotation(2, 2)), name=name)
+    sender = Sender(cast.editor.rest, dataset["id"])
+    sender.send(first)
+
+    def warnings(files: dict[str, bytes]) -> list[tuple[str, dict[str, Any]]]:
+        sender.open()
+        for path, content in files.items():
+            sender.put(path, content)
+        found = sender.analyze()
+        assert found["state"] == "ready"
+        defects = found["analysis"]["defects"]
+        told = [defect for defect in defects if defect["code"] == "set.labels_replaced"]
+        assert found["analysis"]["warnings"] >= len(told)
+        assert all("2 images" in defect["detail"] and defect["hint"] for defect in told)
+        return [(defect["path"], defect["params"]) for defect in told]
+
+    new = document(annotation(1, 3), images=[{"id": 3, "file_name": "3.jpg", "width": 32, "height": 24}])
+    image = {"images/3.jpg": encoded(seed=3)}
+    assert warnings({**image, name: written(new)}) == [(name, {"images": 2})]
+    assert warnings({**image, "annotations/more.json": written(new)}) == []
+    whole = document(annotation(1, 1, bbox=[1, 1, 5, 5]), annotation(2, 2))
+    assert warnings({**first, name: written(whole)}) == []
+    assert warnings(first) == []

@@ -13,7 +13,7 @@ from apps.core.errors import TooLarge
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.core.testing import Cast
-from apps.datasets import services
+from apps.datasets import services, tasks
 from apps.datasets.archives.paths import LEFT_BEHIND
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import Blob, Dataset, Upload
@@ -273,6 +273,17 @@ def test_a_sender_meets_an_upload_that_takes_nothing_more(cast: Cast, dataset: D
         cast.editor.rest.post(f"{upload}/known", {"files": [{"path": path, "sha256": sha256(content)}]}),
     ):
         assert (answer.status_code, answer.json()["code"]) == (409, "upload_state")
+
+
+def test_the_uploader_tells_what_the_analysis_found(cast: Cast, upload: str) -> None:
+    for path, content in {**shapes(), "labels/train/train-0000.txt": b"7 .5 .5 .1\n"}.items():
+        cast.editor.rest.put(f"{upload}/files?path={path}", content, content_type=OCTETS)
+    tasks.read(cast.editor.rest.post(f"{upload}/analyze", {}).json()["id"])
+    found, said = cast.editor.rest.get(upload).json(), list[str]()
+    runpy.run_path(str(UPLOADER))["_tell"](found, said.append)
+    assert said[0] == "The upload is refused."
+    (wrong,) = (defect for defect in found["analysis"]["defects"] if defect["path"] == "labels/train/train-0000.txt")
+    assert f"error labels/train/train-0000.txt:1 {wrong['detail']} {wrong['hint']}" in said
 
 
 def test_the_uploader_which_stands_alone_knows_what_the_portal_does() -> None:

@@ -70,4 +70,12 @@ def describe(defect: Defect, *, in_set: bool = True) -> tuple[str, str]:
     elif defect.severity == WARNING and hint in (FIX_ROW, FIX_OBJECT, CHOOSE_LENIENT):
         # Only a lenient check makes warnings of these.
         hint = _("Nothing to do: the lenient check left such rows out or mended them.")
-    return str(wording.sentence) % params, str(hint) % params
+    sentence = str(wording.sentence)
+    if "image" in params and "%(image)s" not in sentence:
+        place = (
+            _("In “%(image)s”.")
+            if params.get("annotation") is None
+            else _("Annotation %(annotation)s of “%(image)s”.")
+        )
+        sentence = f"{sentence} {place}"
+    return sentence % params, str(hint) % params

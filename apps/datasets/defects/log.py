@@ -63,7 +63,7 @@ class DefectLog:
     def __init__(self, *, lenient: bool = False, listed: int = LISTED, warned: set[str] | None = None) -> None:
         self.lenient = lenient
         self.listed = listed
-        #: Every path that a warning names.
+        #: Every path, of a file or of the image that it is about, that a warning names.
         self.warned = set() if warned is None else warned
         self.counts: Counter[str] = Counter()
         self.errors = 0
@@ -88,8 +88,7 @@ class DefectLog:
         else:
             self.warnings += 1
             kept = self._warnings
-            if path is not None:
-                self.warned.add(path)
+            self.warned.update(str(named) for named in (path, params.get("image")) if named is not None)
         if len(kept) < self.listed:
             kept.append(Defect(code, severity, path, line, {name: shown(value) for name, value in params.items()}))
 

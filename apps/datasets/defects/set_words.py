@@ -87,6 +87,14 @@ SET_WORDS: dict[str, Wording] = {
     # Whole sets
     "set.no_images": Wording(_("No image was found."), _("Upload a folder or archive with images.")),
     "set.file_ignored": Wording(_("The file is neither image nor label; it was left out."), _("Nothing to do.")),
+    "set.labels_replaced": Wording(
+        _(
+            "The dataset has another file of this name. Labels of images that are not in this upload stay in the "
+            "dataset (%(images)s images), but no uploaded file would hold them any more: exports have them, a ZIP of the "
+            "files as they came has not."
+        ),
+        _("Give the file another name and upload again, or replace everything."),
+    ),
     "set.task": Wording(
         _("The labels are for %(task)s; this dataset is for %(wanted)s."),
         _("Upload them into a dataset for that task. The task can be changed while a dataset is empty."),

@@ -33,7 +33,7 @@ from apps.datasets.formats.model import ParsedItem
 from apps.datasets.formats.voc.parsing import LABEL_MAP, is_split_list
 from apps.datasets.formats.yolo.layout import CLASS_FILES
 from apps.datasets.images import MEDIA_TYPES
-from apps.datasets.models import Dataset, Upload, UploadSource, UploadState
+from apps.datasets.models import Dataset, Entry, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
 from apps.datasets.services.direct import all_arrived
 from apps.datasets.services.foreign import require_format
@@ -200,12 +200,33 @@ def _analysed(upload: Upload) -> dict[str, Any]:
     if converted is not None:
         analysis.format, analysis.confidence, analysis.reason = converted.format, 1.0, "datumaro.read"
         analysis.defects = converted.located(analysis.defects)
+    if analysis.ok and analysis.format in JSON_FORMATS:
+        _warn_of_replaced(upload, analysis, temporary)
     if analysis.ok:
         folder.warned.write_text(json.dumps(sorted(warned)), encoding="utf-8")
         os.replace(temporary, folder.items)
     else:
         temporary.unlink()
     return analysis.as_dict()
+
+
+def _warn_of_replaced(upload: Upload, analysis: Analysis, items: Path) -> None:
+    """One document labels many images: another of the same name takes it away from those that are not in the upload."""
+    documents, images = {}, set()
+    with items.open(encoding="utf-8") as lines:
+        for line in map(json.loads, lines):
+            if "width" in line:
+                images.add(line["path"])
+            elif line["path"].lower().endswith(".json"):
+                documents[line["path"]] = line["sha256"]
+    now = Entry.objects.filter(dataset=upload.dataset_id, to_revision__isnull=True)
+    found = now.filter(item__path__in=documents).order_by("item__path").values_list("item__path", "blob__sha256")
+    replaced = [path for path, sha256 in found if documents[path] != sha256]
+    if not replaced:
+        return
+    labelled = now.images().filter(annotation__isnull=False).order_by().values_list("item__path", flat=True)
+    if others := sum(path not in images for path in labelled.iterator()):
+        analysis.warn("set.labels_replaced", replaced[0], images=others)
 
 
 def _converted(

@@ -98,12 +98,12 @@ class CocoSet(AnnotatedSet):
         canvas, is_turned = self._canvas(row, facts)
         shapes: dict[Shape, None] = {}
         for place in self.index.places(number):
-            shape = self._shape(place, canvas, facts.orientation if is_turned else 1)
+            shape = self._shape(path, place, canvas, facts.orientation if is_turned else 1)
             if shape is None:
                 continue
             if shape in shapes:
                 document = self.index.documents[place.document]
-                self.log.add("shape.duplicate", WARNING, document.path, place.line)
+                self.log.add("shape.duplicate", WARNING, document.path, place.line, image=path)
             shapes[shape] = None
         return Annotation.of(shapes)
 
@@ -111,15 +111,18 @@ class CocoSet(AnnotatedSet):
         given = (row.width, row.height) if row.width is not None and row.height is not None else None
         return drawn_on(given, facts, self.log, self.index.documents[row.document].path, row.line, row.path)
 
-    def _shape(self, place: Place, canvas: Canvas, orientation: int) -> Shape | None:
+    def _shape(self, image: str, place: Place, canvas: Canvas, orientation: int) -> Shape | None:
         document = self.index.documents[place.document]
         found = read_value(os.pread(self._descriptors[place.document], place.length, place.start))
+        # Most programs write the whole document into one line: it alone tells nobody where to look.
+        which = {"image": image, "annotation": found.get("id")}
         try:
             category = document.categories.get(found.get("category_id"))
         except TypeError:
             category = None
         if category is None:
-            self.log.add("coco.category_unknown", ERROR, document.path, place.line, id=found.get("category_id"))
+            params = {**which, "id": found.get("category_id")}
+            self.log.add("coco.category_unknown", ERROR, document.path, place.line, **params)
             return None
         task = self.task or "detect"
         try:
@@ -127,10 +130,10 @@ class CocoSet(AnnotatedSet):
             if orientation != 1:
                 shape = upright(shape, orientation, canvas)
         except Wrong as wrong:
-            self.log.add(wrong.code, ERROR, document.path, place.line, **wrong.params)
+            self.log.add(wrong.code, ERROR, document.path, place.line, **{**which, **wrong.params})
             return None
         for code in self._reader.warnings:
-            self.log.add(code, WARNING, document.path, place.line)
+            self.log.add(code, WARNING, document.path, place.line, **which)
         return shape
 
     def _check_files(self, used: set[str]) -> None:
