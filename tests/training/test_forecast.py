@@ -154,6 +154,17 @@ def test_only_when_nothing_is_left_it_is_refused(cast: Cast, draft: TrainingJob)
     assert cast.owner.rest.post(f"/training-jobs/{free.pk}/start").status_code == 200
 
 
+def test_without_room_for_checkpoints_nothing_is_begun(cast: Cast, draft: TrainingJob) -> None:
+    cast.sample("organization").change(max_storage_gb=0)
+    for job in (draft, training(cast, gpus=0)):
+        refused = cast.owner.rest.post(f"/training-jobs/{job.pk}/start")
+        assert (refused.status_code, refused.json()["params"]["quota"]) == (409, "max_storage_gb")
+    with pytest.raises(Conflict):
+        job_resume(actor=cast.owner.actor, job=training(cast, state=JobState.STOPPED).job)
+    cast.sample("organization").change(max_storage_gb=1)
+    assert cast.owner.rest.post(f"/training-jobs/{draft.pk}/start").status_code == 200
+
+
 def test_going_on_is_refused_likewise_and_what_begins_next_month_is_not(cast: Cast, draft: TrainingJob) -> None:
     cast.sample("organization").change(max_gpu_hours_per_month=0)
     stopped = training(cast, state=JobState.STOPPED)

@@ -24,7 +24,7 @@ def job_submit(*, actor: Actor, job: Job) -> Job:
     job = Job.objects.select_for_update().get(pk=job.pk)
     if job.state != JobState.DRAFT:
         raise Conflict(_("Only a draft can be started."), code="not_a_draft")
-    _require_gpu_hours(job)
+    _require_quotas(job)
     set_state(job, JobState.QUEUED, reason="scheduled" if job.not_before else "")
     auditing.record(actor, actions.SUBMITTED, job)
     transaction.on_commit(messages.dispatch)
@@ -58,7 +58,7 @@ def job_resume(*, actor: Actor, job: Job) -> Job:
             hint=_("Retry starts the same work from the beginning."),
             params={"state": job.state},
         )
-    _require_gpu_hours(job)
+    _require_quotas(job)
     job.restarts = 0
     job.save(update_fields=["restarts"])
     set_state(job, JobState.QUEUED)
@@ -68,8 +68,10 @@ def job_resume(*, actor: Actor, job: Job) -> Job:
     return job
 
 
-def _require_gpu_hours(job: Job) -> None:
-    """Nothing is queued that could not start; what begins in a later month has that month's hours."""
+def _require_quotas(job: Job) -> None:
+    """Nothing is queued that could not start, or not keep its checkpoints; a later month has hours of its own."""
+    if kind_of(job).needs_checkpoint:
+        quotas.require_storage(job.organization_id)
     if job.gpus and not (job.not_before and job.not_before >= quotas.month_of(timezone.now())[1]):
         quotas.require_gpu_hours(job.organization_id)
 
