@@ -22,6 +22,7 @@ from apps.invitations.forms import BulkForm, InviteForm, SignUpForm
 from apps.invitations.models import Invitation, InvitationState
 from apps.invitations.targets import target_named, target_of
 from apps.organizations.models import Organization
+from apps.organizations.services import quotas
 
 
 @signed_in
@@ -67,6 +68,7 @@ def _inviting(request: PortalRequest, target: Any, **context: Any) -> dict[str, 
         "form": InviteForm(**forms),
         "bulk_form": BulkForm(prefix="bulk", **forms),
         "bulk_action": reverse("invitations:bulk") + query,
+        "is_full": not quotas.has_seat(Organization.objects.get(pk=kind.organization_id_of(target))),
         "back": "" if kind.name == "organization" else target.get_absolute_url(),
         **context,
     }

@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import translation
 
 from apps.accounts.models import User
+from apps.core.identity.context_processors import FOLDER
 from apps.core.outbox.services import deliver_waiting
 from apps.core.testing import Cast, PortalClient
 from apps.invitations.models import Invitation
@@ -84,6 +85,17 @@ def test_a_file_is_answered_line_by_line_on_the_page(cast: Cast) -> None:
     assert "This is no e-mail address." in page
     bad = SimpleUploadedFile("people.csv", b"\xff\xfe\x00")
     assert cast.admin.portal.post("/invitations/new/file/", {**sent, "bulk-file": bad}).status_code == 422
+
+
+def test_who_invites_is_told_what_stands_in_the_way(cast: Cast, settings: Any) -> None:
+    settings.EMAIL_BACKEND = FOLDER
+    cast.sample("organization").change(max_users=None)
+    free = cast.manager.portal.get("/invitations/new/").content.decode()
+    assert "no free seat" not in free and "has no mail server" in free
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    cast.sample("organization").change(max_users=1)
+    full = cast.manager.portal.get("/invitations/new/").content.decode()
+    assert "no free seat" in full and "has no mail server" not in full
 
 
 def test_roles_that_one_may_not_give_are_not_offered(cast: Cast) -> None:

@@ -29,9 +29,12 @@ def classes(request: PortalRequest, pk: str) -> HttpResponse:
 
 
 @signed_in
-@require_POST
+@require_http_methods(["GET", "POST"])
 def split(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
+    if request.method == "GET":
+        # The address of a form that came back with errors, opened again.
+        return redirect("datasets:classes", pk=pk)
     form = SplitForm(request.POST)
     if form.is_valid():
         with form_errors(form):
