@@ -137,6 +137,7 @@ def test_a_split_is_set_and_taken_back(cast: Cast) -> None:
     address = reverse("datasets:split", args=[dataset.pk])
     wrong = cast.editor.portal.post(address, {"method": "auto", "train": 0.5, "val": 0.2, "test": 0.2, "seed": 1})
     assert wrong.status_code == 422 and "add up to 1" in wrong.content.decode()
+    assert cast.editor.portal.get(address)["Location"] == reverse("datasets:classes", args=[dataset.pk])
     cast.editor.portal.post(address, {"method": "auto", "train": 0.5, "val": 0.5, "test": 0, "seed": 1})
     dataset.refresh_from_db()
     assert dataset.split_plan.method == SplitMethod.AUTO

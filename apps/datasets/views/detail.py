@@ -29,9 +29,12 @@ def classes(request: PortalRequest, pk: str) -> HttpResponse:
 
 
 @signed_in
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def split(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
+    if request.method != "POST":
+        # The address that a refused form leaves in the browser, opened anew.
+        return redirect("datasets:classes", pk=pk)
     form = SplitForm(request.POST)
     if form.is_valid():
         with form_errors(form):
