@@ -324,6 +324,8 @@ def _readable(
     about = [{**item, "name": str(opened(item["name"]) or "")} for item in shown]
     more = len(told) - len(about)
     facts = {**params, "actor": actor_name, "object": entity_name, "objects": _listed(about, more)}
+    action = action_shown(event.action)
+    facts |= {name: read(facts[name]) for name, read in action.reads.items() if name in facts}
     return ReadableEvent(
         event=event,
         actor_name=actor_name,
@@ -336,7 +338,7 @@ def _readable(
         params=params,
         about=about,
         about_more=more,
-        sentence=str(action_shown(event.action).sentence) % _Lenient(facts),
+        sentence=str(action.sentence) % _Lenient(facts),
     )
 
 

@@ -1,6 +1,7 @@
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.auditing import register_action
+from apps.core.auditing import label_in, register_action
+from apps.datasets.models import Split
 
 CREATED = register_action("dataset.created", _("Dataset created"), _("%(actor)s created the dataset %(object)s."))
 CHANGED = register_action("dataset.changed", _("Dataset changed"), _("%(actor)s changed the dataset %(object)s."))
@@ -53,6 +54,7 @@ IMAGES_MOVED = register_action(
     "dataset.images_moved",
     _("Images moved to a split"),
     _("%(actor)s moved images of %(object)s to the split %(split)s: %(count)s."),
+    reads={"split": label_in(Split)},
 )
 IMAGES_TAGGED = register_action(
     "dataset.images_tagged", _("Images tagged"), _("%(actor)s tagged images of %(object)s with %(tags)s: %(count)s.")

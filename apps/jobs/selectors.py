@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -218,10 +218,15 @@ def _whole_characters(content: bytes) -> bytes:
     return content
 
 
-def stored_bytes(organization_id: UUID) -> int:
-    """What checkpoints and artifacts of the organization's jobs weigh; the same content counts once."""
-    files = AttemptFile.objects.filter(attempt__job__organization_id=organization_id)
-    return files.order_by().values("sha256", "size").distinct().aggregate(total=Sum("size"))["total"] or 0
+def stored_bytes(organization_ids: Collection[UUID]) -> int:
+    """What checkpoints and artifacts of the organizations' jobs weigh; the same content counts once in each."""
+    files = AttemptFile.objects.filter(attempt__job__organization_id__in=organization_ids).order_by()
+    return (
+        files.values("attempt__job__organization_id", "sha256", "size")
+        .distinct()
+        .aggregate(total=Sum("size"))["total"]
+        or 0
+    )
 
 
 def gpu_hours(organization_ids: list[UUID], begin: datetime, end: datetime) -> dict[UUID, float]:

@@ -1,6 +1,14 @@
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.auditing import register_action
+
+
+def _checkpoint(name: str) -> str:
+    """A checkpoint's name is stored with its kind in English."""
+    kind, dot, rest = name.partition(" · ")
+    return gettext(kind) + dot + rest if rest else name
+
 
 CREATED = register_action("training.created", _("Training created"), _("%(actor)s created the training %(object)s."))
 CHANGED = register_action("training.changed", _("Training changed"), _("%(actor)s changed the training %(object)s."))
@@ -12,7 +20,10 @@ RETRIED = register_action(
     "training.retried", _("Training repeated"), _("%(actor)s started the training %(object)s again.")
 )
 CHECKPOINT_DOWNLOADED = register_action(
-    "training.checkpoint_downloaded", _("Checkpoint downloaded"), _("%(actor)s downloaded the checkpoint %(object)s.")
+    "training.checkpoint_downloaded",
+    _("Checkpoint downloaded"),
+    _("%(actor)s downloaded the checkpoint %(object)s."),
+    reads={"object": _checkpoint},
 )
 ARTIFACT_DOWNLOADED = register_action(
     "training.artifact_downloaded",

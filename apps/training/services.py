@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from apps.core import auditing, policy
 from apps.core.errors import Conflict, Invalid, NotFound, refuse_unknown
@@ -98,7 +99,8 @@ def training_change(*, actor: Actor, training: TrainingJob, expected: int | None
     changes = _change(job, training, work)
     changes |= job.change(**{name: fields[name] for name in (*JOB_FIELDS, "resource_group") if name in fields})
     _clean(job)
-    shown = {name: (str(before), str(after)) for name, (before, after) in changes.items()}
+    with override("en"):
+        shown = {name: (str(before), str(after)) for name, (before, after) in changes.items()}
     auditing.record(actor, actions.CHANGED, training, changes=shown)
     return training
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Case, Count, IntegerField, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -17,11 +17,13 @@ from apps.core.identity import Actor
 from apps.core.identity.requests import PortalRequest
 from apps.core.outbox.models import OutboxMessage
 from apps.core.portal import signed_in
-from apps.datasets.models import Blob, Dataset
+from apps.datasets.models import Dataset
 from apps.experiments.selectors import experiments_with_recent_runs
 from apps.jobs.models import Job, SlotClaim
 from apps.jobs.selectors import eta, progress_text
 from apps.jobs.states import ACTIVE, COLORS, JobState
+from apps.organizations.models import Organization
+from apps.organizations.services.quotas import GIGABYTE, stored_bytes
 from apps.projects.models import Project
 from apps.projects.panels import Panel, register_panel
 from apps.resources.models import Node
@@ -213,21 +215,19 @@ def admin_dashboard(request: PortalRequest, context: dict[str, Any]) -> dict[str
         ],
         "queue_length": counts.get(JobState.QUEUED, 0),
         "uses": uses(Node.objects.visible(actor).select_related("group").order_by("name")),
-        "storage_bytes": _stored_bytes(actor),
+        "storage_gb": _stored_bytes(actor) / GIGABYTE,
         "outbox_waiting": OutboxMessage.objects.filter(delivered_at__isnull=True).count(),
         "failures": failures.order_by("-finished_at")[:RECENT_FAILURES],
     }
 
 
 def _stored_bytes(actor: Actor) -> int:
-    """What the objects of the organizations weigh. The sum reads every row, so it is kept for a minute."""
-    rows = Blob.objects.all()
-    mine = sorted(actor.organizations())
-    if not actor.is_platform_admin:
-        rows = rows.filter(organization_id__in=mine)
+    """What the organizations keep, as their own pages and limits count it. The sum reads every row, so it is kept for a
+    minute."""
+    mine = sorted(Organization.objects.visible(actor).values_list("pk", flat=True))
     key = "stored-bytes:" + ("all" if actor.is_platform_admin else ",".join(map(str, mine)))
     total = cache.get(key)
     if total is None:
-        total = rows.aggregate(total=Sum("size"))["total"] or 0
+        total = stored_bytes(*mine)
         cache.set(key, total, STORAGE_SECONDS)
     return int(total)

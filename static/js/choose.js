@@ -2,7 +2,8 @@
  * Choosing many of a page: `[data-choose]` is the form, its checkboxes `[name=item]` are what can be chosen. With the mouse
  * one by one, or with Shift from the last one to this; with the keyboard by the arrow keys (with Shift all on the way), Space,
  * and Ctrl or ⌘ with A. [data-choose-page] takes the page, [data-choose-all] all that match: their number is asked from
- * `data-count-url`, and the field `all` then stands for them.
+ * `data-count-url`, and the field `all` then stands for them. Nothing chosen, no act: the buttons in `.choose-acts` wait, and
+ * the one with [data-choose-confirm] asks with the number.
  */
 import { ApiError, get } from "./api.js";
 import { count as worded } from "./format.js";
@@ -34,13 +35,14 @@ class Chooser {
     this.boxes = [...root.querySelectorAll("input[name=item]")];
     this.page = root.querySelector("[data-choose-page]");
     this.all = root.querySelector("input[name=all]");
+    // Those that somebody may not use at all say why, and stay as they are.
+    this.acts = [...root.querySelectorAll(".choose-acts button:not([aria-disabled])")];
     this.last = 0;
     this.matching = 0;
     root.addEventListener("click", (event) => this.#click(event));
     root.addEventListener("keydown", (event) => this.#key(event));
     this.page.addEventListener("change", () => this.#set(this.boxes.keys(), this.page.checked));
     root.querySelector("[data-choose-all]").addEventListener("click", () => this.#chooseAll());
-    root.addEventListener("submit", (event) => this.#check(event));
     this.#show();
   }
 
@@ -108,13 +110,11 @@ class Chooser {
     this.root.classList.toggle("has-chosen", chosen > 0);
     const words = fill(ngettext("%(count)s image chosen", "%(count)s images chosen", chosen), { count: worded(chosen) });
     this.root.querySelector("[data-choose-count]").textContent = chosen ? words : "";
-  }
-
-  #check(event) {
-    if (this.#chosen) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    toast(gettext("Choose images first."), "info");
+    const question = fill(ngettext("Delete the %(count)s image that is chosen?", "Delete the %(count)s images that are chosen?", chosen), { count: worded(chosen) });
+    for (const button of this.acts) {
+      button.disabled = !chosen;
+      if ("chooseConfirm" in button.dataset) button.dataset.confirm = question;
+    }
   }
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import polib
 import pytest
 from django.test import override_settings
+from django.utils.translation import override
 
 from apps.audit import services
 from apps.audit.models import AuditEvent
@@ -244,13 +245,15 @@ def test_a_failed_sign_in_says_from_where_and_names_nobody(cast: Cast) -> None:
 def test_a_download_of_weights_is_noted_and_a_browser_that_has_them_is_not(cast: Cast) -> None:
     checkpoint = cast.sample("tried-checkpoint")
     path = f"/training-jobs/{checkpoint.job_id}/checkpoints/{checkpoint.pk}/content"
-    first = cast.owner.rest.get(path)
+    first = cast.owner.rest.get(path, headers={"Accept-Language": "ko"})
     assert first.status_code == 200
     event = AuditEvent.objects.get(action="training.checkpoint_downloaded")
     assert (event.actor_id, event.project_id) == (cast.owner.user.pk, checkpoint.job.project_id)
-    (row,) = readable([event])
+    with override("en"):
+        (row,) = readable([event])
     assert row.params["sha256"] == checkpoint.sha256
     assert row.about[0]["id"] == str(checkpoint.job_id)
+    assert f"the checkpoint Best · {checkpoint.name}." in row.sentence
     assert cast.owner.rest.get(path, headers={"If-None-Match": first["ETag"]}).status_code == 304
     assert cast.owner.rest.head(path).status_code == 200
     assert cast.stranger.rest.get(path).status_code == 404

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
 from apps.audit.models import AuditEvent
+from apps.audit.selectors import readable
 from apps.core.errors import Conflict, Forbidden, NotFound
 from apps.core.testing import Cast, committed
 from apps.jobs.models import Attempt, Job, SlotClaim
@@ -71,6 +73,8 @@ def test_a_waiting_job_stops_at_once(cast: Cast, job: Job, told: support.Calls) 
     assert sorted(actions()) == ["job.ended", "job.stop_requested"]
     stop, ended = AuditEvent.objects.get(action="job.stop_requested"), AuditEvent.objects.get(action="job.ended")
     assert ended.parent_id == stop.pk or stop.parent_id == ended.pk
+    with override("ko"):
+        assert "중지됨" in readable([ended])[0].sentence
 
 
 def test_a_job_that_no_launcher_has_greeted_stops_at_once_and_gives_its_slots_back(cast: Cast, job: Job) -> None:

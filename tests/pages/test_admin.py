@@ -6,14 +6,19 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
+from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.functional import Promise
 
 from apps.accounts.models import RefreshToken
 from apps.core.admin import PolicyInline
+from apps.datasets.models import Blob
+from apps.jobs.models import AttemptFile, Job
+from apps.organizations.services.quotas import stored_bytes
 from tests.factories.jobs import JobFactory
 from tests.factories.organizations import MembershipFactory
+from tests.jobs.support import started
 
 HANGUL = re.compile(r"[가-힣]")
 
@@ -51,6 +56,18 @@ def test_navigation_leads_only_where_one_may_go(cast):
     assert reverse("admin:core_outboxmessage_changelist") not in links
     assert reverse("admin:account_emailaddress_changelist") not in links
     assert [link for link in links if cast.manager.portal.get(link).status_code != 200] == []
+
+
+def test_storage_is_what_the_organizations_own_pages_count(cast):
+    ids = cast.owner.organization_id, cast.stranger.organization_id
+    for organization_id in ids:
+        Blob.objects.create(organization_id=organization_id, sha256="1" * 64, size=3 * 10**9)
+    attempt = started()
+    Job.objects.filter(pk=attempt.job_id).update(organization_id=ids[0])
+    AttemptFile.objects.create(attempt=attempt, kind="checkpoint", name="last.pt", sha256="1" * 64, size=10**9)
+    cache.clear()
+    assert [stored_bytes(pk) for pk in ids] == [4 * 10**9, 3 * 10**9]
+    assert cast.platform.portal.get("/admin/").context["storage_gb"] == 7
 
 
 def test_failures_of_other_organizations_stay_with_them(cast):

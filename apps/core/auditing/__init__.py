@@ -4,7 +4,7 @@ Every action code is registered with a label and a sentence in the reader's lang
 `Personal` so that the sink can store them under a key that erasure destroys.
 """
 
-from apps.core.auditing.actions import Action, action_of, action_shown, actions, register_action
+from apps.core.auditing.actions import Action, action_of, action_shown, actions, label_in, register_action
 from apps.core.auditing.records import (
     MOST_MENTIONS,
     AuditRecord,
@@ -29,6 +29,7 @@ __all__ = [
     "because",
     "collect",
     "is_collecting",
+    "label_in",
     "record",
     "register_action",
     "register_sink",

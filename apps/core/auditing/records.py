@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Model
 from django.utils import timezone
+from django.utils.translation import override
 
 from apps.core.auditing.actions import action_of
 from apps.core.entities.ids import uuid7
@@ -38,7 +39,13 @@ class Mention:
 
     @classmethod
     def of(cls, row: Model, name: str | Personal | None = None) -> "Mention":
-        return cls(row._meta.label_lower, str(row.pk), str(row) if name is None else name)
+        return cls(row._meta.label_lower, str(row.pk), _name_of(row) if name is None else name)
+
+
+def _name_of(row: Model) -> str:
+    """What is stored has no reader yet: names that are made of translated words are kept in English."""
+    with override("en"):
+        return str(row)
 
 
 @dataclass(slots=True)
@@ -138,7 +145,7 @@ def record(
             action=action,
             entity_type=target._meta.label_lower if target is not None else "",
             entity_id=str(target.pk) if target is not None else "",
-            entity_name=name if name is not None else str(target) if target is not None else "",
+            entity_name=name if name is not None else _name_of(target) if target is not None else "",
             organization_id=organization_id or getattr(target, "organization_id", None),
             project_id=None if by_outsider else project_id or getattr(target, "project_id", None),
             before=before,

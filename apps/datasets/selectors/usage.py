@@ -106,6 +106,6 @@ def datasets_for_choice(actor: Actor) -> PermittedQuerySet[Dataset]:
     return rows.order_by("name")
 
 
-def stored_bytes(organization_id: UUID) -> int:
-    """What the organization's files weigh; the same content counts once."""
-    return Blob.objects.filter(organization_id=organization_id).aggregate(total=Sum("size"))["total"] or 0
+def stored_bytes(organization_ids: Collection[UUID]) -> int:
+    """What the organizations' files weigh; the same content counts once in each."""
+    return Blob.objects.filter(organization_id__in=organization_ids).aggregate(total=Sum("size"))["total"] or 0

@@ -3,7 +3,7 @@
 A limit of None is no limit. Limits are checked before work starts; what runs already goes on to its end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,8 +25,8 @@ from apps.organizations.models import Membership, MembershipState, Organization
 LIMITS = ("max_users", "max_storage_gb", "max_gpu_hours_per_month", "max_calls_per_minute")
 GIGABYTE = 10**9
 
-#: Organization id → bytes that an app keeps for it.
-StorageMeter = Callable[[UUID], int]
+#: Organization ids → bytes that an app keeps for all of them together.
+StorageMeter = Callable[[Collection[UUID]], int]
 #: (organization ids, begin, end) → GPU hours of each within that time, running work included.
 GpuMeter = Callable[[list[UUID], datetime, datetime], dict[UUID, float]]
 #: Organization id → API calls within the last minute; None while nobody counts.
@@ -190,8 +190,9 @@ def gpu_hours(organization_ids: list[UUID], begin: datetime, end: datetime) -> d
     return found
 
 
-def stored_bytes(organization_id: UUID) -> int:
-    return sum(meter(organization_id) for meter in _storage_meters.values())
+def stored_bytes(*organization_ids: UUID) -> int:
+    """What they keep, all together."""
+    return sum(meter(organization_ids) for meter in _storage_meters.values())
 
 
 def seats_taken(organization_id: UUID) -> int:
