@@ -90,6 +90,9 @@ def _checked_grantee(
         message = _("Name a person or a project.")
         raise Invalid(message, code="grantee_missing", fields={"user_id": [message]})
     if user is not None:
+        if user.pk == actor.user_id:
+            message = _("You cannot share something with yourself: you manage it already.")
+            raise Invalid(message, code="own_share", fields={"user_id": [message]})
         if not Membership.objects.active().filter(organization_id=obj.organization_id, user=user).exists():
             message = _("This person is not a member of the organization.")
             raise Invalid(message, code="not_in_organization", fields={"user_id": [message]})

@@ -15,6 +15,7 @@ from apps.core.admin import PolicyAdmin
 from apps.core.errors import Conflict, Forbidden
 from apps.core.testing import Cast, RestClient
 from apps.organizations.models import Membership, MembershipState
+from apps.organizations.services.quotas import LIMITS
 from apps.projects.services import project_create
 from tests.factories.accounts import PASSWORD
 from tests.factories.apikeys import key_of
@@ -58,6 +59,16 @@ def test_many_are_deleted_for_one_reason_that_stands_at_each(cast: Cast) -> None
     assert cast.platform.portal.post(base, {**body, "post": "yes", "reason": WHY}).status_code == 302
     assert reasons("selection.deleted") == [WHY]
     assert reasons("project.trashed") == [WHY] * 3
+
+
+def test_the_reason_stands_after_what_it_is_for_and_is_marked_as_required(cast: Cast) -> None:
+    path = f"/admin/organizations/organization/{cast.owner.organization_id}/change/"
+    page = cast.platform.portal.get(path)
+    (fieldset,) = page.context["adminform"].fieldsets
+    shown = fieldset[1]["fields"]
+    assert shown[shown.index(LIMITS[-1]) + 1] == "reason"
+    label = page.content.decode().partition('for="id_reason"')[2].partition("</label>")[0]
+    assert "*" in label
 
 
 def test_a_role_is_not_changed_without_a_reason_which_the_history_shows(cast: Cast) -> None:

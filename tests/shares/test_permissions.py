@@ -262,7 +262,13 @@ def test_a_share_names_a_person_or_a_project_and_not_its_own(cast: Cast) -> None
     dataset = cast.sample("dataset")
     named = {"object_type": "dataset", "object_id": str(dataset.pk), "level": "view"}
     user, own = {"user_id": str(cast.member.user.pk)}, {"project_id": str(dataset.project_id)}
-    for grantee, code in (({}, "grantee_missing"), ({**user, **own}, "grantee_missing"), (own, "own_project")):
+    oneself = {"user_id": str(cast.owner.user.pk)}
+    for grantee, code in (
+        ({}, "grantee_missing"),
+        ({**user, **own}, "grantee_missing"),
+        (own, "own_project"),
+        (oneself, "own_share"),
+    ):
         response = cast.owner.rest.post("/shares", {**named, **grantee})
         assert (response.status_code, response.json()["code"]) == (400, code)
     # A project that the person cannot see is no choice.

@@ -112,7 +112,10 @@ class PolicyAdmin(ModelAdmin):
         if obj is None:
             return [name for name in fields if name not in readonly and name != REASON]
         asks = not readonly.issuperset(self.reasoned) and self.has_change_permission(request, obj)
-        return [*(name for name in fields if name != REASON), *([REASON] if asks else [])]
+        shown = [name for name in fields if name != REASON]
+        if asks:
+            shown.insert(max(shown.index(name) for name in self.reasoned) + 1, REASON)
+        return shown
 
     def get_form(self, request: PortalRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)

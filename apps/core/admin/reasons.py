@@ -24,11 +24,17 @@ LONGEST = 300
 NAMED = 20
 
 
-def _field(*, required: bool) -> forms.CharField:
-    return forms.CharField(
+class _AskedField(forms.CharField):
+    """Marked as required; whether it is this time, the form decides."""
+
+    def validate(self, value: Any) -> None:
+        pass
+
+
+def _field(kind: type[forms.CharField] = forms.CharField) -> forms.CharField:
+    return kind(
         label=_("Reason"),
         max_length=LONGEST,
-        required=required,
         validators=[PLAIN],
         help_text=_("Stays in the audit log, and in the history of what it is about."),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
@@ -39,7 +45,7 @@ def _field(*, required: bool) -> forms.CharField:
 class ReasonForm(forms.Form):
     """What an action asks before it is done; others ask for more besides, and look at who acts on which rows for that."""
 
-    reason = _field(required=True)
+    reason = _field()
 
     def __init__(self, data: Any = None, *, actor: Any = None, rows: Any = ()) -> None:
         super().__init__(data)
@@ -49,7 +55,7 @@ class ReasonForm(forms.Form):
 class ReasonedForm(forms.ModelForm):
     """A form of the admin in which some fields are not changed without a reason."""
 
-    reason = _field(required=False)
+    reason = _field(_AskedField)
     reasoned: frozenset[str] = frozenset()
 
     def clean(self) -> Any:
