@@ -40,8 +40,8 @@ def training_quick_test(request: PortalRequest, pk: Any) -> HttpResponse:
     """The part of a training's page in which its checkpoints are tried."""
     training = TrainingJob.objects.with_job().get_visible(request.actor, pk=pk)
     checkpoints = selectors.checkpoints_of(request.actor, training.pk)
-    context = {**_panel(request, checkpoints[:1]), "checkpoints": checkpoints}
-    return render(request, "evaluation/_panel.html", {**context, "training": training})
+    context = {**_panel(request, checkpoints[:1]), "checkpoints": checkpoints, "training": training}
+    return render(request, "evaluation/_panel.html", {**context, "wanted": request.GET.get("checkpoint", "")})
 
 
 def _panel(request: PortalRequest, chosen: list[Checkpoint]) -> dict[str, Any]:

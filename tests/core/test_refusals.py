@@ -230,12 +230,19 @@ def test_a_refusal_costs_the_same_in_a_large_organization(cast: Cast) -> None:
 # --- Buttons
 
 
+def test_every_rule_of_an_act_names_who_may() -> None:
+    """Where something may not be done, `needs` is shown: a refusal would end with "Needed: ."."""
+    unnamed = {name for name in policy.names() if ".view_" not in name and not str(policy.rule_of(name).needs)}
+    assert unnamed == {"datasets.add_export"}, "whoever sees a dataset may take it along"
+
+
 @pytest.mark.parametrize(
     ("path", "label"),
     [
         ("/projects/{project}/", "New dataset"),
         ("/projects/{project}/", "New training"),
         ("/projects/{project}/members/", "Invite people"),
+        ("/organization/members/", "Invite people"),
         ("/projects/{project}/settings/", "Put into the archive"),
         ("/projects/{project}/settings/", "Move to the trash"),
         ("/datasets/{dataset}/", "Upload"),

@@ -31,6 +31,14 @@ def test_the_best_so_far_is_chosen_first_and_those_to_resume_from_are_not_offere
     assert str(resume.pk) not in seen
 
 
+def test_the_list_of_checkpoints_asks_for_itself_again_and_keeps_what_was_chosen(cast: Cast) -> None:
+    best = cast.sample("tried-checkpoint")
+    path = f"/training/{best.job_id}/quick-test/"
+    assert "shown.bs.tab from:#tab-quick-test" in page(cast, "owner", path)
+    last = TriedCheckpointFactory(job=best.job, kind=CheckpointKind.LAST)
+    assert f'<option value="{last.pk}" selected>' in page(cast, "owner", f"{path}?checkpoint={last.pk}")
+
+
 def test_without_a_checkpoint_the_page_waits_for_one(cast: Cast) -> None:
     training = TriedTrainingFactory(job=JobFactory(project=cast.sample("project")))
     seen = page(cast, "owner", f"/training/{training.pk}/quick-test/")

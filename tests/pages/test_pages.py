@@ -1,5 +1,7 @@
 """Every page of the portal as each kind of person gets it."""
 
+import re
+
 import pytest
 
 from apps.core.testing import PermissionMatrix, Persona
@@ -44,6 +46,7 @@ SIGNED_IN_PAGES = [
     "/audit/",
     "/audit/?action=project.created&since=2026-01-01",
 ]
+ORGANIZATION_PAGES = ["/organization/", "/organization/members/", "/organization/settings/", "/invitations/"]
 MANAGER_PAGES = ["/audit/organization/", "/audit/organization/?until=2026-01-01", "/resource-groups/new/"]
 
 
@@ -111,6 +114,13 @@ def test_page_is_in_the_persons_language_and_has_nothing_inline(path, language, 
     assert page.language == language
     assert page.inline == []
     assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.parametrize("path", [*SIGNED_IN_PAGES, *ORGANIZATION_PAGES])
+@pytest.mark.parametrize("persona", [Persona.VIEWER, Persona.GUEST, Persona.PLATFORM])
+def test_no_button_says_that_a_role_is_needed_and_leaves_it_out(path, persona, cast):
+    text = cast.person(persona).portal.get(cast.path(path)).content.decode()
+    assert not re.search(r"(role|Needed|organization): *\.", text)
 
 
 def test_organization_that_one_waits_for_is_named(cast, page_of):
