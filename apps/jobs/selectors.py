@@ -221,12 +221,8 @@ def _whole_characters(content: bytes) -> bytes:
 def stored_bytes(organization_ids: Collection[UUID]) -> int:
     """What checkpoints and artifacts of the organizations' jobs weigh; the same content counts once in each."""
     files = AttemptFile.objects.filter(attempt__job__organization_id__in=organization_ids).order_by()
-    return (
-        files.values("attempt__job__organization_id", "sha256", "size")
-        .distinct()
-        .aggregate(total=Sum("size"))["total"]
-        or 0
-    )
+    contents = files.values("attempt__job__organization_id", "sha256", "size").distinct()
+    return contents.aggregate(total=Sum("size"))["total"] or 0
 
 
 def gpu_hours(organization_ids: list[UUID], begin: datetime, end: datetime) -> dict[UUID, float]:

@@ -271,6 +271,9 @@ def test_a_share_names_a_person_or_a_project_and_not_its_own(cast: Cast) -> None
     ):
         response = cast.owner.rest.post("/shares", {**named, **grantee})
         assert (response.status_code, response.json()["code"]) == (400, code)
+    form = {"user": str(cast.owner.user.pk), "level": "view"}
+    panel = cast.owner.portal.post(f"/shares/?object_type=dataset&object_id={dataset.pk}", form)
+    assert panel.status_code == 422 and "share something with yourself" in panel.content.decode()
     # A project that the person cannot see is no choice.
     assert (
         cast.owner.rest.post("/shares", {**named, "project_id": str(cast.sample("sharing-project").pk)}).status_code
