@@ -137,6 +137,7 @@ class QuickTest {
     this.client?.stop();
     this.client = null;
     this.job = null;
+    this.refused = false;
     this.hidden.clear();
     this.addresses.forEach((address) => URL.revokeObjectURL(address));
     this.addresses = [];
@@ -291,6 +292,9 @@ class QuickTest {
   }
 
   #fail({ message, hint = "", errors = {} }) {
+    // What was not taken may be no picture at all: then it is no matter of the browser.
+    this.refused = this.job === null;
+    if (this.refused && this.items.length) this.part("name").textContent = this.items[this.at].name;
     this.part("progress").hidden = true;
     this.part("error").hidden = false;
     this.part("error-text").textContent = message;
@@ -328,7 +332,7 @@ class QuickTest {
     const picture = el("img", { src: item.src, alt: item.name });
     picture.addEventListener("error", () => {
       picture.classList.add("is-unshown");
-      this.part("name").textContent = fill(gettext("%(name)s (your browser cannot show this kind of picture)"), { name: item.name });
+      if (!this.refused) this.part("name").textContent = fill(gettext("%(name)s (your browser cannot show this kind of picture)"), { name: item.name });
     });
     picture.addEventListener("load", () => (frame.style.aspectRatio = `${picture.naturalWidth} / ${picture.naturalHeight}`));
     const frame = el("div", { class: "boxes", data: { boxes: "[]", classes: "[]", width: item.width || "", height: item.height || "" } }, picture);

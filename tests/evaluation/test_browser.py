@@ -22,10 +22,11 @@ from apps.core.testing import Cast
 from apps.evaluation.models import InferenceInput, InferenceJob
 from apps.jobs import messages
 from apps.jobs.states import JobState
+from apps.training.models import CheckpointKind
 from tests.chromium import chromium
 from tests.datasets.factories.images import encoded
 from tests.evaluation.machine import Machine, wait_until
-from tests.factories.evaluation import InferenceJobFactory
+from tests.factories.evaluation import InferenceJobFactory, TriedCheckpointFactory
 
 pytestmark = pytest.mark.e2e
 BOXES = [
@@ -163,6 +164,24 @@ def test_boxes_are_filtered_by_threshold_and_class_and_pictures_changed_by_keys(
     assert page.complaints == []
 
 
+def test_the_list_of_checkpoints_is_as_new_as_the_tab_and_keeps_the_choice(
+    answered: InferenceJob, open_page: Callable[..., Any]
+) -> None:
+    tried = answered.checkpoint
+    page = open_page(f"/training/{tried.job_id}/")
+    page.wait_for_selector("#quick-checkpoint", state="attached")
+    newer = elsewhere(lambda: TriedCheckpointFactory(job=tried.job, kind=CheckpointKind.LAST))
+    page.click("#tab-quick-test")
+    page.wait_for_selector(f"#quick-checkpoint option[value='{newer.pk}']", state="attached")
+    page.select_option("#quick-checkpoint", str(tried.pk))
+    newest = elsewhere(lambda: TriedCheckpointFactory(job=tried.job, kind=CheckpointKind.LAST))
+    page.evaluate("document.dispatchEvent(new CustomEvent('job:state'))")
+    page.wait_for_selector(f"#quick-checkpoint option[value='{newest.pk}']", state="attached")
+    assert page.locator("#quick-checkpoint").input_value() == str(tried.pk)
+    assert page.locator("[data-quick-drop]").count() == 1
+    assert page.complaints == []
+
+
 def test_a_refused_file_is_named_and_the_next_one_is_taken(
     url: str, cast: Cast, open_page: Callable[..., Any]
 ) -> None:
@@ -171,6 +190,7 @@ def test_a_refused_file_is_named_and_the_next_one_is_taken(
     page.set_input_files("[data-quick-files]", [{"name": "bad.png", "mimeType": "image/png", "buffer": b"no picture"}])
     page.wait_for_selector("[data-quick-error]:not([hidden])")
     assert "bad.png" in page.locator("[data-quick-error-text]").inner_text()
+    assert page.locator("[data-quick-name]").inner_text() == "bad.png"
     complaints = [said for said in page.complaints if "400" not in said]
     page.set_input_files(
         "[data-quick-files]", [{"name": "good.png", "mimeType": "image/png", "buffer": encoded("PNG")}]
