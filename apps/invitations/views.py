@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.core import policy
 from apps.core.errors import NotFound
+from apps.core.identity.context_processors import mail_kept
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
@@ -68,7 +69,7 @@ def _inviting(request: PortalRequest, target: Any, **context: Any) -> dict[str, 
         "form": InviteForm(**forms),
         "bulk_form": BulkForm(prefix="bulk", **forms),
         "bulk_action": reverse("invitations:bulk") + query,
-        "is_full": not quotas.has_seat(Organization.objects.get(pk=kind.organization_id_of(target))),
+        "has_seat": quotas.has_seat(getattr(target, "organization", target)),
         "back": "" if kind.name == "organization" else target.get_absolute_url(),
         **context,
     }
@@ -83,9 +84,7 @@ def invitation_create(request: PortalRequest) -> HttpResponse:
         with form_errors(form):
             found = services.invitation_create(actor=request.actor, target=target, **form.cleaned_data)
             joined = found.outcome == "joined"
-            messages.success(
-                request, _("The member joined at once.") if joined else _("The invitation is on its way.")
-            )
+            messages.success(request, _("The member joined at once.") if joined else _on_its_way())
             return redirect(_back(request))
     status = 422 if form.errors else 200
     return render(request, "invitations/form.html", _inviting(request, target, form=form), status=status)
@@ -115,7 +114,11 @@ def invitation_resend(request: PortalRequest, pk: str) -> HttpResponse:
     invitation = Invitation.objects.get_visible(request.actor, pk=pk)
     with error_messages(request):
         services.invitation_resend(actor=request.actor, invitation=invitation)
-        messages.success(request, _("A new mail is on its way; the old link is dead."))
+        kept, sent = (
+            _("A new mail was made; the old link is dead."),
+            _("A new mail is on its way; the old link is dead."),
+        )
+        messages.success(request, kept if mail_kept() else sent)
     return redirect(_back(request))
 
 
@@ -127,6 +130,14 @@ def invitation_cancel(request: PortalRequest, pk: str) -> HttpResponse:
         services.invitation_cancel(actor=request.actor, invitation=invitation)
         messages.success(request, _("The invitation was withdrawn."))
     return redirect(_back(request))
+
+
+def _on_its_way() -> str:
+    return (
+        _("The invitation was made; no mail leaves this portal.")
+        if mail_kept()
+        else _("The invitation is on its way.")
+    )
 
 
 def _back(request: PortalRequest) -> str:

@@ -133,7 +133,7 @@ export class Upload {
     if (this.running) return;
     this.running = true;
     this.abort = new AbortController();
-    this.part("retry").hidden = true;
+    this.part("retry").hidden = this.part("error").hidden = true;
     let retry = false;
     try {
       if (this.id === null) await this.#start();
@@ -212,14 +212,15 @@ export class Upload {
     this.plan = new UploadPlan();
     this.rows.clear();
     this.part("list").replaceChildren();
-    this.part("status").hidden = true;
+    this.part("status").hidden = this.part("error").hidden = true;
     this.id = null;
   }
 
   #say(text, hint = "") {
-    this.part("words").textContent = text;
-    this.root.querySelector("[data-text]").textContent = [text, hint].filter(Boolean).join(" ");
-    this.said = true;
+    this.root.querySelector("[data-text]").textContent = "";
+    this.part("error-text").textContent = text;
+    this.part("error-hint").textContent = hint;
+    this.part("error").hidden = false;
   }
 
   #paint() {

@@ -13,6 +13,7 @@ from apps.core.outbox.services import deliver_waiting
 from apps.core.testing import Cast, PortalClient
 from apps.invitations.models import Invitation
 from apps.organizations.models import Membership
+from apps.organizations.services import quotas
 from tests.factories.invitations import invitation_to
 from tests.invitations.test_answers import PASSWORD, TOKEN
 from tests.invitations.test_sending import sent_token
@@ -37,6 +38,27 @@ def test_an_owner_invites_from_the_project_and_the_invitee_signs_up_and_is_in_it
     assert project.name in arrived.content.decode()
     assert Membership.objects.get(user__email="new@example.com").role == "guest"
     assert len(mail.outbox) == 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_who_invites_is_told_when_there_is_no_mail_server(cast: Cast, settings: Any, kept: bool) -> None:
+    if kept:
+        settings.EMAIL_BACKEND = FOLDER
+    fields = {"email": "new@example.com", "role": "guest"}
+    form = cast.admin.portal.get("/invitations/new/").content.decode()
+    told = cast.admin.portal.post("/invitations/new/", fields, follow=True).content.decode()
+    for text in (form, told):
+        assert ("This installation has no mail server." in text) == kept
+    assert ("The invitation is on its way." in told) != kept
+
+
+def test_who_invites_is_told_that_no_seat_is_free_and_may_invite(cast: Cast) -> None:
+    organization, fields = cast.sample("organization"), {"email": "new@example.com", "role": "guest"}
+    assert "no free seat" not in cast.admin.portal.get("/invitations/new/").content.decode()
+    organization.change(max_users=quotas.seats_taken(organization.pk))
+    for path in ("/invitations/new/", cast.path("/invitations/new/?type=project&id={project}")):
+        assert "no free seat" in cast.admin.portal.get(path).content.decode()
+    assert cast.admin.portal.post("/invitations/new/", fields).status_code == 302
 
 
 def test_a_weak_password_is_said_at_its_field_and_the_invitation_waits(cast: Cast) -> None:
@@ -85,17 +107,6 @@ def test_a_file_is_answered_line_by_line_on_the_page(cast: Cast) -> None:
     assert "This is no e-mail address." in page
     bad = SimpleUploadedFile("people.csv", b"\xff\xfe\x00")
     assert cast.admin.portal.post("/invitations/new/file/", {**sent, "bulk-file": bad}).status_code == 422
-
-
-def test_who_invites_is_told_what_stands_in_the_way(cast: Cast, settings: Any) -> None:
-    settings.EMAIL_BACKEND = FOLDER
-    cast.sample("organization").change(max_users=None)
-    free = cast.manager.portal.get("/invitations/new/").content.decode()
-    assert "no free seat" not in free and "has no mail server" in free
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    cast.sample("organization").change(max_users=1)
-    full = cast.manager.portal.get("/invitations/new/").content.decode()
-    assert "no free seat" in full and "has no mail server" not in full
 
 
 def test_roles_that_one_may_not_give_are_not_offered(cast: Cast) -> None:

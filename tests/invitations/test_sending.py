@@ -170,9 +170,9 @@ def test_the_mail_is_in_the_invitees_language_or_the_inviters(
     assert word in str(message.body)
     assert word in html
     assert sent_token() in html
-    assert inviter.email in html and inviter.email in str(message.body)
     assert "&lt;b&gt;" in html
     assert "<b>in" in str(message.body)
+    assert all(f"{inviter} ({inviter.email})" in text for text in (html, str(message.body)))
     assert cast.sample("project").name in message.subject
     assert Invitation.objects.get().sent_at is not None
 

@@ -200,4 +200,6 @@ def test_the_page_shows_limits_and_the_admin_sets_them(cast: Cast) -> None:
     assert cast.platform.portal.post(url, {**body, **formset}).status_code == 302
     organization.refresh_from_db()
     assert organization.max_users == 3
-    assert "of 3 left" in cast.viewer.portal.get("/organization/").content.decode()
+    page = cast.viewer.portal.get("/organization/").content.decode()
+    assert "of 3 left" in page
+    assert ("1 member<" in page, "1 members" in page) == (True, False)

@@ -179,6 +179,20 @@ def test_gallery_keeps_to_the_policy_in_korean_on_a_phone(page, portal):
     assert page.complaints == []
 
 
+def test_a_refused_upload_is_an_alert_and_gone_with_the_next_try(page, portal):
+    refused = {"detail": "The organization's 1 GB are used.", "hint": "Ask.", "code": "quota_exceeded"}
+    page.route("**/x/uploads", lambda route: route.fulfill(status=409, json=refused))
+    page.goto(portal.url)
+    alert = page.locator("[data-upload] [role=alert]")
+    assert alert.is_hidden()
+    page.set_input_files("[data-upload-files] >> nth=0", [{"name": "a.png", "mimeType": "image/png", "buffer": b"x"}])
+    page.wait_for_selector("[data-upload-error]:not([hidden])")
+    assert alert.inner_text().split("\n") == [refused["detail"], "", refused["hint"]]
+    assert page.locator("[data-upload] [data-text]").inner_text() == ""
+    page.click("[data-upload-cancel]")
+    assert alert.is_hidden()
+
+
 NAMES = """(() => {
   const box = document.querySelector("[aria-label='matrix of many']");
   const chart = window.echarts.getInstanceByDom(box);

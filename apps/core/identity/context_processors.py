@@ -10,11 +10,15 @@ FOLDER = "django.core.mail.backends.filebased.EmailBackend"
 THEMES = ("system", "light", "dark")
 
 
+def mail_kept() -> bool:
+    return bool(settings.EMAIL_BACKEND == FOLDER)
+
+
 def portal(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get("theme", "system")
     return {
         "actor": getattr(request, "actor", None),
         "theme": theme if theme in THEMES else "system",
         "languages": settings.LANGUAGES,
-        "mail_kept": settings.EMAIL_BACKEND == FOLDER,
+        "mail_kept": mail_kept(),
     }

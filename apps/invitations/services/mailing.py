@@ -60,5 +60,12 @@ def _language(invitation: Invitation) -> str:
 def _mail(invitation: Invitation, token: str) -> EmailMultiAlternatives:
     shown = described([invitation])[0]
     path = reverse("invitations:invite", args=[token])
-    context = {"invitation": invitation, "shown": shown, "url": f"{portal_url()}{path}"}
+    person = invitation.invited_by
+    context = {
+        "invitation": invitation,
+        "shown": shown,
+        "url": f"{portal_url()}{path}",
+        # A name may have been made up by the portal; the address is what the invitee knows.
+        "inviter": f"{person} ({person.email})" if person else "",
+    }
     return mail_of("invitations/email/invitation", context, to=invitation.email)

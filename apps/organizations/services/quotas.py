@@ -129,7 +129,7 @@ def require_seat(organization_id: UUID) -> None:
 
 
 def has_seat(organization: Organization) -> bool:
-    """Asked of an organization that is locked."""
+    """Certain for an organization that is locked only."""
     return organization.max_users is None or seats_taken(organization.pk) < organization.max_users
 
 
