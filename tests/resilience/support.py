@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -127,12 +129,11 @@ class Portal:
 
     def kill_supervisor(self) -> None:
         assert self.process is not None
-        watched = [os.pidfd_open(pid) for pid in self.pids().values()]
+        watched = {name: os.pidfd_open(pid) for name, pid in self.pids().items()}
         self.process.kill()
         self.process.wait()
-        for descriptor in watched:
-            # Every child goes with the supervisor.
-            assert select.select([descriptor], [], [], 30)[0]
+        for name, descriptor in watched.items():
+            assert select.select([descriptor], [], [], 30)[0], f"{name} has not gone with its supervisor"
             os.close(descriptor)
 
     def close(self) -> None:
@@ -150,6 +151,14 @@ class Portal:
     def pids(self) -> dict[str, int]:
         facts = json.loads((self.home / "run" / "processes.json").read_text())
         return {name: fact["pid"] for name, fact in facts.items() if fact["pid"]}
+
+    def ask_mlflow_by_half(self) -> socket.socket:
+        """A request to MLflow whose body never comes: the server is busy with it until it is closed."""
+        url = urlsplit((self.home / "run" / "mlflow.url").read_text().strip())
+        asking = socket.create_connection((str(url.hostname), url.port or 80), timeout=10)
+        path = f"{url.path}/api/2.0/mlflow/experiments/search"
+        asking.sendall(f"POST {path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 2\r\n\r\n".encode())
+        return asking
 
     def is_ready(self) -> bool:
         try:

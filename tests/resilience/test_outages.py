@@ -177,7 +177,8 @@ def test_launchers_outlive_a_killed_supervisor_and_are_taken_back(portal: Portal
     job_id = portal.submit(**TRAINING)
     portal.wait_for_steps(job_id, 20)
     attempt_id = portal.attempts(job_id)[0][1]
-    portal.kill_supervisor()
+    with portal.ask_mlflow_by_half():
+        portal.kill_supervisor()
     assert len(portal.processes_of(attempt_id)) >= 1
     portal.start()
     assert portal.wait_for_end(job_id) == "succeeded", portal.story(job_id)

@@ -27,16 +27,18 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    #: What the kernel sends when its parent has died; None: the stop signal.
+    orphan_signal: signal.Signals | None = None
 
 
 def start(launch: Launch, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
-    """Start `launch`; `output` takes its stdout and stderr. Call it from the main thread: the kernel sends the stop
-    signal when the thread that forked ends."""
+    """Start `launch`; `output` takes its stdout and stderr. Call it from the main thread: the kernel sends the
+    child's signal when the thread that forked ends."""
     parent = os.getpid()
 
     def bind_to_parent() -> None:
         # Runs after the change of account, which would have cleared the setting.
-        _libc.prctl(PR_SET_PDEATHSIG, launch.stop_signal, 0, 0, 0)
+        _libc.prctl(PR_SET_PDEATHSIG, launch.orphan_signal or launch.stop_signal, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)  # The parent died before the setting was made.
 

@@ -111,6 +111,9 @@ def mlflow(home: Path) -> Program:
                 "MLFLOW_DISABLE_TELEMETRY": "true",
                 "DO_NOT_TRACK": "true",
             },
+            # Asked politely, it first finishes what it is answering, and looks for a database that went with us for
+            # 100 seconds.
+            orphan_signal=signal.SIGKILL,
         )
 
     return Program("mlflow", launch=launch)
