@@ -71,9 +71,21 @@ export function labelPoint({ bbox, polygon, corners }) {
   return y === Infinity ? [bbox[0], bbox[1]] : [x, y];
 }
 
-/** @param {{score?: number, kind?: string}} box @param {{threshold: number, kind: string}} view */
-export function isShown(box, { threshold, kind }) {
-  return (box.score === undefined || box.score === null || box.score >= threshold) && (!kind || (box.kind || "truth") === kind);
+/** What an object is drawn as: the first outline that it has, and its key points; the pages' layers count by the same rule. */
+export function partsOf(object) {
+  const outline = ["mask", "polygon", "corners", "bbox"].find((name) => object[name]) ?? "picture";
+  return object.keypoints ? [outline, "keypoints"] : [outline];
+}
+
+const NOTHING = new Set();
+
+/**
+ * @param {{score?: number, kind?: string, class?: number}} box
+ * @param {{threshold: number, kind: string, hidden?: Set<string>}} view `hidden`: parts, and classes as `class-3`
+ */
+export function isShown(box, { threshold, kind, hidden = NOTHING }) {
+  const passes = (box.score === undefined || box.score === null || box.score >= threshold) && (!kind || (box.kind || "truth") === kind);
+  return passes && !hidden.has(`class-${box.class}`) && partsOf(box).some((part) => !hidden.has(part));
 }
 
 export class BoxLayer {
@@ -81,7 +93,9 @@ export class BoxLayer {
   constructor(root) {
     this.root = root;
     this.image = root.querySelector("img");
-    this.view = { shown: true, threshold: 0, kind: "" };
+    this.view = { shown: true, threshold: 0, kind: "", hidden: NOTHING };
+    // How much closer than the whole picture, and where its corner lies then, in pixels of the page.
+    this.closer = { scale: 1, x: 0, y: 0 };
     this.hover = -1;
     this.canvas = document.createElement("canvas");
     this.canvas.setAttribute("aria-hidden", "true");
@@ -90,7 +104,7 @@ export class BoxLayer {
     new ResizeObserver(() => this.draw()).observe(root);
     this.image.addEventListener("load", () => this.draw());
     root.addEventListener("pointermove", (event) => this.#point(event));
-    root.addEventListener("pointerleave", () => this.#setHover(-1));
+    root.addEventListener("pointerleave", () => this.setHover(-1));
   }
 
   /** Reads the attributes again, after a script changed them. */
@@ -108,14 +122,17 @@ export class BoxLayer {
     this.draw();
   }
 
-  #place() {
+  /** Where the picture lies in its frame now: { width, height } of the frame, { left, top, scale } of the picture. */
+  place() {
     const { width, height } = this.root.getBoundingClientRect();
     const [w, h] = this.size[0] ? this.size : [this.image.naturalWidth || 1, this.image.naturalHeight || 1];
-    return { width, height, ...contain(w, h, width, height) };
+    const { left, top, scale } = contain(w, h, width, height);
+    const { scale: closer, x, y } = this.closer;
+    return { width, height, left: x + left * closer, top: y + top * closer, scale: scale * closer };
   }
 
   draw() {
-    const { width, height, left, top, scale } = this.#place();
+    const { width, height, left, top, scale } = this.place();
     const ratio = window.devicePixelRatio || 1;
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
@@ -135,10 +152,11 @@ export class BoxLayer {
       context.lineWidth = strong ? 3 : 2;
       context.strokeStyle = color;
       if (box.bbox) {
-        this.#shape(context, box, this.outlines[index], place, strong);
-        if (box.keypoints) this.#keypoints(context, box, place);
+        if (!this.view.hidden.has(partsOf(box)[0])) this.#shape(context, box, this.outlines[index], place, strong);
+        if (box.keypoints && !this.view.hidden.has("keypoints")) this.#keypoints(context, box, place);
         const [x, y] = labelPoint(box);
-        if (!place.small || strong) this.#label(context, box, left + x * scale, top + y * scale, place);
+        const isNamed = !this.view.hidden.has("names") && !place.small;
+        if (isNamed || strong) this.#label(context, box, left + x * scale, top + y * scale, place);
       } else {
         // The class of the picture: in its upper left corner, one below the other.
         this.#label(context, box, left + 6, top + 22 + 20 * line, place);
@@ -211,7 +229,7 @@ export class BoxLayer {
   }
 
   #point(event) {
-    const { left, top, scale } = this.#place();
+    const { left, top, scale } = this.place();
     const frame = this.root.getBoundingClientRect();
     const [x, y] = [(event.clientX - frame.left - left) / scale, (event.clientY - frame.top - top) / scale];
     let best = -1;
@@ -223,13 +241,15 @@ export class BoxLayer {
       best = index;
       area = w * h;
     });
-    this.#setHover(best);
+    this.setHover(best);
   }
 
-  #setHover(index) {
+  /** Draws one object more strongly than the others; -1 for none. @param {number} index */
+  setHover(index) {
     if (index === this.hover) return;
     this.hover = index;
     this.draw();
+    this.root.dispatchEvent(new CustomEvent("boxes:hover", { detail: index }));
   }
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lastState, levelOf, parseAnsi, plainStyle } from "../../static/js/ansi.js";
-import { contain, isShown, labelPoint, maskPieces } from "../../static/js/boxes.js";
+import { contain, isShown, labelPoint, maskPieces, partsOf as drawnAs } from "../../static/js/boxes.js";
 import { cells } from "../../static/js/charts/density.js";
 import { shares } from "../../static/js/charts/heatmap.js";
 import { between, stepped } from "../../static/js/choose.js";
@@ -14,6 +14,7 @@ import { baseOf, MetricStore, Series, toNumber } from "../../static/js/metrics.j
 import { complaint, sameValue } from "../../static/js/schema-form.js";
 import { stageStates } from "../../static/js/stages.js";
 import { cleanPath, isJunk, UploadPlan } from "../../static/js/upload-plan.js";
+import { held, zoomed } from "../../static/js/viewer.js";
 
 const steps = (series) => series.points.map(([step, , , , attempt]) => [step, attempt]);
 const point = (step, value, attempt = 1) => [step, null, step, value, attempt];
@@ -175,6 +176,27 @@ test("boxes: a picture lies centred in its frame; thresholds spare boxes without
   assert.ok(isShown({}, { threshold: 0.9, kind: "" }));
   assert.ok(!isShown({ score: 0.5 }, { threshold: 0.9, kind: "" }));
   assert.ok(!isShown({ score: 1, kind: "prediction" }, { threshold: 0, kind: "truth" }));
+});
+
+test("layers: an object is hidden by its class, or with all that it is drawn as", () => {
+  const person = { class: 2, bbox: [0, 0, 4, 4], keypoints: [1, 1, 2] };
+  assert.deepEqual(drawnAs(person), ["bbox", "keypoints"]);
+  assert.deepEqual(drawnAs({ class: 0, bbox: [0, 0, 4, 4], polygon: [[0, 0, 4, 0, 4, 4]] }), ["polygon"]);
+  assert.deepEqual(drawnAs({ class: 0 }), ["picture"]);
+  const hiding = (...hidden) => isShown(person, { threshold: 0, kind: "", hidden: new Set(hidden) });
+  assert.ok(hiding("bbox") && hiding("keypoints") && hiding("class-1", "names"));
+  assert.ok(!hiding("bbox", "keypoints") && !hiding("class-2"));
+});
+
+test("a closer look keeps the point under the pointer and never leaves the picture", () => {
+  const frame = [400, 300];
+  const closer = zoomed({ scale: 1, x: 0, y: 0 }, 2, [100, 150], frame);
+  assert.deepEqual(closer, { scale: 2, x: -100, y: -150 });
+  // The point of the picture that was there is there still.
+  assert.equal((100 - closer.x) / closer.scale, 100);
+  assert.deepEqual(zoomed(closer, 0, [0, 0], frame), { scale: 1, x: 0, y: 0 });
+  assert.equal(zoomed(closer, 1000, [0, 0], frame).scale, 32);
+  assert.deepEqual(held({ scale: 2, x: 50, y: -900 }, frame), { scale: 2, x: 0, y: -300 });
 });
 
 test("masks: runs down the columns become rectangles, whole columns in one", () => {

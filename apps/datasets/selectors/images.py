@@ -75,6 +75,13 @@ def image_of(dataset: Dataset, item_id: int) -> Entry:
         raise NotFound() from error
 
 
+def neighbours_of(rows: QuerySet[Entry], item_id: int) -> tuple[int | None, int | None]:
+    """The items before and after this one among the rows of `images_of`, which need not hold it; None at an end."""
+    keys = rows.prefetch_related(None).values_list("item_id", flat=True)
+    before = keys.filter(item_id__lt=item_id).order_by("-item_id").first()
+    return before, keys.filter(item_id__gt=item_id).order_by("item_id").first()
+
+
 def class_counts(dataset: Dataset) -> dict[int, int]:
     """How many images each class occurs in now."""
     rows = Entry.objects.head(dataset.pk).images().annotate(class_id=Func(F("class_ids"), function="unnest"))

@@ -16,6 +16,8 @@ from apps.datasets.selectors.images import thumbnail_address
 
 #: What of a class the drawing script needs.
 DRAWN = ("id", "name", "color", "skeleton")
+#: Numbers of outlines that a tile draws.
+TILE_VALUES = 500
 
 
 def visible(request: PortalRequest, pk: Any) -> Dataset:
@@ -64,11 +66,14 @@ def class_table(classes: list[dict[str, Any]]) -> str:
     return json.dumps([{name: found[name] for name in DRAWN if name in found} for found in classes])
 
 
-def tile(entry: Entry, size: int = 256, values: int = 500) -> dict[str, Any]:
-    """What `components/image_tile.html` shows of an image; the page of the image is its link.
+def with_query(address: str, *parts: str) -> str:
+    """The address with those parts of a query that are not empty."""
+    query = "&".join(filter(None, parts))
+    return f"{address}?{query}" if query else address
 
-    Outlines are shown with `values` numbers at most.
-    """
+
+def tile(entry: Entry, size: int = 256) -> dict[str, Any]:
+    """What `components/image_tile.html` shows of an image; the page of the image is its link."""
     return {
         "id": entry.item_id,
         "src": thumbnail_address(entry.dataset_id, entry.item_id, entry.blob.sha256, size),
@@ -76,7 +81,7 @@ def tile(entry: Entry, size: int = 256, values: int = 500) -> dict[str, Any]:
         "name": entry.item.path.rpartition("/")[2],
         "width": entry.width,
         "height": entry.height,
-        "boxes": json.dumps(shown_objects(entry.annotation.document["objects"], values) if entry.annotation else []),
+        "boxes": json.dumps(shown_objects(entry.annotation.document["objects"], TILE_VALUES) if entry.annotation else []),
         "split": entry.in_split,  # type: ignore[attr-defined]
         "labelled": entry.annotation_id is not None,
         "broken": entry.blob.is_sound is False,

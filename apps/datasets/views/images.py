@@ -22,12 +22,10 @@ from apps.datasets.forms import ImageFilterForm
 from apps.datasets.models import Dataset, Entry, Revision, Split
 from apps.datasets.selectors.images import content_address
 from apps.datasets.services.images import MOST_IMAGES
-from apps.datasets.views.frame import class_table, framed, tile, visible
+from apps.datasets.views.frame import class_table, framed, tile, visible, with_query
+from apps.datasets.views.viewer import viewer_context
 
 IMAGES = 48
-#: Objects that the page of one image lists, and numbers of its outlines that it draws.
-OBJECTS = 500
-IMAGE_VALUES = 100_000
 #: How long the page of the images offers to undo a deletion.
 UNDO = timedelta(hours=1)
 #: Enough for the service to say that they are too many.
@@ -44,17 +42,18 @@ def images(request: PortalRequest, pk: str) -> HttpResponse:
     form = _filter(request, dataset, classes)
     page = image_page(request, selectors.images_of(dataset, form.wanted))
     tags = selectors.tags_on([entry.item_id for entry in page.rows])
+    query = _query(request)
     context = framed(
         request,
         dataset,
         "images",
         page=page,
-        tiles=[tile(entry) | {"tags": tags.get(entry.item_id, [])} for entry in page.rows],
+        tiles=[_tile(entry, tags, query) for entry in page.rows],
         class_table=class_table(classes),
         form=form,
         chips=_chips(request, form),
         splits=Split.choices,
-        query=_query(request),
+        query=query,
         count_address=_count_address(dataset, form),
         most=MOST_IMAGES,
         undo=_undo(request, head),
@@ -71,30 +70,41 @@ def act(request: PortalRequest, pk: str) -> HttpResponse:
     with error_messages(request):
         messages.success(request, _act(request, dataset, given.get("act", ""), _choice(request, dataset)))
     query = _query(request, "" if given.get("act") == "delete" else "cursor")
-    return redirect(reverse("datasets:detail", args=[pk]) + (f"?{query}" if query else ""))
+    return redirect(with_query(reverse("datasets:detail", args=[pk]), query))
 
 
 @signed_in
 @require_GET
 def image(request: PortalRequest, pk: str, item: int) -> HttpResponse:
+    """One image; the filters of the address say among which it has neighbours."""
     dataset = visible(request, pk)
     entry = selectors.image_of(dataset, item)
     classes = selectors.class_rows(dataset)
-    names = {found["id"]: found["name"] for found in classes}
-    objects = entry.annotation.document["objects"] if entry.annotation else []
+    form = _filter(request, dataset, classes)
+    query = _query(request)
     context = framed(
         request,
         dataset,
         "images",
         entry=entry,
-        shown=tile(entry, 512, IMAGE_VALUES),
-        content=content_address(dataset.pk, item, entry.blob.sha256),
-        class_table=class_table(classes),
-        objects=[object_row(found, names) for found in objects[:OBJECTS]],
-        hidden=max(0, len(objects) - OBJECTS),
+        shown=tile(entry, 512),
         tags=selectors.tags_on([item]).get(item, []),
+        **viewer_context(
+            entry,
+            selectors.images_of(dataset, form.wanted),
+            classes,
+            content=content_address(dataset.pk, item, entry.blob.sha256),
+            page=lambda other: with_query(reverse("datasets:image", args=[pk, other]), query),
+            back=with_query(dataset.get_absolute_url(), query, f"cursor={item - 1}"),
+        ),
     )
     return render(request, "datasets/image.html", context)
+
+
+def _tile(entry: Entry, tags: dict[int, list[str]], query: str) -> dict[str, Any]:
+    """Its page is told the filters, so that its neighbours there are those of this page."""
+    shown = tile(entry)
+    return shown | {"tags": tags.get(entry.item_id, []), "href": with_query(shown["href"], query)}
 
 
 def _filter(request: PortalRequest, dataset: Dataset, classes: list[dict[str, Any]]) -> ImageFilterForm:
@@ -181,21 +191,3 @@ def image_page(request: PortalRequest, rows: QuerySet[Entry]) -> KeysetPage:
     below = str(found[IMAGES - 1].item_id) if len(found) > IMAGES else None
     return KeysetPage(found[:IMAGES], below, f"-{found[0].item_id}" if limit is not None and found else None)
 
-
-def object_row(found: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
-    """An object as the page of its image lists it: its class, what kind it is, the box around it, and its notes."""
-    kinds = {
-        "polygon": _("Outline"),
-        "mask": _("Mask"),
-        "keypoints": _("Keypoints"),
-        "corners": _("Oriented box"),
-        "bbox": _("Box"),
-    }
-    return {
-        "name": names.get(found["class"], f"#{found['class']}"),
-        "kind": next((label for key, label in kinds.items() if key in found), _("Whole image")),
-        "bbox": found.get("bbox"),
-        "notes": ", ".join(
-            name if value is True else f"{name}: {value}" for name, value in found.get("attributes", {}).items()
-        ),
-    }

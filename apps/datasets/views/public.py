@@ -29,10 +29,11 @@ from apps.datasets.selectors.versions import HEAD, Version
 from apps.datasets.services import downloads
 from apps.datasets.services.public_downloads import public_link_sign
 from apps.datasets.services.statistics import statistics_ask
-from apps.datasets.views.frame import class_table, origin_of, tile
-from apps.datasets.views.images import IMAGE_VALUES, OBJECTS, image_page, object_row
+from apps.datasets.views.frame import class_table, origin_of, tile, with_query
+from apps.datasets.views.images import image_page
 from apps.datasets.views.lists import list_tabs
 from apps.datasets.views.statistics import shown_figures
+from apps.datasets.views.viewer import viewer_context
 
 
 @signed_in
@@ -55,12 +56,13 @@ def detail(request: PortalRequest, pk: str) -> HttpResponse:
     classes = version.revision.classes
     form = PictureFilterForm(request.GET, classes=classes)
     page = image_page(request, images_in(version, form.wanted))
+    query = _query(request, version)
     context = _framed(
         request,
         version,
         "images",
         page=page,
-        tiles=[_tile(entry, version) for entry in page.rows],
+        tiles=[_tile(entry, version, query) for entry in page.rows],
         class_table=class_table(classes),
         form=form,
     )
@@ -70,22 +72,26 @@ def detail(request: PortalRequest, pk: str) -> HttpResponse:
 @signed_in
 @require_GET
 def image(request: PortalRequest, pk: str, item: int) -> HttpResponse:
+    """One image; the filters of the address say among which it has neighbours."""
     version = _version(request, pk)
-    dataset = version.dataset
     entry = image_in(version, item)
     classes = version.revision.classes
-    names = {found["id"]: found["name"] for found in classes}
-    objects = entry.annotation.document["objects"] if entry.annotation else []
+    form = PictureFilterForm(request.GET, classes=classes)
+    query = _query(request, version)
     context = _framed(
         request,
         version,
         "images",
         entry=entry,
-        shown=_tile(entry, version, 512, IMAGE_VALUES),
-        content=public_address(dataset.pk, version.no, item, entry.blob.sha256, "content"),
-        class_table=class_table(classes),
-        objects=[object_row(found, names) for found in objects[:OBJECTS]],
-        hidden=max(0, len(objects) - OBJECTS),
+        shown=_tile(entry, version, query, 512),
+        **viewer_context(
+            entry,
+            images_in(version, form.wanted),
+            classes,
+            content=public_address(version.dataset.pk, version.no, item, entry.blob.sha256, "content"),
+            page=lambda other: with_query(reverse("datasets:public-image", args=[pk, other]), query),
+            back=with_query(reverse("datasets:public-detail", args=[pk]), query, f"cursor={item - 1}"),
+        ),
     )
     return render(request, "datasets/public/image.html", context)
 
@@ -186,12 +192,21 @@ def _framed(request: PortalRequest, version: Version, tab: str, /, **context: An
     }
 
 
-def _tile(entry: Entry, version: Version, size: int = 256, values: int = 500) -> dict[str, Any]:
+def _query(request: PortalRequest, version: Version) -> str:
+    """The version and the filters of the address, without the page."""
+    given = request.GET.copy()
+    for name in list(given):
+        if name in {"cursor", "version"} or not given[name]:
+            del given[name]
+    given["version"] = version.name
+    return given.urlencode()
+
+
+def _tile(entry: Entry, version: Version, query: str, size: int = 256) -> dict[str, Any]:
     """As `frame.tile`, by the readers' addresses. Whether it can be decoded its own people are told."""
     pk, digest = version.dataset.pk, entry.blob.sha256
-    page = reverse("datasets:public-image", args=[pk, entry.item_id])
-    return tile(entry, size, values) | {
+    return tile(entry, size) | {
         "src": public_address(pk, version.no, entry.item_id, digest, f"thumbnail?size={size}"),
-        "href": f"{page}?version={version.name}",
+        "href": with_query(reverse("datasets:public-image", args=[pk, entry.item_id]), query),
         "broken": False,
     }

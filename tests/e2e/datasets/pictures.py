@@ -25,6 +25,11 @@ def boxes_over(within: Locator, pictures: int) -> int:
     return sum(picture["boxes"] for picture in found)
 
 
+def is_anything_drawn(picture: Locator) -> bool:
+    """Whether there is any label over the picture."""
+    return bool(picture.evaluate_all(SEEN)[0]["drawn"])
+
+
 def _are_drawn(found: list[dict[str, int]], pictures: int) -> bool:
     done = (picture["loaded"] and picture["drawn"] == (picture["boxes"] > 0) for picture in found)
     return len(found) == pictures and all(done)

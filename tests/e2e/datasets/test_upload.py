@@ -1,5 +1,6 @@
 """A set with defects is refused, mended, published and looked through."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from playwright.sync_api import expect
 
 from apps.datasets.samples import sample_archive
 from tests.e2e.datasets.archives import box_count, classes_of, defective, members
-from tests.e2e.datasets.pictures import boxes_over
+from tests.e2e.datasets.pictures import boxes_over, is_anything_drawn
 from tests.e2e.datasets.shelf import Shelf
 from tests.e2e.visitors import Window
 
@@ -100,3 +101,34 @@ def _look_through(engineer: Window, sound: bytes) -> None:
     expect(page.locator("main table tbody")).to_contain_text(names[0])
     engineer.fits()
     assert engineer.downloaded("main a[href*='/content']") == members(sound)["images/train/train-0000.jpg"]
+    _look_closely(engineer)
+
+
+def _look_closely(engineer: Window) -> None:
+    """Closer and back, layers, and on to the neighbour, by keys alone where there are keys."""
+    page = engineer.page
+    stage, level = page.locator(".viewer-stage"), page.locator("[data-zoom-level]")
+    whole = level.text_content()
+    page.keyboard.press("+")
+    expect(stage).to_have_class(re.compile("is-closer"))
+    expect(level).not_to_have_text(str(whole))
+    # The file itself takes the place of its small copy.
+    expect(stage.locator("img")).to_have_attribute("src", re.compile("/content"))
+    page.keyboard.press("Shift+ArrowRight")
+    assert "translate" in str(stage.locator("img").get_attribute("style"))
+    page.keyboard.press("0")
+    expect(level).to_have_text(str(whole))
+
+    assert is_anything_drawn(stage)
+    page.locator("[data-layer^=class-]").first.scroll_into_view_if_needed()
+    for box in page.locator("[data-layer^=class-]").all():
+        box.uncheck()
+    assert not is_anything_drawn(stage)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/images/*/")
+    expect(page.locator(".viewer-name")).to_have_text("train-0001.jpg")
+    engineer.fits()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".viewer-name")).to_have_text("train-0000.jpg")
+    # What was hidden is hidden still.
+    assert not is_anything_drawn(stage)
