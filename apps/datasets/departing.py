@@ -110,6 +110,7 @@ DATASETS = listed(
         "project_id": ("project_id", "Id of its project."),
         "name": ("name", "Name."),
         "description": ("description", "Description, in Markdown."),
+        "tags": ("tags", "Words by which it is found."),
         "licence": ("licence", "Licence: an SPDX identifier, or own words."),
         "people": ("people", "People in the pictures: none, agreed or partly; empty: nobody has said."),
         "consent": ("consent", "What they agreed to."),

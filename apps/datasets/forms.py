@@ -23,6 +23,7 @@ from apps.datasets.models import (
     PublishMode,
     Split,
     SplitMethod,
+    Task,
     Visibility,
 )
 from apps.datasets.selectors.filtering import ImageFilter
@@ -33,6 +34,7 @@ from apps.projects.models import Project
 RENAMED_BY_HAND = 50
 HELP = {
     "description": _("Markdown: headings, lists, tables, links. Pictures are shown as links."),
+    "tags": _("Words with commas between them, by which the dataset is found."),
     "licence": _("What others may do with the data: an SPDX identifier such as CC-BY-4.0, or your own words."),
     "people": _("Faces, voices, number plates: whatever leads to a person."),
     "consent": _("Who agreed to what, until when, and where the agreements are kept; or why none is needed."),
@@ -84,6 +86,27 @@ class DatasetForm(forms.ModelForm):
 
     def validate_constraints(self) -> None:
         """Uniqueness is the service's business: it knows the organization."""
+
+
+class DatasetListForm(forms.Form):
+    """What the list is narrowed to; values that are none are left out."""
+
+    task = forms.ChoiceField(label=_("Task"), choices=[("", _("All tasks")), *Task.choices], required=False)
+    visibility = forms.ChoiceField(
+        label=_("Visibility"), choices=[("", _("Whoever sees them")), *Visibility.choices], required=False
+    )
+    tag = forms.ChoiceField(label=_("Tag"), required=False)
+
+    def __init__(self, *args: Any, tags: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["tag"].choices = [("", _("All tags")), *((tag, tag) for tag in tags)]  # type: ignore[attr-defined]
+        if not tags:
+            del self.fields["tag"]
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
 
 
 class PublishForm(forms.Form):

@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Func, Q, QuerySet
 
 from apps.core.policy import PermittedQuerySet
 
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 class DatasetQuerySet(PermittedQuerySet["Dataset"]):
     def search(self, text: str) -> Self:
         return self.filter(name__icontains=text) if text else self
+
+    def tagged(self, tag: str) -> Self:
+        return self.filter(tags__contains=[tag]) if tag else self
+
+    def tag_names(self) -> list[str]:
+        """The words that any of them has, in their order."""
+        words = self.exclude(tags=[]).annotate(word=Func(F("tags"), function="unnest"))
+        return sorted(words.order_by().values_list("word", flat=True).distinct())
 
 
 class UploadQuerySet(PermittedQuerySet["Upload"]):

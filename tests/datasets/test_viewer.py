@@ -82,13 +82,13 @@ def test_readers_of_a_public_version_have_neighbours_of_it_alone(cast: Cast) -> 
     answer = cast.stranger.portal.get(reverse("datasets:public-image", args=[dataset.pk, items[0]]))
     page = answer.content.decode()
     following = str(link(page, "next"))
-    assert following.startswith(reverse("datasets:public-image", args=[dataset.pk, items[1]])) and "version=" in following
+    assert (
+        following.startswith(reverse("datasets:public-image", args=[dataset.pk, items[1]])) and "version=" in following
+    )
     assert "/api/v1/datasets/public/" in page and reverse("datasets:usage", args=[dataset.pk]) not in page
 
 
-def test_opening_an_image_asks_as_often_in_a_large_set(
-    cast: Cast, images: tuple[Dataset, dict[str, int]]
-) -> None:
+def test_opening_an_image_asks_as_often_in_a_large_set(cast: Cast, images: tuple[Dataset, dict[str, int]]) -> None:
     dataset, items = images
     numbers = iter(range(1000))
 

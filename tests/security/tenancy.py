@@ -165,6 +165,7 @@ REST: dict[str, Row] = {
     "datasets_integrity_retrieve": Row(HIDDEN),
     "datasets_list": Row(OWN),
     "datasets_most_used_list": Row(OWN),
+    "datasets_organization_list": Row(OWN),
     "datasets_partial_update": Row(HIDDEN),
     "datasets_restore_create": Row(HIDDEN, samples={"datasets": "trashed-dataset"}),
     "datasets_retrieve": Row(HIDDEN),

@@ -12,8 +12,8 @@ from apps.core.api.requests import ApiRequest
 from apps.datasets import services
 from apps.datasets.api.filters import ImageQuery, filter_of
 from apps.datasets.api.views import DATASET, visible_dataset
-from apps.datasets.models import Dataset, Entry, Split
-from apps.datasets.services.images import MOST_IMAGES, MOST_TAGS
+from apps.datasets.models import MOST_TAGS, TAG_CHARACTERS, Dataset, Entry, Split
+from apps.datasets.services.images import MOST_IMAGES
 
 
 class ImageChoiceSerializer(serializers.Serializer[Any]):
@@ -45,7 +45,9 @@ class ImageMoveSerializer(ImageChoiceSerializer):
 
 
 class ImageTagSerializer(ImageChoiceSerializer):
-    tags = serializers.ListField(child=serializers.CharField(max_length=40), min_length=1, max_length=MOST_TAGS)
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=TAG_CHARACTERS), min_length=1, max_length=MOST_TAGS
+    )
 
 
 class ImageDeleteSerializer(ImageChoiceSerializer):

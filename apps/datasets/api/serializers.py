@@ -8,7 +8,9 @@ from apps.core.entities.validators import PLAIN
 from apps.datasets.defects import Defect, describe
 from apps.datasets.foreign import CHOICES as FORMAT_CHOICES
 from apps.datasets.models import (
+    MOST_TAGS,
     TAG,
+    TAG_CHARACTERS,
     Dataset,
     Entry,
     People,
@@ -38,6 +40,12 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
     visibility = serializers.ChoiceField(
         choices=Visibility.choices, required=False, help_text="`public` is given by `release` alone."
     )
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=TAG_CHARACTERS, validators=[PLAIN]),
+        max_length=MOST_TAGS,
+        required=False,
+        help_text="Words by which it is found.",
+    )
     licence = serializers.CharField(
         max_length=200,
         required=False,
@@ -61,6 +69,7 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
             "project_id",
             "name",
             "description",
+            "tags",
             "licence",
             "people",
             "consent",

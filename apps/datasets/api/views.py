@@ -21,7 +21,7 @@ from apps.datasets.api.serializers import (
     SplitSerializer,
     SplitSetSerializer,
 )
-from apps.datasets.models import Dataset
+from apps.datasets.models import TAG_CHARACTERS, Dataset, Task, Visibility
 from apps.datasets.selectors.splits import split_view
 
 DATASET = OpenApiParameter("dataset_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The dataset.")
@@ -35,10 +35,18 @@ def visible_dataset(request: ApiRequest, dataset_id: Any) -> Dataset:
 class DatasetFilter(django_filters.FilterSet):
     search = django_filters.CharFilter(method="by_text", label="Part of the name")
     project_id = django_filters.UUIDFilter(field_name="project_id")
+    task = django_filters.ChoiceFilter(choices=Task.choices)
+    visibility = django_filters.ChoiceFilter(choices=Visibility.choices)
+    tag = django_filters.CharFilter(
+        method="by_tag", label="One of its tags, as it is written", max_length=TAG_CHARACTERS
+    )
 
     class Meta:
         model = Dataset
         fields: list[str] = []
+
+    def by_tag(self, rows: Any, name: str, value: str) -> Any:
+        return rows.tagged(value)
 
     def by_text(self, rows: Any, name: str, value: str) -> Any:
         return rows.search(value)
@@ -58,7 +66,14 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
             return self.queryset
         if self.action == "restore":
             return Dataset.objects.permitted(self.request.actor, "datasets.restore_dataset")
-        return Dataset.objects.visible(self.request.actor).select_related("split_plan__base")
+        rows = Dataset.objects.visible(self.request.actor).select_related("split_plan__base")
+        return rows.filter(organization=self.request.actor.organization_id) if self.action == "organization" else rows
+
+    @extend_schema(responses=DatasetSerializer(many=True))
+    @action(detail=False, methods=["get"])
+    def organization(self, request: ApiRequest) -> Response:
+        """Those of the organization that the token or key is for, whichever others I belong to."""
+        return self.list(request)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         form = self.get_serializer(data=request.data)

@@ -197,6 +197,10 @@ class People(models.TextChoices):
     PARTLY = "partly", _("Not everybody has agreed, or not to everything")
 
 
+#: Words that a dataset or an image has at most, and characters of one.
+MOST_TAGS = 20
+TAG_CHARACTERS = 40
+
 #: SPDX identifiers of licences that data usually has; own words do as well.
 LICENCES = (
     *("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-ND-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "CC-BY-NC-ND-4.0"),

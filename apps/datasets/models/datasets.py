@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.entities import PLAIN, Entity, Trashable
-from apps.datasets.models.choices import People, Task, Visibility
+from apps.datasets.models.choices import MOST_TAGS, TAG_CHARACTERS, People, Task, Visibility
 from apps.datasets.querysets import DatasetQuerySet
 from apps.shares.models import GroupShare, UserShare
 
@@ -33,6 +33,13 @@ class Dataset(Entity, Trashable):
         _("people in the pictures"), max_length=10, choices=People.choices, blank=True, default=""
     )
     consent = models.TextField(_("consent"), max_length=2000, blank=True, default="")
+    tags = ArrayField(
+        models.CharField(max_length=TAG_CHARACTERS, validators=[PLAIN]),
+        verbose_name=_("tags"),
+        size=MOST_TAGS,
+        default=list,
+        blank=True,
+    )
     task = models.CharField(_("task"), max_length=20, choices=Task.choices, default=Task.DETECT)
     visibility = models.CharField(
         _("visibility"), max_length=20, choices=Visibility.choices, default=Visibility.PROJECT

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.entities.validators import PLAIN
+from apps.datasets.models.choices import TAG_CHARACTERS
 from apps.datasets.models.contents import Item
 from apps.datasets.models.datasets import Dataset
 
@@ -17,7 +18,7 @@ class ImageTag(models.Model):
     dataset = models.ForeignKey(
         Dataset, on_delete=models.CASCADE, related_name="image_tags", db_index=False, verbose_name=_("dataset")
     )
-    name = models.CharField(_("name"), max_length=40, validators=[PLAIN])
+    name = models.CharField(_("name"), max_length=TAG_CHARACTERS, validators=[PLAIN])
 
     class Meta:
         verbose_name = _("image tag")

@@ -1,5 +1,6 @@
 """The dataset itself: its name, its visibility, the trash."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -14,7 +15,7 @@ from apps.datasets.models import Dataset, Task, Visibility
 from apps.projects.models import Project
 
 #: What a person says of a dataset, in the order of forms.
-CHANGEABLE = ("name", "task", "description", "licence", "people", "consent", "visibility")
+CHANGEABLE = ("name", "task", "description", "tags", "licence", "people", "consent", "visibility")
 
 
 @operation("datasets.dataset_create", permission="datasets.add_dataset", on="project")
@@ -24,6 +25,7 @@ def dataset_create(
     project: Project,
     name: str,
     description: str = "",
+    tags: Sequence[str] = (),
     licence: str = "",
     people: str = "",
     consent: str = "",
@@ -37,6 +39,7 @@ def dataset_create(
         project=project,
         name=name.strip(),
         description=description,
+        tags=_tidied(tags),
         licence=licence.strip(),
         people=people,
         consent=consent,
@@ -54,13 +57,15 @@ def dataset_create(
 
 @operation("datasets.dataset_change", permission="datasets.change_dataset", on="dataset")
 def dataset_change(*, actor: Actor, dataset: Dataset, expected: int | None = None, **fields: Any) -> Dataset:
-    """Changes name, description, licence, consent or visibility, and the task while nothing was published."""
+    """Changes name, description, tags, licence, consent or visibility, and the task while nothing was published."""
     refuse_unknown(fields, CHANGEABLE)
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     dataset.expect(expected)
     if "name" in fields:
         fields["name"] = fields["name"].strip()
         _check_name(dataset, fields["name"])
+    if "tags" in fields:
+        fields["tags"] = _tidied(fields["tags"])
     if fields.get("visibility", dataset.visibility) != dataset.visibility:
         # Who may edit it by a share does not open it to others.
         policy.require(actor, "datasets.delete_dataset", dataset)
@@ -101,6 +106,11 @@ def dataset_restore(*, actor: Actor, dataset: Dataset) -> Dataset:
 def withdrawn(dataset: Dataset) -> dict[str, tuple[Any, Any]]:
     """Takes a locked dataset back from the public, to its project; returns the changes."""
     return dataset.change(visibility=Visibility.PROJECT, public_revisions=[])
+
+
+def _tidied(tags: Sequence[str]) -> list[str]:
+    """Each word once, in the order given."""
+    return list(dict.fromkeys(filter(None, (tag.strip() for tag in tags))))
 
 
 def _check_own(visibility: str) -> None:

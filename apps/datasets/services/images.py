@@ -18,7 +18,17 @@ from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.formats.labels import labels_of, namesakes, places_of
-from apps.datasets.models import Dataset, Entry, ImageTag, Revision, Split, SplitLevel, SplitPlan, TaggedImage
+from apps.datasets.models import (
+    MOST_TAGS,
+    Dataset,
+    Entry,
+    ImageTag,
+    Revision,
+    Split,
+    SplitLevel,
+    SplitPlan,
+    TaggedImage,
+)
 from apps.datasets.selectors.filtering import ImageFilter
 from apps.datasets.selectors.images import images_of
 from apps.datasets.selectors.splits import plan_digest, split_in_force
@@ -28,7 +38,6 @@ from apps.datasets.services.splits import plan_facts, stored
 
 #: Of one act: its event names every image.
 MOST_IMAGES = auditing.MOST_MENTIONS
-MOST_TAGS = 20
 
 # Where images were moved to before, and now: the later counts.
 MOVED = """

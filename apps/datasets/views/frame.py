@@ -81,7 +81,9 @@ def tile(entry: Entry, size: int = 256) -> dict[str, Any]:
         "name": entry.item.path.rpartition("/")[2],
         "width": entry.width,
         "height": entry.height,
-        "boxes": json.dumps(shown_objects(entry.annotation.document["objects"], TILE_VALUES) if entry.annotation else []),
+        "boxes": json.dumps(
+            shown_objects(entry.annotation.document["objects"], TILE_VALUES) if entry.annotation else []
+        ),
         "split": entry.in_split,  # type: ignore[attr-defined]
         "labelled": entry.annotation_id is not None,
         "broken": entry.blob.is_sound is False,

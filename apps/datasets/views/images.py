@@ -190,4 +190,3 @@ def image_page(request: PortalRequest, rows: QuerySet[Entry]) -> KeysetPage:
     found = list(rows[: IMAGES + 1])
     below = str(found[IMAGES - 1].item_id) if len(found) > IMAGES else None
     return KeysetPage(found[:IMAGES], below, f"-{found[0].item_id}" if limit is not None and found else None)
-

@@ -11,7 +11,7 @@ from apps.core.errors import NotFound
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, shown_tabs, signed_in
 from apps.datasets import selectors, services
-from apps.datasets.forms import DatasetForm
+from apps.datasets.forms import DatasetForm, DatasetListForm
 from apps.datasets.models import Dataset
 from apps.datasets.views.frame import visible
 from apps.projects.models import Project
@@ -37,7 +37,10 @@ def dataset_list(request: PortalRequest) -> HttpResponse:
     """Datasets of the chosen organization; `?q=` searches their names."""
     search = search_of(request)
     rows = Dataset.objects.visible(request.actor).filter(organization=request.actor.organization_id)
-    page = page_of(request, rows.search(search).select_related("project"))
+    form = DatasetListForm(request.GET, tags=rows.tag_names())
+    wanted = form.wanted
+    found = rows.search(search).tagged(wanted.pop("tag", "")).filter(**wanted)
+    page = page_of(request, found.select_related("project"))
     covers = selectors.covers_of(page.rows)
     uses = selectors.use_counts(request.actor, [dataset.pk for dataset in page.rows])
     trash = Dataset.objects.permitted(request.actor, "datasets.restore_dataset")
@@ -45,6 +48,8 @@ def dataset_list(request: PortalRequest) -> HttpResponse:
         "page": page,
         "rows": [(dataset, covers.get(dataset.pk), uses.get(dataset.pk, 0)) for dataset in page.rows],
         "search": search,
+        "form": form,
+        "filtered": bool(search or form.wanted),
         "tabs": list_tabs("own"),
         "may_add": _may_add(request),
         "has_trash": trash.filter(organization=request.actor.organization_id).exists(),

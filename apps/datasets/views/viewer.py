@@ -81,7 +81,9 @@ def _kinds(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _classes(drawn: list[dict[str, Any]], names: dict[int, str]) -> list[dict[str, Any]]:
     counts = Counter(found["class"] for found in drawn)
-    return [{"id": number, "name": names.get(number, f"#{number}"), "count": counts[number]} for number in sorted(counts)]
+    return [
+        {"id": number, "name": names.get(number, f"#{number}"), "count": counts[number]} for number in sorted(counts)
+    ]
 
 
 def _row(found: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
