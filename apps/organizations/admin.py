@@ -54,6 +54,31 @@ class RemovalForm(ReasonForm):
         return found.user
 
 
+class FoundingForm(forms.ModelForm):
+    """A new organization, whose administrator has an account already."""
+
+    administrator = forms.EmailField(
+        label=_("Administrator"),
+        max_length=254,
+        help_text=_("Address of an account; its owner administers the organization and invites the others."),
+        widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+    #: Who founds it; set on the class that the page makes of this one.
+    actor: Actor
+
+    class Meta:
+        model = Organization
+        fields = ("company", "division")
+
+    def clean_administrator(self) -> User:
+        people = User.objects.visible(self.actor).filter(is_active=True)
+        found = people.filter(email=self.cleaned_data["administrator"].lower()).first()
+        if found is None:
+            raise forms.ValidationError(_("No account has this address."))
+        return found
+
+
 class MembershipInline(PolicyInline):
     model = Membership
     fields = readonly_fields = ("user", "role", "state", "created_at")
@@ -88,12 +113,30 @@ class OrganizationAdmin(PolicyAdmin):
         return format_html_join(" · ", '<a class="text-link" href="{}">{}</a>', links)
 
     def has_add_permission(self, request: PortalRequest) -> bool:
-        return False
+        return request.actor.is_platform_admin
 
     def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return False
 
+    def get_form(self, request: PortalRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs |= {"form": FoundingForm, "fields": ("company", "division")}
+        form = super().get_form(request, obj, change, **kwargs)
+        form.actor = request.actor
+        return form
+
+    def get_fields(self, request: PortalRequest, obj: Any = None) -> Any:
+        return ("company", "division", "administrator") if obj is None else super().get_fields(request, obj)
+
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Organization:
+        if not change:
+            given = form.cleaned_data
+            return services.organization_create(
+                actor=request.actor,
+                company=given["company"],
+                division=given["division"],
+                admin=given["administrator"],
+            )
         named = {name: form.cleaned_data[name] for name in form.changed_data if name not in LIMITS}
         limits = {name: form.cleaned_data[name] for name in form.changed_data if name in LIMITS}
         if limits:

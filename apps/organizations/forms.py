@@ -50,6 +50,24 @@ class SignupForm(account_forms.SignupForm):
         return None, get_adapter(request).respond_email_verification_sent(request, None)
 
 
+class AskForm(forms.Form):
+    """An organization to found, or to ask for."""
+
+    company = forms.CharField(
+        label=_("Company"),
+        max_length=120,
+        validators=[PLAIN],
+        widget=forms.TextInput(attrs={"autocomplete": "organization", "autofocus": True}),
+    )
+    division = forms.CharField(
+        label=_("Division"),
+        max_length=120,
+        required=False,
+        validators=[PLAIN],
+        help_text=_("Where nobody has this company and division yet, you found it and become its administrator."),
+    )
+
+
 class ForgottenForm(account_forms.ResetPasswordForm):
     """allauth's, without a look at who has the address."""
 

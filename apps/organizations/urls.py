@@ -6,6 +6,7 @@ app_name = "organizations"
 urlpatterns = [
     path("", views.overview, name="overview"),
     path("members/", views.members, name="members"),
+    path("another/", views.ask, name="ask"),
     path("settings/", views.change, name="change"),
     path("members/<uuid:pk>/role/", views.member_role, name="member-role"),
     path("members/<uuid:pk>/approve/", views.member_approve, name="member-approve"),

@@ -5,6 +5,7 @@ from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.logout import logout
 from allauth.account.utils import perform_login
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -13,10 +14,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.core import policy
 from apps.core.identity import Role
+from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, signed_in
 from apps.organizations import services
-from apps.organizations.forms import HeirForm, OrganizationForm, ProofForm, RoleForm
+from apps.organizations.forms import AskForm, HeirForm, OrganizationForm, ProofForm, RoleForm
 from apps.organizations.frame import framed, own_organization
 from apps.organizations.models import Membership, MembershipState
 from apps.organizations.services import addresses
@@ -85,6 +87,40 @@ def change(request: PortalRequest) -> HttpResponse:
             return redirect("organizations:change")
     context = framed(request, organization, "settings") | {"form": form}
     return render(request, "organizations/settings.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def ask(request: PortalRequest) -> HttpResponse:
+    """One more organization, or the first one of somebody who belongs to none: founded, or asked for."""
+    form = AskForm(request.POST or None)
+    if form.is_valid():
+        with form_errors(form):
+            membership = services.organization_ask(actor=request.actor, **form.cleaned_data)
+            return _asked(request, membership)
+    return render(request, "organizations/ask.html", {"form": form}, status=422 if form.errors else 200)
+
+
+def _asked(request: PortalRequest, membership: Membership | None) -> HttpResponse:
+    """Says what came of it; one in which the person is a member at once is the chosen one from now on."""
+    if membership is None:
+        messages.warning(
+            request, _("This organization takes people by invitation only. Its managers see that you asked.")
+        )
+        return redirect("dashboard")
+    name = {"name": membership.organization}
+    if membership.state != MembershipState.ACTIVE:
+        messages.success(request, _("You asked to join %(name)s. One of its managers has to let you in.") % name)
+        return redirect("dashboard")
+    request.session[CHOSEN_ORGANIZATION] = str(membership.organization_id)
+    is_founder = membership.role == Role.ADMIN
+    text = (
+        _("%(name)s is there, and you are its administrator.")
+        if is_founder
+        else _("You are a member of %(name)s now.")
+    )
+    messages.success(request, text % name)
+    return redirect("organizations:overview" if is_founder else "dashboard")
 
 
 def _membership(request: PortalRequest, pk: str, permission: str = "organizations.change_membership") -> Membership:

@@ -19,6 +19,11 @@ class SignUpSerializer(serializers.Serializer[Any]):
     division = serializers.CharField(max_length=120, required=False, allow_blank=True, validators=[PLAIN])
 
 
+class OrganizationAskSerializer(serializers.Serializer[Any]):
+    company = serializers.CharField(max_length=120, validators=[PLAIN])
+    division = serializers.CharField(max_length=120, required=False, allow_blank=True, validators=[PLAIN])
+
+
 class AddressSerializer(serializers.Serializer[Any]):
     email = serializers.EmailField(max_length=254)
 

@@ -1,8 +1,9 @@
 """REST for oneself and organizations."""
 
 from django.db.models import Prefetch
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
@@ -12,6 +13,7 @@ from apps.accounts.models import User
 from apps.accounts.services import profile_update
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
+from apps.core.errors import Conflict
 from apps.organizations import services
 from apps.organizations.api import serializers
 from apps.organizations.models import Membership, Organization
@@ -51,12 +53,29 @@ class OrganizationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, view
     request: ApiRequest
     queryset = Organization.objects.none()
     serializer_class = serializers.OrganizationSerializer
-    http_method_names = ("get", "patch", "head", "options")
+    http_method_names = ("get", "post", "patch", "head", "options")
 
     def get_queryset(self):  # type: ignore[no-untyped-def]
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
         return Organization.objects.visible(self.request.actor)
+
+    @extend_schema(request=serializers.OrganizationAskSerializer, responses={201: serializers.MembershipSerializer})
+    def create(self, request: ApiRequest) -> Response:
+        """Found an organization, or ask to join the one of this company and division.
+
+        The answer's `state` tells whether I belong to it at once. Tokens are for one organization each: issue another.
+        """
+        form = serializers.OrganizationAskSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        membership = services.organization_ask(actor=request.actor, **form.validated_data)
+        if membership is None:
+            raise Conflict(
+                _("This organization takes people by invitation only."),
+                code="invitation_only",
+                hint=_("Its managers see that you asked."),
+            )
+        return Response(serializers.MembershipSerializer(membership).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=serializers.OrganizationSerializer, responses=serializers.OrganizationSerializer)
     def partial_update(self, request: ApiRequest, pk: str | None = None) -> Response:

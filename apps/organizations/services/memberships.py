@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
@@ -18,6 +19,9 @@ from apps.organizations.models import JoinPolicy, Membership, MembershipState, O
 from apps.organizations.services import quotas
 from apps.organizations.services.domains import domain_by_which, domains_taken, require_domain
 from apps.organizations.services.handing_over import chooses_heir, hand_over, oldest_administrators
+
+#: Organizations that one person may have founded and administer still: who wants more asks the platform.
+MOST_FOUNDED = 10
 
 
 @operation("organizations.organization_create")
@@ -53,6 +57,42 @@ def organization_join(*, actor: Actor, user: User) -> Membership | None:
     if not company:
         raise Conflict(_("Nothing was asked for."), code="nothing_requested")
     user.change(signup_company="", signup_division="")
+    return _joined(actor, user, company, division)
+
+
+@operation("organizations.organization_ask")
+def organization_ask(*, actor: Actor, company: str, division: str = "") -> Membership | None:
+    """What `organization_join` does, for a person who has an account already: they found one more organization, or ask to
+    join one that is there.
+
+    Raises `Forbidden` for programs with a key, for a sign-in by an organization's provider, and without a verified
+    address; `Conflict` where the person belongs there, or asked, and where they found too many.
+    """
+    if actor.user is None or actor.bound_organization_id is not None:
+        raise Forbidden(
+            _("This sign-in is for one organization alone."), hint=_("Sign in with your address and password.")
+        )
+    user = User.objects.select_for_update(no_key=True).get(pk=actor.user_id)
+    if not EmailAddress.objects.filter(user=user, verified=True).exists():
+        raise Forbidden(_("Verify your address first."), code="address_unverified")
+    own = Membership.objects.filter(user=user)
+    there = own.filter(organization__in=Organization.objects.named(company.strip(), division.strip())).first()
+    if there is not None and there.state == MembershipState.PENDING:
+        raise Conflict(_("You have asked already. One of its managers has to let you in."), code="already_asked")
+    if there is not None:
+        raise Conflict(_("You belong to this organization already."), code="already_member")
+    founds = not Organization.objects.named(company.strip(), division.strip()).exists()
+    if founds and own.filter(role=Role.ADMIN, state=MembershipState.ACTIVE).count() >= MOST_FOUNDED:
+        raise Conflict(
+            _("You administer %(most)s organizations already.") % {"most": MOST_FOUNDED},
+            code="organizations_too_many",
+            hint=_("Ask those who run the platform for another one."),
+        )
+    return _joined(actor, user, company.strip(), division.strip())
+
+
+def _joined(actor: Actor, user: User, company: str, division: str) -> Membership | None:
+    """The user is locked."""
     found = Organization.objects.select_for_update(no_key=True).named(company, division).first()
     name = Personal(user.name, user.pk)
     if found is None:
