@@ -1,5 +1,6 @@
 """Who reads which events, what they find in them, and what a page of them costs."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -363,6 +364,14 @@ def test_the_history_of_an_object_is_on_its_own_page(cast: Cast, project: Any) -
     text = cast.owner.portal.htmx(f"/audit/history/projects.project/{project.pk}/").content.decode()
     assert f"changed the project {NAME}" in text
     assert "<html" not in text
+
+
+def test_events_lead_to_the_history_of_their_object(cast: Cast, project: Any) -> None:
+    """Also of objects that have no page of their own; none of the links leads nowhere."""
+    for reader, page in ((cast.owner.portal, "/audit/"), (cast.admin.portal, "/audit/organization/")):
+        links = set(re.findall(r'href="(/audit/history/[^"]+)"', reader.get(page).content.decode()))
+        assert f"/audit/history/projects.project/{project.pk}/" in links, page
+        assert {reader.get(link).status_code for link in links} == {200}
 
 
 def test_members_see_the_project_s_own_history_and_owners_everything_in_it(cast: Cast, project: Any) -> None:
