@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.utils import timezone
+from django.utils.translation import override
 
 from apps.core.errors import Conflict, DomainError, Forbidden
 from apps.core.identity import Actor, Role
 from apps.core.testing import Cast
 from apps.datasets.models import Blob, UploadState
 from apps.datasets.services import upload_create, upload_publish, upload_store
+from apps.invitations.models import Invitation
 from apps.jobs.models import Attempt, Job
 from apps.jobs.selectors import gpu_hours
 from apps.jobs.services.dispatch import dispatch
@@ -58,6 +60,34 @@ def test_a_bad_limit_is_refused(cast: Cast, body: dict[str, Any]) -> None:
     assert list(answer.json()["errors"]) == list(body)
     organization.refresh_from_db()
     assert (organization.max_users, organization.max_storage_gb) == (None, None)
+
+
+def test_people_on_their_way_in_are_told_beside_the_seats(cast: Cast) -> None:
+    organization = cast.sample("organization")
+    Membership.objects.filter(organization=organization, state=MembershipState.PENDING).delete()
+    assert use(organization, "max_users").waiting == 0
+    pending = MembershipFactory(organization=organization, state=MembershipState.PENDING)
+    # One address, invited to two things; one who waits already; one whose time is over.
+    for email, kind, days in (
+        ("new@example.com", "organization", 1),
+        ("NEW@example.com", "project", 1),
+        (pending.user.email, "project", 1),
+        ("late@example.com", "organization", -1),
+    ):
+        Invitation.objects.create(
+            organization=organization,
+            target_type=kind,
+            target_id=organization.pk,
+            email=email,
+            role="guest",
+            expires_at=timezone.now() + timedelta(days=days),
+        )
+    assert use(organization, "max_users").waiting == 2
+    seats = quotas.seats_taken(organization.pk)
+    Organization.objects.filter(pk=organization.pk).update(max_users=seats + 1)
+    with override("en"):
+        page = cast.admin.portal.get("/organization/").content.decode()
+    assert "2 more wait or are invited." in page and "They do not all have a seat." in page
 
 
 def test_no_door_gives_a_seat_beyond_the_limit(cast: Cast) -> None:

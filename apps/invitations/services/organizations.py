@@ -1,14 +1,18 @@
 """The organization as something that people are invited to."""
 
 from typing import Any
+from uuid import UUID
 
+from django.db.models.functions import Lower
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
 from apps.core.errors import Conflict
 from apps.core.identity import Actor, Role
+from apps.invitations.models import Invitation
 from apps.invitations.targets import Target
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.organizations.services import membership_add, membership_approve
@@ -35,6 +39,20 @@ def organization_enter(actor: Actor, organization: Organization, user: User, rol
             hint=_("Ask an administrator or manager of the organization."),
         )
     raise Conflict(_("This person is a member already."), code="already_member")
+
+
+def seats_claimed(organization_id: UUID) -> int:
+    """Addresses that are invited, to whatever it is, and whose people have no membership yet."""
+    rows = Invitation.objects.pending().filter(organization_id=organization_id, expires_at__gt=timezone.now())
+    there = Membership.objects.filter(organization_id=organization_id).values("user__email")
+    return (
+        rows.annotate(address=Lower("email"))
+        .exclude(address__in=there)
+        .order_by()
+        .values("address")
+        .distinct()
+        .count()
+    )
 
 
 def _address(organization: Any) -> str:

@@ -131,6 +131,9 @@ class UseSerializer(serializers.Serializer[Any]):
         help_text="The limit is the platform's own, for the organization has none; API calls alone."
     )
     forecast = serializers.FloatField(allow_null=True, help_text="Use at the month's end if it goes on like this.")
+    waiting = serializers.IntegerField(
+        allow_null=True, help_text="Seats that people who wait and open invitations would take; members alone."
+    )
 
 
 class QuotaSerializer(serializers.ModelSerializer[Organization]):

@@ -31,8 +31,11 @@ StorageMeter = Callable[[Collection[UUID]], int]
 GpuMeter = Callable[[list[UUID], datetime, datetime], dict[UUID, float]]
 #: Organization id → API calls within the last minute; None while nobody counts.
 CallMeter = Callable[[UUID], float | None]
+#: Organization id → seats that people would take who are on their way in.
+SeatClaim = Callable[[UUID], int]
 _storage_meters: dict[str, StorageMeter] = {}
 _gpu_meters: dict[str, GpuMeter] = {}
+_seat_claims: dict[str, SeatClaim] = {}
 _call_meter: CallMeter | None = None
 
 
@@ -44,6 +47,10 @@ def register_gpu_meter(app: str, meter: GpuMeter) -> None:
     _gpu_meters[app] = meter
 
 
+def register_seat_claim(app: str, claim: SeatClaim) -> None:
+    _seat_claims[app] = claim
+
+
 def register_call_meter(meter: CallMeter) -> None:
     global _call_meter
     _call_meter = meter
@@ -53,7 +60,8 @@ def register_call_meter(meter: CallMeter) -> None:
 class Use:
     """One limit and what is used of it, in its unit. `forecast` is the use at the month's end if it goes on so.
 
-    `used` is None where it cannot be told at the moment; `is_default` says that the limit is the platform's, which
+    `waiting` is what would come on top if everybody who asked or was invited came in: of seats alone. `used` is None
+    where it cannot be told at the moment; `is_default` says that the limit is the platform's, which
     holds for every organization that has none of its own.
     """
 
@@ -62,6 +70,7 @@ class Use:
     used: float | None
     forecast: float | None = None
     is_default: bool = False
+    waiting: int | None = None
 
     @property
     def left(self) -> float | None:
@@ -96,7 +105,7 @@ def uses(organization: Organization) -> list[Use]:
     hours = gpu_hours([organization.pk], begin, end)[organization.pk]
     passed = (now - begin) / (end - begin)
     return [
-        Use("max_users", organization.max_users, seats_taken(organization.pk)),
+        Use("max_users", organization.max_users, seats_taken(organization.pk), waiting=seats_claimed(organization.pk)),
         Use("max_storage_gb", organization.max_storage_gb, stored_bytes(organization.pk) / GIGABYTE),
         Use(
             "max_gpu_hours_per_month", organization.max_gpu_hours_per_month, hours, hours / passed if passed else None
@@ -200,6 +209,12 @@ def seats_taken(organization_id: UUID) -> int:
     off = User.objects.filter(is_active=False)
     rows = Membership.objects.filter(organization_id=organization_id, state=MembershipState.ACTIVE)
     return rows.exclude(user__in=off).count()
+
+
+def seats_claimed(organization_id: UUID) -> int:
+    """By people who wait for approval, and by open invitations."""
+    pending = Membership.objects.filter(organization_id=organization_id, state=MembershipState.PENDING).count()
+    return pending + sum(claim(organization_id) for claim in _seat_claims.values())
 
 
 def month_of(moment: datetime) -> tuple[datetime, datetime]:
