@@ -58,7 +58,7 @@ def plan(job: Job, attempt: Attempt) -> Plan:
 
 
 def dataset_lines(job: Job) -> Iterator[str]:
-    training = TrainingJob.objects.select_related("snapshot__dataset").get(pk=job.pk)
+    training = TrainingJob.objects.select_related("snapshot__dataset", "snapshot__split_plan").get(pk=job.pk)
     assert training.snapshot is not None, "asked for where the plan has a data set"
     return manifest_lines(training.snapshot)
 

@@ -7,12 +7,13 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from modelyard_trainer.dataset import TEACHES
 
 from apps.core import auditing, policy
 from apps.core.errors import Conflict, Invalid, NotFound, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
-from apps.datasets.formats.model import TASKS, TEACHES
+from apps.datasets.formats.model import TASKS
 from apps.datasets.models import Dataset
 from apps.datasets.services import checked_split, snapshot_for_training
 from apps.experiments.services.experiments import experiment_for

@@ -325,6 +325,15 @@ def test_a_training_gets_the_manifest_of_the_contract(sender: Sender, cast: Cast
         "root_hash": snapshot.root_hash,
         "classes": [{"id": 0, "name": "circle"}, {"id": 1, "name": "square"}, {"id": 2, "name": "triangle"}],
         "counts": {"train": 3, "val": 2, "test": 0},
+        "split": {
+            "level": "default",
+            "method": "uploaded",
+            "seed": 0,
+            "ratios": {},
+            "pattern": "",
+            "moved_count": 0,
+            "digest": snapshot.split_digest,
+        },
     }
     images = {path: content for path, content in shapes().items() if path.endswith(".jpg")}
     assert [line["path"] for line in lines[1:]] == sorted(images)

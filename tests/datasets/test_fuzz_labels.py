@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from modelyard_trainer.outlines import joined, mask_rings
 
 from apps.datasets.analysis import analyse
 from apps.datasets.defects import WORDINGS, BadInput
-from apps.datasets.formats.geometry import CrossingFinder, joined, ring_area
-from apps.datasets.formats.masks import mask_area, mask_bounds, mask_rings, tidied, uncompress
+from apps.datasets.formats.geometry import CrossingFinder, ring_area
+from apps.datasets.formats.masks import mask_area, mask_bounds, tidied, uncompress
 from apps.datasets.formats.model import TASKS, Annotation, bounds
 from apps.datasets.formats.voc.document import read_document
 from tests.datasets.factories.documents import (

@@ -201,6 +201,23 @@ def enlarge(dataset: Dataset, count: int) -> None:
         cursor.execute("ANALYZE datasets_item, datasets_entry")
 
 
+def test_a_manifest_says_how_the_images_were_divided(dataset: Dataset) -> None:
+    split_set(actor=SYSTEM, dataset=dataset, method="auto", seed=7, ratios={"train": 0.5, "val": 0.5})
+    snapshot = snapshot_for_training(actor=SYSTEM, dataset=dataset)
+
+    manifest = lines_of(snapshot)[0]
+
+    assert manifest["split"] == {
+        "level": "dataset",
+        "method": "auto",
+        "seed": 7,
+        "ratios": {"train": 0.5, "val": 0.5, "test": 0.0},
+        "pattern": "",
+        "moved_count": 0,
+        "digest": snapshot.split_digest,
+    }
+
+
 def test_a_manifest_is_read_by_one_query(dataset: Dataset) -> None:
     snapshot = Snapshot.objects.select_related("dataset", "revision", "split_plan").get(
         pk=snapshot_for_training(actor=SYSTEM, dataset=dataset).pk

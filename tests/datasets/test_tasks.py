@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from modelyard_trainer.dataset import TEACHES
 
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
 from apps.core.testing import Cast
 from apps.datasets import tasks
-from apps.datasets.formats.model import TASKS, TEACHES
+from apps.datasets.formats.model import TASKS
 from apps.datasets.models import Dataset, Entry, Revision, Task
 from apps.datasets.selectors import manifest_lines
 from apps.datasets.services import snapshot_for_training

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from modelyard_trainer import Dataset
-from modelyard_trainer.launcher.folder import UnsafePath, inside
+from modelyard_trainer.paths import UnsafePath, inside
 
 from tests.trainers.launcher_support import Attempt, sha256
 
+SPLIT = {"level": "job", "method": "auto", "seed": 7, "ratios": {"train": 0.7, "val": 0.3, "test": 0.0}}
 PICTURES = {"images/a.png": b"first picture", "images/deep/b.png": b"second picture", "c.png": b"third"}
 
 
@@ -30,6 +31,7 @@ def attempt(tmp_path: Path) -> Iterator[Callable[..., Attempt]]:
             "root": "",
             "classes": [{"id": 0, "name": "circle"}],
             "counts": {"train": 2, "val": 1, "test": 0},
+            "split": SPLIT,
         }
         items = [
             {
@@ -71,6 +73,7 @@ def assert_laid_out(one: Attempt) -> None:
     lines = dataset.split_file("train").read_text().splitlines()
     assert [Path(line).read_bytes() for line in lines] == list(PICTURES.values())[:2]
     assert dataset.split_file("test").read_text() == ""
+    assert dataset.split_metadata() == {**SPLIT, "counts": {"train": 2, "val": 1, "test": 0}}
 
 
 def ended(one: Attempt) -> dict[str, Any]:
@@ -197,7 +200,7 @@ def test_an_unknown_trainer_is_named(attempt: Callable[..., Attempt]) -> None:
     assert "nobody" in ending["params"]["message"]
 
 
-@pytest.mark.parametrize("name", ["", "/", "..", "a/..", "./a", "a/", "a\0b"])
+@pytest.mark.parametrize("name", ["", "/", "..", "a/..", "./a", "a/", "a\0b", "a\ud800"])
 def test_only_plain_relative_names_stay_inside(tmp_path: Path, name: str) -> None:
     assert inside(tmp_path, "a/b") == tmp_path / "a" / "b"
     with pytest.raises(UnsafePath):

@@ -130,9 +130,16 @@ def test_a_broken_dataset_is_bad_data(tmp_path: Path) -> None:
     assert caught.value.code == "bad_data"
     with pytest.raises(ValueError, match="not one of"):
         list(dataset.items("all"))
-    path.write_text("{}")
-    with pytest.raises(Failure, match="manifest"):
-        Dataset(path)
+    with pytest.raises(Failure, match=r"split_metadata\.json"):
+        dataset.split_metadata()
+    for wrong in (
+        {},
+        {**manifest, "classes": [{"id": "0", "name": "circle"}]},
+        {**manifest, "classes": [{"id": 0, "name": 1}]},
+    ):
+        path.write_text(json.dumps(wrong))
+        with pytest.raises(Failure, match="manifest"):
+            Dataset(path)
 
 
 def test_a_mode_that_needs_a_dataset_and_has_none_fails_with_bad_data(context: Context) -> None:

@@ -1,4 +1,4 @@
-"""The Ultralytics trainer without its library: what it says of itself, the dataset's layout, how it reacts to numbers."""
+"""The Ultralytics trainer without its library: what it says of itself, the dataset's pictures, how it reacts to numbers."""
 
 import json
 import math
@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from modelyard_trainer import Failure
 from modelyard_trainer.config_schema import ConfigError, complete_config, schema_problems
-from modelyard_trainer.dataset import Dataset, DatasetClass, Item
+from modelyard_trainer.dataset import DatasetClass
 from modelyard_trainer.descriptor import read_descriptor
 from PIL import Image
+
+from tests.trainers.dataset_support import item, make_dataset
 
 FOLDER = Path(__file__).resolve().parents[2] / "trainers" / "ultralytics"
 sys.path.append(str(FOLDER))
 
 from modelyard_ultralytics.architectures import BASES
-from modelyard_ultralytics.layout import label_lines, lay_out
+from modelyard_ultralytics.layout import lay_out
 from modelyard_ultralytics.prediction import predict
 from modelyard_ultralytics.results import class_key, curve_data, matrix_data
 from modelyard_ultralytics.session import Session
@@ -26,25 +28,6 @@ from modelyard_ultralytics.training import PASSED_ON, _explained
 
 SCHEMA = json.loads((FOLDER / "config.schema.json").read_text(encoding="utf-8"))
 PREDICT_SCHEMA = json.loads((FOLDER / "predict.schema.json").read_text(encoding="utf-8"))
-
-
-def dataset(folder: Path, items: list[dict[str, Any]], classes: list[dict[str, Any]] | None = None) -> Dataset:
-    """A dataset folder as the launcher prepares it, of small grey pictures."""
-    for item in items:
-        file = folder / "files" / item["path"]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        picture = {".gif": "GIF", ".png": "PNG"}.get(file.suffix.lower(), "JPEG")
-        Image.new("RGB", (40, 20), "grey").save(file, picture)
-        item.update(width=40, height=20, sha256="0" * 64, size=file.stat().st_size)
-    (folder / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
-    manifest = {"contract": 1, "name": "small", "task": "detect", "root_hash": "0", "root": str(folder), "counts": {}}
-    manifest["classes"] = [{"id": 7, "name": "cat"}, {"id": 3, "name": "고양이"}] if classes is None else classes
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return Dataset(folder / "manifest.json")
-
-
-def item(path: str, split: str, *boxes: tuple[int, list[float]]) -> dict[str, Any]:
-    return {"path": path, "split": split, "annotations": [{"class": id, "bbox": box} for id, box in boxes]}
 
 
 def test_the_folder_describes_a_trainer_of_contract_1() -> None:
@@ -109,36 +92,23 @@ def test_bad_settings_are_refused_by_name(key: str, value: Any) -> None:
     assert list(caught.value.problems) == [key]
 
 
-def test_pictures_are_linked_under_numbers_whatever_they_are_called(tmp_path: Path) -> None:
+def test_pictures_that_the_library_does_not_know_become_png(tmp_path: Path) -> None:
     items = [
         item("a.jpg", "train", (7, [0, 0, 20, 10])),
-        item("a.PNG", "train", (3, [10, 5, 20, 10])),
-        item("images/x/images/a.jpg", "val", (3, [0, 0, 40, 20])),
         item("old/a.gif", "val"),
-        item("unused.jpg", "test"),
     ]
-    layout = lay_out(dataset(tmp_path / "images" / "given", items), tmp_path / "images" / "work")
-    assert layout.counts == {"train": 2, "val": 2}
-    links = {picture.path: name for name, picture in layout.pictures.items()}
-    assert set(links) == {"a.jpg", "a.PNG", "images/x/images/a.jpg", "old/a.gif"}
-    assert len({Path(name).stem for name in layout.pictures}) == 4
-    folder = layout.description.parent
-    assert (folder / "labels/train" / Path(links["a.jpg"]).with_suffix(".txt")).read_text() == (
-        "0 0.250000000 0.250000000 0.500000000 0.500000000\n"
-    )
-    assert (folder / "labels/train" / Path(links["a.PNG"]).with_suffix(".txt")).read_text().startswith("1 0.5")
-    assert (folder / "labels/val" / Path(links["old/a.gif"]).with_suffix(".txt")).read_text() == ""
-    with Image.open(folder / "images/val" / links["old/a.gif"]) as converted:
+    layout = lay_out(make_dataset(tmp_path / "given", items), tmp_path / "work")
+    (name,) = (name for name, picture in layout.pictures.items() if picture.path == "old/a.gif")
+    with Image.open(layout.folder / "images/val" / name) as converted:
         assert converted.format == "PNG" and converted.size == (40, 20)
-    assert json.loads(layout.description.read_text())["names"] == {"0": "cat", "1": "고양이"}
 
 
-def test_boxes_are_cut_at_the_edge_and_empty_ones_counted() -> None:
-    annotations = ({"class": 1, "bbox": [-10, -10, 20, 20]}, {"class": 1, "bbox": [100, 0, 5, 5]})
-    picture = Item("a.jpg", Path("a.jpg"), "train", "0", 1, 40, 20, annotations)
-    lines, outside = label_lines(picture, {1: 0}, 40, 20)
-    assert lines == ["0 0.125000000 0.250000000 0.250000000 0.500000000\n"]
-    assert outside == 1
+def test_what_is_no_picture_is_bad_data(tmp_path: Path) -> None:
+    given = make_dataset(tmp_path / "given", [item("a.gif", "train", (7, [0, 0, 20, 10])), item("b.jpg", "val")])
+    (tmp_path / "given/files/a.gif").write_bytes(b"GIF89a and nothing else")
+    with pytest.raises(Failure, match=r"a\.gif cannot be read as a picture") as caught:
+        lay_out(given, tmp_path / "work")
+    assert caught.value.code == "bad_data"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +126,7 @@ def test_boxes_are_cut_at_the_edge_and_empty_ones_counted() -> None:
 def test_a_dataset_that_cannot_be_trained_on_is_bad_data(
     tmp_path: Path, items: list[dict[str, Any]], classes: list[dict[str, Any]] | None, said: str
 ) -> None:
-    given = dataset(tmp_path / "given", [dict(entry) for entry in items], classes)
+    given = make_dataset(tmp_path / "given", items, classes=classes)
     with pytest.raises(Failure, match=said) as caught:
         lay_out(given, tmp_path / "work")
     assert caught.value.code == "bad_data"

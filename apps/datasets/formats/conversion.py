@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-from apps.datasets.formats.geometry import joined
-from apps.datasets.formats.losses import Losses
-from apps.datasets.formats.masks import mask_rings
-from apps.datasets.formats.model import Bounds, Box, Mask, OrientedBox, Polygon, Pose, Shape, bounds
+from modelyard_trainer.outlines import Ring, joined, mask_rings
 
-Ring = tuple[float, ...]
+from apps.datasets.formats.losses import Losses
+from apps.datasets.formats.model import Bounds, Box, Mask, OrientedBox, Polygon, Pose, Shape, bounds
 
 BOX_LOSS: dict[type, str] = {
     Polygon: "outline_to_box",

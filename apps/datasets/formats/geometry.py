@@ -1,4 +1,4 @@
-"""Outlines: their area, whether they cross themselves, and one ring made of several."""
+"""Outlines: their area, and whether they cross themselves."""
 
 from collections.abc import Sequence
 
@@ -64,15 +64,3 @@ def _side(start: tuple[float, float], end: tuple[float, float], point: tuple[flo
     """On which side of the line a point lies: the sign alone, since tiny areas multiply to nothing."""
     area = (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (point[0] - start[0])
     return (area > 0) - (area < 0)
-
-
-def joined(parts: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    """One ring of several: from the first corner of the first, out to each of the others and back the same way.
-
-    Filled by the even-odd rule it covers what the rings covered.
-    """
-    first = parts[0]
-    ring = list(first)
-    for part in parts[1:]:
-        ring += [first[0], first[1], *part, part[0], part[1]]
-    return tuple(ring)

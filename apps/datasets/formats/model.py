@@ -21,15 +21,6 @@ DECIMALS = 6
 SPLITS = ("train", "val", "test")
 #: What labels can be for; the values of `Dataset.task`.
 TASKS = ("detect", "segment", "pose", "obb", "classify")
-#: Training tasks that the labels of a task can teach: whatever has a shape has a box.
-TEACHES = {
-    "detect": ("detect",),
-    "segment": ("segment", "detect"),
-    "pose": ("pose", "detect"),
-    "obb": ("obb", "detect"),
-    "classify": ("classify",),
-}
-
 #: What is noted beside a shape (`iscrowd`, `difficult`, …), sorted by name.
 Attributes = tuple[tuple[str, str | int | float | bool], ...]
 #: Left, top, width, height in pixels of the upright picture.

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 
-from apps.datasets.models import Entry, Snapshot, Split
+from apps.datasets.models import Entry, Snapshot, Split, SplitPlan
 from apps.datasets.selectors.splits import with_split
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ def snapshot_entries(snapshot: Snapshot) -> "QuerySet[SplitEntry]":
 
 
 def manifest_lines(snapshot: Snapshot) -> Iterator[str]:
-    """The dataset of a job as JSON lines (docs/trainer-contract.md): the manifest, to which the launcher adds `root`,
-    then one item a line in path order. Streams: the rows come by a server-side cursor."""
+    """The dataset of a job as JSON lines (docs/trainer-contract.md): the manifest, to which the launcher adds `root` and
+    from which it takes `split` into a file of its own, then one item a line in path order. Streams: the rows come by a
+    server-side cursor."""
     yield json.dumps(
         {
             "contract": CONTRACT,
@@ -33,6 +34,7 @@ def manifest_lines(snapshot: Snapshot) -> Iterator[str]:
             "root_hash": snapshot.root_hash,
             "classes": snapshot.revision.classes,
             "counts": {split: snapshot.counts[split] for split in Split.values},
+            "split": _split_facts(snapshot.split_plan),
         }
     )
     rows = snapshot_entries(snapshot).values_list(
@@ -50,6 +52,13 @@ def manifest_lines(snapshot: Snapshot) -> Iterator[str]:
                 "annotations": document["objects"],
             }
         )
+
+
+def _split_facts(plan: SplitPlan) -> dict[str, Any]:
+    """What a trainer is told of how the images were divided: enough to divide them so again."""
+    return {
+        name: getattr(plan, name) for name in ("level", "method", "seed", "ratios", "pattern", "moved_count", "digest")
+    }
 
 
 def snapshot_has_blob(snapshot: Snapshot, sha256: str) -> bool:

@@ -8,16 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from modelyard_trainer.failures import Failure
+from modelyard_trainer.paths import inside
 
 SPLITS = ("train", "val", "test")
+#: Training tasks that the labels of a task can teach: whatever has a shape has a box.
+TEACHES: dict[str, tuple[str, ...]] = {
+    "detect": ("detect",),
+    "segment": ("segment", "detect"),
+    "pose": ("pose", "detect"),
+    "obb": ("obb", "detect"),
+    "classify": ("classify",),
+}
 
 
 @dataclass(frozen=True)
 class DatasetClass:
-    """A class of the dataset; `id` is what annotations refer to."""
+    """A class of the dataset; `id` is what annotations refer to, `keypoints` names the points of its poses."""
 
     id: int
     name: str
+    keypoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class Dataset:
             self.task: str = data["task"]
             self.root_hash: str = data["root_hash"]
             self.root = Path(data["root"])
-            self.classes = [DatasetClass(entry["id"], entry["name"]) for entry in data["classes"]]
+            self.classes = [_class(entry) for entry in data["classes"]]
             self.counts: dict[str, int] = {split: data["counts"].get(split, 0) for split in SPLITS}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Failure("bad_data", f"the dataset's manifest {path} cannot be read: {error!r}") from error
@@ -76,12 +86,20 @@ class Dataset:
             raise ValueError(f"split {split!r} is not one of {', '.join(SPLITS)}")
         return self.root / f"{split}.txt"
 
+    def split_metadata(self) -> dict[str, Any]:
+        """How the items were divided: `level`, `method`, `seed`, `ratios`, `pattern`, `moved_count`, `digest`, `counts`."""
+        path = self.root / "split_metadata.json"
+        try:
+            return dict(json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError) as error:
+            raise Failure("bad_data", f"{path} cannot be read: {error!r}") from error
+
     def _item(self, line: bytes, number: int) -> Item:
         try:
             data = json.loads(line)
             return Item(
                 path=data["path"],
-                file=self.root / "files" / data["path"],
+                file=inside(self.root / "files", data["path"]),
                 split=data["split"],
                 sha256=data["sha256"],
                 size=data["size"],
@@ -89,5 +107,12 @@ class Dataset:
                 height=data.get("height"),
                 annotations=tuple(data.get("annotations") or ()),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Failure("bad_data", f"items.jsonl line {number} cannot be read: {error!r}") from error
+
+
+def _class(entry: dict[str, Any]) -> DatasetClass:
+    found = DatasetClass(entry["id"], entry["name"], tuple(entry.get("keypoints") or ()))
+    if type(found.id) is not int or not all(isinstance(name, str) for name in (found.name, *found.keypoints)):
+        raise TypeError(f"{entry!r} is no class")
+    return found

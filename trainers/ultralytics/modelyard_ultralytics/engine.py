@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from modelyard_trainer import Failure
+from modelyard_trainer.adapters import Layout
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
 from ultralytics.utils.torch_utils import strip_optimizer, unwrap_model
-
-from modelyard_ultralytics.layout import Layout
 
 # Boxes below this score are no answers: a matrix that counted them would hold little but background.
 MATRIX_CONFIDENCE = 0.25

@@ -5,9 +5,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from modelyard_trainer import Context, Failure
+from modelyard_trainer.adapters import Layout
 
 from modelyard_ultralytics import resuming
-from modelyard_ultralytics.layout import Layout
 from modelyard_ultralytics.results import class_values
 from modelyard_ultralytics.weights import Weights, check_fit, write_weights
 
@@ -107,7 +107,7 @@ class Session:
             missing = [
                 picture.path
                 for name, picture in self.layout.pictures.items()
-                if name not in used and (trainer.layout.description.parent / "images" / split / name).is_symlink()
+                if name not in used and (trainer.layout.folder / "images" / split / name).is_symlink()
             ]
             if missing:
                 self.context.report.warning(

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from modelyard_trainer import Context, Failure
+from modelyard_trainer.adapters import Layout
+from modelyard_trainer.adapters.yolo import DESCRIPTION
 
 from modelyard_ultralytics import quiet
 from modelyard_ultralytics.architectures import architecture, check_model
-from modelyard_ultralytics.layout import Layout, lay_out
+from modelyard_ultralytics.layout import lay_out
 from modelyard_ultralytics.results import class_values, finish_drawing, report_evaluation, report_pictures
 from modelyard_ultralytics.resuming import load_state
 from modelyard_ultralytics.session import contract_names
@@ -143,7 +145,7 @@ def arguments(context: Context, layout: Layout, device: str, work: Path) -> dict
         task="detect",
         mode="train",
         model=f"{context.spec.model}.yaml",
-        data=str(layout.description),
+        data=str(layout.folder / DESCRIPTION),
         save_dir=str(work / "run"),
         project=str(work),
         device=device,

@@ -11,19 +11,6 @@ from modelyard_trainer.files import write_atomic, write_json
 from modelyard_trainer.launcher.processes import Process, process
 
 
-class UnsafePath(ValueError):
-    """A path that was sent would lead out of the folder that it belongs to."""
-
-
-def inside(folder: Path, name: str) -> Path:
-    """`folder / name` for a plain relative name; raises UnsafePath for anything that could lead elsewhere."""
-    parts = name.split("/")
-    bad = not name or any(part in ("", ".", "..") for part in parts)
-    if bad or any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
-        raise UnsafePath(f"{name!r} is not a plain relative path")
-    return folder.joinpath(*parts)
-
-
 def boot_id() -> str:
     """The kernel's name for this boot: process numbers of another boot mean nothing."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

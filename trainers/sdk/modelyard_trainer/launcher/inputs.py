@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from modelyard_trainer.files import write_json
-from modelyard_trainer.launcher.folder import AttemptFolder, UnsafePath, inside
+from modelyard_trainer.launcher.folder import AttemptFolder
 from modelyard_trainer.launcher.portal import Channel, Refused
+from modelyard_trainer.paths import UnsafePath, inside
 
 CHUNK = 1 << 20
 DIGEST_TRIES = 3
@@ -89,6 +90,8 @@ class Inputs:
         finally:
             for file in splits.values():
                 file.close()
+        # Who reads the lists alone finds beside them how they were made.
+        write_json(root / "split_metadata.json", {**manifest.pop("split", {}), "counts": manifest["counts"]})
         manifest["root"] = str(root)
         write_json(root / "manifest.json", manifest)
 

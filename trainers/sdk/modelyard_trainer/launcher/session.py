@@ -16,7 +16,7 @@ from typing import Any
 from modelyard_trainer.environments import BuildError, Cancelled, ensure
 from modelyard_trainer.exit_codes import FAILURE_EXITS, ExitCode
 from modelyard_trainer.journal import Journal, JournalError
-from modelyard_trainer.launcher.folder import AttemptFolder, UnsafePath, boot_id, inside
+from modelyard_trainer.launcher.folder import AttemptFolder, boot_id
 from modelyard_trainer.launcher.inputs import InputError, Inputs
 from modelyard_trainer.launcher.portal import Abandoned, Portal, Refused, Stale
 from modelyard_trainer.launcher.processes import kill_leftovers
@@ -30,6 +30,7 @@ from modelyard_trainer.launcher.trainer import (
     start_trainer,
     trainer_environment,
 )
+from modelyard_trainer.paths import UnsafePath, inside
 
 PROTOCOL = 1
 LOOK_SECONDS = 0.5
