@@ -31,6 +31,7 @@ QUOTAS = listed(
         "max_users": ("max_users", "Most members; null: no limit."),
         "max_storage_gb": ("max_storage_gb", "Most storage, in units of 10^9 bytes; null: no limit."),
         "max_gpu_hours_per_month": ("max_gpu_hours_per_month", "Most GPU hours in a calendar month; null: no limit."),
+        "max_jobs_at_once": ("max_jobs_at_once", "Most jobs that run at once; null: no limit."),
         "max_calls_per_minute": ("max_calls_per_minute", "Most API calls a minute; null: the installation's limit."),
     },
 )

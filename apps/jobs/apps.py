@@ -11,11 +11,12 @@ class JobsConfig(AppConfig):
         from apps.departures.contributions import register_contribution
         from apps.jobs import actions, policies, reasons, selectors
         from apps.jobs.departing import CONTRIBUTION
-        from apps.organizations.services.quotas import register_gpu_meter, register_storage_meter
+        from apps.organizations.services.quotas import register_gpu_meter, register_job_meter, register_storage_meter
         from apps.projects.selectors import register_work
 
         assert actions and policies and reasons
         register_storage_meter("jobs", selectors.stored_bytes)
         register_gpu_meter("jobs", selectors.gpu_hours)
+        register_job_meter(selectors.running_jobs)
         register_work(selectors.is_going_on)
         register_contribution("jobs", CONTRIBUTION)

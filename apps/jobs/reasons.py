@@ -23,6 +23,12 @@ REASONS: dict[str, Reason] = {
         _("The organization's GPU hours of this month do not suffice: %(left)s are left, %(needed)s are needed."),
         _("It starts when the next month begins, or as soon as the limit is raised."),
     ),
+    "jobs_at_limit": Reason(
+        _("The organization runs as many jobs at once as it may (%(limit)s)."), _("It starts when another one ends.")
+    ),
+    "group_at_limit": Reason(
+        _("The resource group runs as many jobs at once as it may (%(limit)s)."), _("It starts when another one ends.")
+    ),
     "no_slot": Reason(_("Every slot is taken; the job is number %(position)s in the queue.")),
     "scheduled": Reason(_("The job starts at the time it was scheduled for.")),
     "restarting": Reason(_("The job starts again from its last checkpoint.")),

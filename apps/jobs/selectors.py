@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, Sum
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -223,6 +223,12 @@ def stored_bytes(organization_ids: Collection[UUID]) -> int:
     files = AttemptFile.objects.filter(attempt__job__organization_id__in=organization_ids).order_by()
     contents = files.values("attempt__job__organization_id", "sha256", "size").distinct()
     return contents.aggregate(total=Sum("size"))["total"] or 0
+
+
+def running_jobs(organization_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Jobs of each organization that hold slots."""
+    rows = Attempt.objects.open().filter(job__organization_id__in=organization_ids).order_by()
+    return dict(rows.values_list("job__organization_id").annotate(Count("job_id", distinct=True)))
 
 
 def gpu_hours(organization_ids: list[UUID], begin: datetime, end: datetime) -> dict[UUID, float]:

@@ -67,6 +67,9 @@ class Organization(Entity):
     max_gpu_hours_per_month = models.FloatField(
         _("most GPU hours a month"), null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(1e9)]
     )
+    max_jobs_at_once = models.PositiveIntegerField(
+        _("most jobs at once"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     # None: the platform's own limit, which every organization has (RATE_ORGANIZATION).
     max_calls_per_minute = models.PositiveIntegerField(
         _("most API calls a minute"), null=True, blank=True, validators=[MinValueValidator(1)]

@@ -27,7 +27,7 @@ class ResourceGroupAdmin(PolicyAdmin):
     list_select_related = ("organization",)
     search_fields = ("name",)
     readonly_fields = ("executor", "is_default", "created_at")
-    fields = ("organization", "name", "description", *readonly_fields)
+    fields = ("organization", "name", "description", "max_jobs_at_once", *readonly_fields)
     inlines = (NodeInline,)
 
     def has_delete_permission(self, request: PortalRequest, obj: Any = None) -> bool:
@@ -37,7 +37,7 @@ class ResourceGroupAdmin(PolicyAdmin):
         return (*self.readonly_fields, "organization") if obj else self.readonly_fields
 
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> ResourceGroup:
-        fields = {name: form.cleaned_data[name] for name in ("name", "description")}
+        fields = {name: form.cleaned_data[name] for name in ("name", "description", "max_jobs_at_once")}
         if change:
             return services.group_change(actor=request.actor, group=obj, **fields)
         return services.group_create(actor=request.actor, organization=obj.organization, **fields)

@@ -7,11 +7,11 @@ from apps.resources.models import ResourceGroup
 
 
 class ResourceGroupForm(forms.ModelForm):
-    """Name and description; how work is started is the same for every group so far."""
+    """Name, description and how many jobs at once; how work is started is the same for every group so far."""
 
     class Meta:
         model = ResourceGroup
-        fields = ("name", "description")
+        fields = ("name", "description", "max_jobs_at_once")
         help_texts = {"description": _("Who the machines belong to, and what they are for.")}
         widgets = {
             "name": forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}),

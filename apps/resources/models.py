@@ -39,6 +39,13 @@ class ResourceGroup(Entity):
         default="subprocess",
     )
     is_default = models.BooleanField(_("used when none is chosen"), default=False)
+    max_jobs_at_once = models.PositiveIntegerField(
+        _("most jobs at once"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("On all its machines together. Empty: as many as there are slots for."),
+    )
 
     objects = ResourceGroupQuerySet.as_manager()
 

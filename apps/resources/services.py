@@ -20,12 +20,21 @@ KEEP_SAMPLES = timedelta(days=2)
 
 
 @operation("resources.group_create", permission="resources.add_resourcegroup", on="organization")
-def group_create(*, actor: Actor, organization: Organization, name: str, description: str = "") -> ResourceGroup:
+def group_create(
+    *,
+    actor: Actor,
+    organization: Organization,
+    name: str,
+    description: str = "",
+    max_jobs_at_once: int | None = None,
+) -> ResourceGroup:
     """A group for the organization's own machines."""
     if ResourceGroup.objects.filter(organization=organization, name=name.strip()).exists():
         message = _("There is a resource group of this name.")
         raise Conflict(message, code="name_taken", fields={"name": [message]})
-    group = ResourceGroup(organization=organization, name=name.strip(), description=description)
+    group = ResourceGroup(
+        organization=organization, name=name.strip(), description=description, max_jobs_at_once=max_jobs_at_once
+    )
     group.full_clean()
     group.save()
     auditing.record(actor, actions.GROUP_CREATED, group, after={"name": group.name})
@@ -34,11 +43,13 @@ def group_create(*, actor: Actor, organization: Organization, name: str, descrip
 
 @operation("resources.group_change", permission="resources.change_resourcegroup", on="group")
 def group_change(*, actor: Actor, group: ResourceGroup, expected: int | None = None, **fields: Any) -> ResourceGroup:
-    """Changes name or description."""
-    refuse_unknown(fields, {"name", "description"})
+    """Changes name, description, or how many jobs run in it at once."""
+    refuse_unknown(fields, {"name", "description", "max_jobs_at_once"})
     group = ResourceGroup.objects.select_for_update().get(pk=group.pk)
     group.expect(expected)
-    auditing.record(actor, actions.GROUP_CHANGED, group, changes=group.change(**fields))
+    changes = group.change(**fields)
+    group.clean_fields()
+    auditing.record(actor, actions.GROUP_CHANGED, group, changes=changes)
     return group
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import override
 
 from apps.core.testing import assert_constant_queries, committed
 from apps.jobs.models import Attempt, Job, SlotClaim
 from apps.jobs.services.dispatch import dispatch
 from apps.jobs.states import JobState
+from apps.organizations.models import Organization
 from apps.resources.models import NodeState, ResourceGroup
 from tests.factories.resources import NodeFactory, ResourceGroupFactory
 from tests.jobs.support import Launcher, make_job
@@ -45,6 +47,39 @@ def test_priority_comes_before_age_and_age_before_chance(group: ResourceGroup) -
     dispatch()
     assert states(urgent, old, young) == [JobState.STARTING, JobState.STARTING, JobState.QUEUED]
     assert reason(young) == ("no_slot", {"position": 1})
+
+
+def test_no_more_run_at_once_than_the_organization_may(group: ResourceGroup) -> None:
+    NodeFactory(group=group, cpus=8)
+    first, second, third = (queue(group) for _number in range(3))
+    other = queue(group, project=first.project)
+    Organization.objects.filter(pk=first.organization_id).update(max_jobs_at_once=1)
+    assert {first.organization_id} == {other.organization_id} != {second.organization_id}
+    dispatch()
+    assert states(first, other, second, third) == [
+        JobState.STARTING,
+        JobState.QUEUED,
+        JobState.STARTING,
+        JobState.STARTING,
+    ]
+    assert reason(other) == ("jobs_at_limit", {"limit": 1})
+    with override("en"):
+        assert "as many jobs at once as it may (1)" in str(Job.objects.get(pk=other.pk).reason)
+    Attempt.objects.filter(job=first).update(state="ended", ended_at=timezone.now())
+    dispatch()
+    assert states(other) == [JobState.STARTING]
+
+
+def test_a_group_runs_no_more_at_once_than_it_may(group: ResourceGroup) -> None:
+    NodeFactory(group=group, cpus=8)
+    elsewhere = ResourceGroupFactory()
+    NodeFactory(group=elsewhere, cpus=8)
+    ResourceGroup.objects.filter(pk=group.pk).update(max_jobs_at_once=2)
+    jobs = [queue(group) for _number in range(3)]
+    free = queue(elsewhere)
+    dispatch()
+    assert states(*jobs, free) == [JobState.STARTING, JobState.STARTING, JobState.QUEUED, JobState.STARTING]
+    assert reason(jobs[2]) == ("group_at_limit", {"limit": 2})
 
 
 def test_a_claim_takes_slots_and_tells_the_node(group: ResourceGroup, sent: list[Any]) -> None:

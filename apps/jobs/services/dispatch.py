@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from apps.core.operations import ingest
@@ -50,6 +50,43 @@ class Room:
 
 
 @dataclass(slots=True)
+class _Caps:
+    """How many more jobs may run: in each organization, and in each resource group, that has a limit."""
+
+    organizations: dict[UUID, int]
+    groups: dict[UUID, int]
+
+    @classmethod
+    def of(cls, jobs: list[Job]) -> "_Caps":
+        """Of jobs with their organization and group; what has no limit costs no query."""
+        organizations = {job.organization_id: job.organization.max_jobs_at_once for job in jobs}
+        groups = {job.resource_group_id: job.resource_group.max_jobs_at_once for job in jobs}
+        return cls(cls._left("job__organization_id", organizations), cls._left("job__resource_group_id", groups))
+
+    @staticmethod
+    def _left(of: str, limits: dict[UUID, int | None]) -> dict[UUID, int]:
+        left = {pk: limit for pk, limit in limits.items() if limit is not None}
+        if left:
+            held = Attempt.objects.open().filter(**{f"{of}__in": left}).order_by()
+            for pk, count in held.values_list(of).annotate(Count("job_id", distinct=True)):
+                left[pk] -= count
+        return left
+
+    def full(self, job: Job) -> tuple[str, dict[str, Any]] | None:
+        """Why the job cannot start although there may be a slot; None where nothing is full."""
+        if self.organizations.get(job.organization_id, 1) <= 0:
+            return "jobs_at_limit", {"limit": job.organization.max_jobs_at_once}
+        if self.groups.get(job.resource_group_id, 1) <= 0:
+            return "group_at_limit", {"limit": job.resource_group.max_jobs_at_once}
+        return None
+
+    def take(self, job: Job) -> None:
+        for left, key in ((self.organizations, job.organization_id), (self.groups, job.resource_group_id)):
+            if key in left:
+                left[key] -= 1
+
+
+@dataclass(slots=True)
 class Pass:
     """What one pass did."""
 
@@ -66,17 +103,23 @@ def dispatch() -> Pass:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('jobs.dispatch'))")
     now = timezone.now()
     due = Q(not_before__isnull=True) | Q(not_before__lte=now)
-    jobs = list(Job.objects.queued().filter(due).select_for_update(skip_locked=True, of=("self",))[:PASS_SIZE])
+    queued = Job.objects.queued().filter(due).select_for_update(skip_locked=True, of=("self",))
+    jobs = list(queued.select_related("organization", "resource_group")[:PASS_SIZE])
     if not jobs:
         return done
     rooms = _rooms()
     budget = _gpu_budget(jobs)
+    caps = _Caps.of(jobs)
     for job in jobs:
         needed = GPU_HOURS_NEEDED * job.gpus
         left = budget.get(job.organization_id)
         if needed and left is not None and left < needed:
             done.waiting += 1
             set_waiting(job, "gpu_hours_used", {"left": f"{max(left, 0):.3g}", "needed": f"{needed:g}"})
+            continue
+        if (full := caps.full(job)) is not None:
+            done.waiting += 1
+            set_waiting(job, *full)
             continue
         candidates = [room for room in rooms if room.node.group_id == job.resource_group_id]
         # The emptiest node first: neighbours disturb each other.
@@ -86,6 +129,7 @@ def dispatch() -> Pass:
             _explain(job, candidates, done.waiting)
             continue
         done.placed.append(_claim(job, room, now))
+        caps.take(job)
         if left is not None:
             budget[job.organization_id] = left - needed
     for attempt_id, queue in done.placed:

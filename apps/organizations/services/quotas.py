@@ -22,19 +22,22 @@ from apps.core.policy import organization_closing
 from apps.organizations import actions
 from apps.organizations.models import Membership, MembershipState, Organization
 
-LIMITS = ("max_users", "max_storage_gb", "max_gpu_hours_per_month", "max_calls_per_minute")
+LIMITS = ("max_users", "max_storage_gb", "max_gpu_hours_per_month", "max_jobs_at_once", "max_calls_per_minute")
 GIGABYTE = 10**9
 
 #: Organization ids → bytes that an app keeps for all of them together.
 StorageMeter = Callable[[Collection[UUID]], int]
 #: (organization ids, begin, end) → GPU hours of each within that time, running work included.
 GpuMeter = Callable[[list[UUID], datetime, datetime], dict[UUID, float]]
+#: Organization ids → jobs of each that run, or are about to.
+JobMeter = Callable[[Collection[UUID]], dict[UUID, int]]
 #: Organization id → API calls within the last minute; None while nobody counts.
 CallMeter = Callable[[UUID], float | None]
 #: Organization id → seats that people would take who are on their way in.
 SeatClaim = Callable[[UUID], int]
 _storage_meters: dict[str, StorageMeter] = {}
 _gpu_meters: dict[str, GpuMeter] = {}
+_job_meter: JobMeter | None = None
 _seat_claims: dict[str, SeatClaim] = {}
 _call_meter: CallMeter | None = None
 
@@ -49,6 +52,11 @@ def register_gpu_meter(app: str, meter: GpuMeter) -> None:
 
 def register_seat_claim(app: str, claim: SeatClaim) -> None:
     _seat_claims[app] = claim
+
+
+def register_job_meter(meter: JobMeter) -> None:
+    global _job_meter
+    _job_meter = meter
 
 
 def register_call_meter(meter: CallMeter) -> None:
@@ -110,6 +118,7 @@ def uses(organization: Organization) -> list[Use]:
         Use(
             "max_gpu_hours_per_month", organization.max_gpu_hours_per_month, hours, hours / passed if passed else None
         ),
+        Use("max_jobs_at_once", organization.max_jobs_at_once, running_jobs([organization.pk])[organization.pk]),
         Use(
             "max_calls_per_minute",
             calls_per_minute(organization.max_calls_per_minute),
@@ -197,6 +206,11 @@ def gpu_hours(organization_ids: list[UUID], begin: datetime, end: datetime) -> d
         for pk, hours in meter(organization_ids, begin, end).items():
             found[pk] += hours
     return found
+
+
+def running_jobs(organization_ids: Collection[UUID]) -> dict[UUID, int]:
+    found = _job_meter(organization_ids) if _job_meter else {}
+    return {pk: found.get(pk, 0) for pk in organization_ids}
 
 
 def stored_bytes(*organization_ids: UUID) -> int:

@@ -19,7 +19,17 @@ class ResourceGroupSerializer(serializers.ModelSerializer[ResourceGroup]):
 
     class Meta:
         model = ResourceGroup
-        fields = ["id", "organization_id", "name", "description", "executor", "is_default", "node_count", "version"]
+        fields = [
+            "id",
+            "organization_id",
+            "name",
+            "description",
+            "max_jobs_at_once",
+            "executor",
+            "is_default",
+            "node_count",
+            "version",
+        ]
         read_only_fields = ["id", "executor", "is_default", "version"]
         validators: list[Any] = []
 
