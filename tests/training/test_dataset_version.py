@@ -1,10 +1,11 @@
 """A training that names a version of its dataset learns from this one, through every door."""
 
 import re
+import threading
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 from django.utils.translation import override
 
@@ -254,6 +255,33 @@ def test_a_version_that_goes_between_the_form_and_its_saving_is_refused_by_name(
     with pytest.raises(Invalid) as refused:
         training_create(actor=cast.editor.actor, dataset_version=found, **values)
     assert refused.value.code == "version_unknown" and "dataset_version_id" in refused.value.fields
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_version_is_locked_until_the_draft_that_names_it_is_saved(
+    dataset: Dataset, first: Snapshot, cast: Cast
+) -> None:
+    """A foreign key is checked when the transaction ends: without the lock a deletion could slip in before."""
+    seen: list[bool] = []
+
+    def delete_meanwhile() -> None:
+        try:
+            with transaction.atomic():
+                rows = Snapshot.objects.select_for_update(of=("self",), skip_locked=True)
+                seen.append(bool(list(rows.filter(pk=first.pk))))
+        finally:
+            connection.close()
+
+    values: dict[str, Any] = {"project": dataset.project, "name": "Soon", "trainer": "reference", "dataset": dataset}
+    values["resource_group"] = cast.sample("resource-group")
+    with transaction.atomic():
+        training_create(actor=cast.editor.actor, dataset_version=first, **values)
+        thread = threading.Thread(target=delete_meanwhile)
+        thread.start()
+        thread.join()
+    assert seen == [False], "who would delete it has to wait"
+    with pytest.raises(Conflict):
+        snapshot_delete(actor=SYSTEM, snapshot=first)
 
 
 # Pages
