@@ -393,19 +393,20 @@ def test_of_many_versions_the_tag_is_typed(
 def test_the_trainings_page_names_what_it_learns_from(dataset: Dataset, first: Snapshot, cast: Cast) -> None:
     named, latest = drafted(cast, dataset, first), drafted(cast, dataset)
 
-    def version_on_page(training: TrainingJob) -> str:
+    def fact_on_page(training: TrainingJob, fact: str = "Dataset version") -> str:
         page = cast.viewer.portal.get(reverse("training:config", args=[training.pk])).content.decode()
-        found = re.search(r"<dt>Dataset version</dt><dd>(.*?)</dd>", page)
+        found = re.search(rf"<dt>{fact}</dt><dd>(.*?)</dd>", page)
         assert found is not None
         return found[1]
 
-    assert version_on_page(named) == "v1"
-    assert version_on_page(latest) == "Latest (fixed when it starts)"
-    assert version_on_page(drafted(cast, None)) == "–"
+    assert (fact_on_page(named), fact_on_page(named, "Split")) == ("v1", "As uploaded (Default)")
+    assert fact_on_page(latest) == "Latest (fixed when it starts)"
+    assert fact_on_page(latest, "Split") == "As the dataset has it"
+    assert fact_on_page(drafted(cast, None)) == "–"
     for training in (named, latest):
         training_start(actor=cast.editor.actor, training=training)
-    assert version_on_page(named) == "v1"
-    assert version_on_page(latest) == "v2 (the latest when it started)"
+    assert fact_on_page(named) == "v1"
+    assert fact_on_page(latest) == "v2 (the latest when it started)"
 
 
 def test_a_version_leads_to_a_training_on_it(dataset: Dataset, first: Snapshot, cast: Cast) -> None:
