@@ -26,6 +26,7 @@ class TrainingJobAdmin(ReadOnlyAdmin):
         "seed",
         "split",
         "dataset",
+        "dataset_version",
         "snapshot",
         "start_from",
         "run",

@@ -31,6 +31,10 @@ TRAININGS = listed(
         "config": ("config", "Settings, as the trainer names them."),
         "seed": ("seed", "Seed of what is random."),
         "dataset_id": ("dataset_id", "Id of its dataset; null: none."),
+        "dataset_version_id": (
+            "dataset_version_id",
+            "Id of the snapshot that it was told to learn from; null: the dataset as it was when it started.",
+        ),
         "snapshot_id": ("snapshot_id", "Id of the snapshot that it learnt from; null: it never started."),
         "created_by": ("job__created_by_id", "Id of the person who made it; null: gone."),
         "created_at": ("job__created_at", "When it was made."),

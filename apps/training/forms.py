@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.identity import Actor
 from apps.core.portal import RowChoiceField
 from apps.datasets.forms import SplitForm
-from apps.datasets.models import Dataset, Split, Task
+from apps.datasets.models import Dataset, Snapshot, Split, Task
 from apps.datasets.selectors import datasets_for_choice
+from apps.datasets.selectors.versions import is_tag, versions_for_choice
 from apps.datasets.services.splits import OF_JOBS
 from apps.projects.models import Project
 from apps.projects.selectors import projects_for_choice
@@ -23,6 +24,14 @@ from apps.training.models import TrainingJob
 SPLIT_FIELDS = ("split_method", "split_train", "split_val", "split_test", "split_seed", "split_pattern")
 
 
+class VersionChoiceField(RowChoiceField):
+    """Versions of one dataset, told apart by their revisions and by what they have to learn from."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        counts = _("train %(train)s, val %(val)s, test %(test)s") % obj.counts
+        return f"{obj.tag} (r{obj.revision.no}) · {counts}"
+
+
 class TrainingForm(forms.Form):
     """The trainer is chosen before. With `training`, a draft, its trainer and project stay.
 
@@ -33,6 +42,15 @@ class TrainingForm(forms.Form):
     project = RowChoiceField(label=_("Project"), queryset=Project.objects.none(), search=("name",))
     name = forms.CharField(label=_("Name"), max_length=120)
     dataset = RowChoiceField(label=_("Dataset"), queryset=Dataset.objects.none(), search=("name",), required=False)
+    # Stands behind the dataset, whose versions it lists: `clean_dataset` comes first.
+    dataset_version = VersionChoiceField(
+        label=_("Dataset version"),
+        queryset=Snapshot.objects.none(),
+        search=("tag",),
+        empty_label=_("Latest (fixed when it starts)"),
+        required=False,
+        error_messages={"invalid_choice": _("Choose a version of this dataset.")},
+    )
     task = forms.ChoiceField(label=_("Task"))
     model = forms.ChoiceField(label=_("Model"), required=False)
     resource_group = forms.ModelChoiceField(label=_("Resource group"), queryset=ResourceGroup.objects.none())
@@ -79,8 +97,7 @@ class TrainingForm(forms.Form):
         fields["dataset"].queryset = datasets_for_choice(actor)
         fields["dataset"].required = trainer.needs_dataset
         if not trainer.needs_dataset:
-            del fields["dataset"]
-            for name in SPLIT_FIELDS:
+            for name in ("dataset", "dataset_version", *SPLIT_FIELDS):
                 del fields[name]
         fields["resource_group"].queryset = groups_for_choice(actor)
         descriptor = trainer.descriptor
@@ -97,6 +114,14 @@ class TrainingForm(forms.Form):
         else:
             del fields["project"]
             self.initial = _values_of(training)
+            if "dataset" in fields:
+                self._offer_versions(fields["dataset"].queryset.filter(pk=training.dataset_id).first())
+
+    def clean_dataset(self) -> Dataset | None:
+        """The versions to choose from are those of the dataset that was chosen."""
+        dataset: Dataset | None = self.cleaned_data["dataset"]
+        self._offer_versions(dataset)
+        return dataset
 
     def clean(self) -> dict[str, Any]:
         """What the fields say of the split becomes `split`, as the services take it."""
@@ -112,7 +137,8 @@ class TrainingForm(forms.Form):
         return cleaned
 
     def _fit_dataset(self) -> None:
-        """A dataset that the address names brings its project and, where the trainer knows it, its task."""
+        """A dataset that the address names brings its project and, where the trainer knows it, its task; `version`
+        is the tag of one of its versions."""
         if "dataset" not in self.fields or not self.initial.get("dataset"):
             return
         try:
@@ -122,6 +148,21 @@ class TrainingForm(forms.Form):
             return
         self.initial.setdefault("project", dataset.project_id)
         self.initial.setdefault("task", dataset.task)
+        if not self.is_bound:
+            self._offer_versions(dataset)
+            self.initial["dataset_version"] = self._version_tagged(self.initial.get("version", ""))
+
+    def _offer_versions(self, dataset: Dataset | None) -> None:
+        if dataset is None:
+            return
+        field: Any = self.fields["dataset_version"]
+        field.queryset = versions_for_choice(dataset)
+        if field.is_long:
+            field.help_text = _("Empty: the latest, fixed when the training starts.")
+
+    def _version_tagged(self, tag: str) -> Snapshot | None:
+        field: Any = self.fields["dataset_version"]
+        return field.queryset.filter(tag=tag).first() if is_tag(tag) else None
 
     def _fit_machines(self, trainer: Trainer) -> None:
         """One CPU is left for a quick test beside the training; without a GPU the preset for CPUs comes first."""
@@ -138,7 +179,7 @@ class TrainingForm(forms.Form):
 
 
 def _values_of(training: TrainingJob) -> dict[str, Any]:
-    work = {name: getattr(training, name) for name in ("dataset", "task", "model", "seed")}
+    work = {name: getattr(training, name) for name in ("dataset", "dataset_version", "task", "model", "seed")}
     asked = ("name", "resource_group", "cpus", "memory_mb", "gpus", "priority")
     own = training.split
     split = {"split_method": own.get("method", ""), "split_seed": own.get("seed", 0)}

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +30,15 @@ class TrainingJob(models.Model):
         blank=True,
         related_name="training_jobs",
         verbose_name=_("dataset"),
+    )
+    # What it is to learn from; NULL: the dataset as it is when the training starts. Copies of the training keep it.
+    dataset_version = models.ForeignKey(
+        "datasets.Snapshot",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="wanted_by",
+        verbose_name=_("dataset version"),
     )
     # Its own split, before the dataset's: what `apps.datasets.services.checked_split` returns; {} for none.
     split = models.JSONField(_("split"), default=dict, blank=True)
@@ -68,6 +78,15 @@ class TrainingJob(models.Model):
         permissions: ClassVar[list[tuple[str, Any]]] = [
             ("use_trainingjob", "Can use training job"),
             ("manage_trainingjob", "Can manage training job"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(dataset_version=None) | Q(dataset__isnull=False, split={}), name="training_version_fits"
+            ),
+            models.CheckConstraint(
+                condition=Q(dataset_version=None) | Q(snapshot=None) | Q(snapshot=F("dataset_version")),
+                name="training_learnt_from_its_version",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid, NotFound
@@ -194,7 +194,10 @@ def uses_of_dataset(actor: Actor, dataset: Dataset, query: UsageQuery) -> list[U
     """The newest trainings on the dataset that the actor may see."""
     rows = TrainingJob.objects.visible(actor).filter(dataset=dataset).select_related("job").order_by("-job_id")
     if query.snapshots is not None:
-        rows = rows.filter(snapshot__in=query.snapshots)
+        wanted = Q(snapshot__in=query.snapshots)
+        if query.planned:
+            wanted |= Q(snapshot=None, dataset_version__in=query.snapshots)
+        rows = rows.filter(wanted)
     if query.before is not None:
         rows = rows.filter(job__created_at__lt=query.before)
     return [
@@ -206,7 +209,8 @@ def uses_of_dataset(actor: Actor, dataset: Dataset, query: UsageQuery) -> list[U
             color=training.job.state_color,
             time=training.job.created_at,
             href=training.get_absolute_url(),
-            snapshot_id=training.snapshot_id,
+            snapshot_id=training.snapshot_id or training.dataset_version_id,
+            planned=training.snapshot_id is None and training.dataset_version_id is not None,
         )
         for training in rows[: query.limit]
     ]

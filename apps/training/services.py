@@ -14,8 +14,13 @@ from apps.core.errors import Conflict, Invalid, NotFound, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets.formats.model import TASKS
-from apps.datasets.models import Dataset
-from apps.datasets.services import checked_split, snapshot_for_training
+from apps.datasets.models import Dataset, Snapshot
+from apps.datasets.services import (
+    checked_split,
+    snapshot_for_training,
+    version_for_training,
+    version_require_sound,
+)
 from apps.experiments.services.experiments import experiment_for
 from apps.experiments.services.runs import run_start
 from apps.jobs.models import Job
@@ -31,6 +36,7 @@ from apps.training.models import Checkpoint, TrainingJob
 FIRST_START, LAST_START = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 JOB_FIELDS = ("name", "priority", "cpus", "memory_mb", "gpus", "not_before")
 WORK_FIELDS = ("task", "model", "config", "seed", "split")
+DATA_FIELDS = ("dataset", "dataset_version")
 
 
 @operation("training.training_create", permission="training.add_trainingjob", on="project")
@@ -45,15 +51,17 @@ def training_create(
     config: dict[str, Any] | None = None,
     seed: int = 0,
     dataset: Dataset | None = None,
+    dataset_version: Snapshot | None = None,
     start_from: Checkpoint | None = None,
     split: dict[str, Any] | None = None,
     resource_group: ResourceGroup | None = None,
     **request: Any,
 ) -> TrainingJob:
     """A draft. Settings are completed from the trainer's defaults and checked; `request` holds CPUs, memory, GPUs,
-    priority and start time."""
+    priority and start time. Without a `dataset_version` it learns from the dataset as it is when it starts."""
     found = trainer_named(trainer)
     task = _checked_task(found, task)
+    dataset, own = _fit_dataset(actor, project, dataset, task), checked_split(split)
     start_from = _usable_weights(actor, project, found, start_from)
     job = _new_job(actor, project, name, found, resource_group, request)
     training = TrainingJob(
@@ -63,23 +71,27 @@ def training_create(
         model=_checked_model(found, task, model),
         config=found.checked("train", task, config or {}),
         seed=seed,
-        dataset=_fit_dataset(actor, project, dataset, task),
+        dataset=dataset,
+        dataset_version=_fit_version(actor, dataset, dataset_version, own),
         start_from=start_from,
-        split=checked_split(split),
+        split=own,
     )
     training.save(force_insert=True)
-    auditing.record(actor, actions.CREATED, training, params={"trainer": found.name, "task": task})
+    params = {"trainer": found.name, "task": task}
+    if training.dataset_version is not None:
+        params["dataset_version"] = training.dataset_version.tag
+    auditing.record(actor, actions.CREATED, training, params=params)
     return training
 
 
 @operation("training.training_change", permission="training.change_trainingjob", on="training")
 def training_change(*, actor: Actor, training: TrainingJob, expected: int | None = None, **fields: Any) -> TrainingJob:
-    """Changes a draft."""
+    """Changes a draft. Another dataset comes with its latest version, unless one is named beside it."""
     job = Job.objects.select_for_update().get(pk=training.pk)
     job.expect(expected)
     training = TrainingJob.objects.get(pk=training.pk)
     _require_draft(job)
-    refuse_unknown(fields, {*JOB_FIELDS, *WORK_FIELDS, "dataset", "resource_group", "start_from"})
+    refuse_unknown(fields, {*JOB_FIELDS, *WORK_FIELDS, *DATA_FIELDS, "resource_group", "start_from"})
     found = trainer_named(training.trainer)
     if "task" in fields:
         fields["task"] = _checked_task(found, fields["task"])
@@ -90,13 +102,13 @@ def training_change(*, actor: Actor, training: TrainingJob, expected: int | None
         fields["config"] = found.checked("train", task, fields["config"])
     if "split" in fields:
         fields["split"] = checked_split(fields["split"])
-    if "dataset" in fields:
-        fields["dataset"] = _fit_dataset(actor, job.project, fields["dataset"], task)
+    if {"dataset", "dataset_version", "split"} & fields.keys():
+        fields |= _fit_data(actor, job.project, training, task, fields)
     if "start_from" in fields:
         fields["start_from"] = _usable_weights(actor, job.project, found, fields["start_from"])
     if "resource_group" in fields:
         _check_group(job.project, fields["resource_group"])
-    work = {name: fields[name] for name in (*WORK_FIELDS, "dataset", "start_from") if name in fields}
+    work = {name: fields[name] for name in (*WORK_FIELDS, *DATA_FIELDS, "start_from") if name in fields}
     changes = _change(job, training, work)
     changes |= job.change(**{name: fields[name] for name in (*JOB_FIELDS, "resource_group") if name in fields})
     _clean(job)
@@ -122,9 +134,10 @@ def training_delete(*, actor: Actor, training: TrainingJob, expected: int | None
 
 @operation("training.training_start", permission="training.change_trainingjob", on="training")
 def training_start(*, actor: Actor, training: TrainingJob) -> TrainingJob:
-    """Fixes the data as a snapshot, opens the run, and puts the job into the queue."""
+    """Fixes the data as a snapshot, or takes the version that the draft names, opens the run, and puts the job into
+    the queue."""
     job = Job.objects.select_for_update().select_related("project").get(pk=training.pk)
-    training = TrainingJob.objects.select_related("dataset", "run").get(pk=training.pk)
+    training = TrainingJob.objects.select_related("dataset", "dataset_version", "run").get(pk=training.pk)
     _require_draft(job)
     found = trainer_named(training.trainer)
     if training.dataset is None and found.needs_dataset:
@@ -134,9 +147,7 @@ def training_start(*, actor: Actor, training: TrainingJob) -> TrainingJob:
     _usable_weights(actor, job.project, found, training.start_from)
     if training.dataset is not None:
         _check_teaches(training.dataset, training.task)
-        training.snapshot = snapshot_for_training(
-            actor=actor, dataset=training.dataset, split_override=training.split or None
-        )
+        training.snapshot = _snapshot_of(actor, training, training.dataset)
     training.run = run_start(
         experiment=experiment_for(actor=actor, project=job.project),
         name=job.name,
@@ -266,6 +277,7 @@ def _copy(actor: Actor, training: TrainingJob, *, name: str, retry_of: Job | Non
         config=training.config,
         seed=training.seed,
         dataset=training.dataset,
+        dataset_version=training.dataset_version,
         start_from=training.start_from,
         split=training.split,
     )
@@ -311,6 +323,46 @@ def _fit_dataset(actor: Actor, project: Project, dataset: Dataset | None, task: 
     policy.require(actor, "datasets.use_dataset", dataset)
     _check_teaches(dataset, task)
     return dataset
+
+
+def _fit_version(
+    actor: Actor, dataset: Dataset | None, version: Snapshot | None, split: dict[str, Any]
+) -> Snapshot | None:
+    """A version of the dataset that can be trained on. It has its split, so it takes the place of the training's."""
+    if version is None:
+        return None
+    if split:
+        message = _("A version of the dataset has its own split.")
+        hint = _("Take the latest version, or leave the split as the dataset has it.")
+        raise Invalid(message, code="version_split", hint=hint, fields={"split": [message]})
+    if dataset is None:
+        message = _("Choose the dataset of this version too.")
+        raise Invalid(message, code="dataset_missing", fields={"dataset_id": [message]})
+    return version_for_training(actor=actor, dataset=dataset, version=version, field="dataset_version_id")
+
+
+def _fit_data(
+    actor: Actor, project: Project, training: TrainingJob, task: str, fields: dict[str, Any]
+) -> dict[str, Any]:
+    """What a change of dataset, version or split makes of the draft's data."""
+    found: dict[str, Any] = {}
+    version = training.dataset_version
+    if "dataset" in fields:
+        found["dataset"] = _fit_dataset(actor, project, fields["dataset"], task)
+        # A version is of one dataset.
+        version = version if found["dataset"] == training.dataset else None
+    version, dataset = fields.get("dataset_version", version), found.get("dataset", training.dataset)
+    return {**found, "dataset_version": _fit_version(actor, dataset, version, fields.get("split", training.split))}
+
+
+def _snapshot_of(actor: Actor, training: TrainingJob, dataset: Dataset) -> Snapshot:
+    """What the training learns from: the version that it names, or the dataset as it is now."""
+    if training.dataset_version is None:
+        return snapshot_for_training(actor=actor, dataset=dataset, split_override=training.split or None)
+    version = _fit_version(actor, dataset, training.dataset_version, training.split)
+    assert version is not None, "one is named"
+    version_require_sound(version)
+    return version
 
 
 def _check_teaches(dataset: Dataset, task: str) -> None:

@@ -7,6 +7,7 @@ urlpatterns = [
     path("", views.training_list, name="list"),
     path("new/", views.training_create, name="create"),
     path("forecast/", views.training_forecast, name="forecast"),
+    path("versions/", views.training_versions, name="versions"),
     path("<uuid:pk>/", views.training_monitor, name="monitor"),
     path("<uuid:pk>/change/", views.training_change, name="change"),
     path("<uuid:pk>/checkpoints/", views.training_checkpoints, name="checkpoints"),

@@ -98,6 +98,15 @@ def training_forecast(request: PortalRequest) -> HttpResponse:
 
 @signed_in
 @require_GET
+def training_versions(request: PortalRequest) -> HttpResponse:
+    """The choice among the versions of `?dataset=`, for the form of `?trainer=`: the latest until another is taken."""
+    chosen = _chosen_trainer(request)
+    form = TrainingForm(actor=request.actor, trainer=chosen, initial={"dataset": request.GET.get("dataset", "")})
+    return render(request, "training/_version_choice.html", {"form": form, "trainer": chosen})
+
+
+@signed_in
+@require_GET
 def training_monitor(request: PortalRequest, pk: str) -> HttpResponse:
     training = _training(request, pk)
     job = training.job

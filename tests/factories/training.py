@@ -71,6 +71,14 @@ def stopped_training(cast: Cast) -> TrainingJob:
     return TrainingJobFactory(job=_own_job(cast, "Stopped", JobState.STOPPED))
 
 
+@sample("pinned-training")
+def pinned_training(cast: Cast) -> TrainingJob:
+    """A draft that names a version of its dataset."""
+    version = cast.sample("dataset-snapshot")
+    job = _own_job(cast, "Pinned", JobState.DRAFT)
+    return TrainingJobFactory(job=job, dataset=version.dataset, dataset_version=version)
+
+
 def _own_job(cast: Cast, word: str, state: JobState) -> Job:
     project, group = cast.sample("project"), cast.sample("resource-group")
     return JobFactory(project=project, resource_group=group, name=f"{word} {cast.canary}", state=state)

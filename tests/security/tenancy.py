@@ -686,6 +686,9 @@ PAGES: dict[str, Row] = {
     "training:list": Row(OWN),
     "training:monitor": Row(HIDDEN),
     "training:results": Row(HIDDEN),
+    "training:versions": Row(
+        OWN, query=lambda cast: urlencode({"dataset": cast.sample("dataset-snapshot").dataset_id})
+    ),
     # allauth's pages of signing in and of one's own account; none takes the id of an object.
     "account_*": Row(OPEN),
     # Of one's own second factors: the number in the address of a key is looked up among one's own.

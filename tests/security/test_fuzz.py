@@ -172,6 +172,7 @@ RIGHT: dict[str, Value | None] = {
     "client_id": lambda cast, person: "portal",
     "client_secret": lambda cast, person: "a client's secret",
     "dataset_id": sampled("dataset"),
+    "dataset_version_id": sampled("dataset-snapshot"),
     "datasets/after": lambda cast, person: "head",
     "datasets/before": lambda cast, person: "r1",
     "datasets_export_create/task": None,

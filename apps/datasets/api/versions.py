@@ -258,7 +258,8 @@ class UsageView(APIView):
         if "image" in given:
             splits = splits_of_image(dataset, given["image"])
             snapshots = [pk for pk in splits if snapshots is None or pk in snapshots]
-        query = selectors.UsageQuery(size + 1, snapshots, given.get("before"))
+        # What is planned has seen no image yet.
+        query = selectors.UsageQuery(size + 1, snapshots, given.get("before"), planned="image" not in given)
         found = selectors.usage_of(request.actor, dataset, query)
         rows = [_use(use, splits or {}) for use in found[:size]]
         last = found[size - 1].time if len(found) > size else None

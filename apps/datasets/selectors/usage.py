@@ -18,7 +18,8 @@ from apps.datasets.models import Blob, Dataset
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One thing that used a dataset; `href` is its page. `snapshot_id` is None while it has not fixed its data."""
+    """One thing that used a dataset; `href` is its page. `snapshot_id` is None while it has not fixed its data; a
+    `planned` one names the snapshot and has not begun."""
 
     id: UUID
     name: str
@@ -28,15 +29,18 @@ class Use:
     time: datetime.datetime
     href: str
     snapshot_id: UUID | None = None
+    planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """Which uses are asked for: the newest `limit` before a moment, of some snapshots or (None) of the dataset."""
+    """Which uses are asked for: the newest `limit` before a moment, of some snapshots or (None) of the dataset; of
+    snapshots with those that are `planned`, or without."""
 
     limit: int = 20
     snapshots: Collection[UUID] | None = None
     before: datetime.datetime | None = None
+    planned: bool = False
 
 
 UsageSource = Callable[[Actor, Dataset, UsageQuery], Iterable[Use]]

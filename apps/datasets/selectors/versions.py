@@ -49,6 +49,11 @@ def is_reserved(tag: str) -> bool:
     return tag == HEAD or NUMBER.fullmatch(tag) is not None
 
 
+def is_tag(name: str) -> bool:
+    """Whether a snapshot could be called so."""
+    return TAG.regex.search(name) is not None  # type: ignore[union-attr]  # compiled by its constructor
+
+
 def version_named(dataset: Dataset, name: str, *, field: str = "version") -> Version:
     """The version of this name. Raises `Invalid`, which names the field that it stood in."""
     rows = Revision.objects.filter(dataset=dataset)
@@ -57,7 +62,7 @@ def version_named(dataset: Dataset, name: str, *, field: str = "version") -> Ver
         revision = rows.filter(no=dataset.revision_no if number is None else int(number[1])).first()
         if revision is not None:
             return Version(dataset, revision)
-    elif TAG.regex.search(name):  # type: ignore[union-attr]  # compiled by its constructor
+    elif is_tag(name):
         found = Snapshot.objects.select_related("revision", "split_plan").filter(dataset=dataset, tag=name).first()
         if found is not None:
             return Version(dataset, found.revision, found)
@@ -81,6 +86,17 @@ def version_names(dataset: Dataset, limit: int = 200) -> list[tuple[str, str]]:
     tags = Snapshot.objects.filter(dataset=dataset).order_by("-no").values_list("tag", "revision__no")[:limit]
     numbers = Revision.objects.filter(dataset=dataset).order_by("-no").values_list("no", flat=True)[:limit]
     return [*((tag, f"{tag} (r{no})") for tag, no in tags), *((f"r{no}", f"r{no}") for no in numbers)]
+
+
+def is_trainable(snapshot: Snapshot) -> bool:
+    """Whether a training may learn from it: both splits that one needs hold a labelled image."""
+    return bool(snapshot.counts["train"] and snapshot.counts["val"])
+
+
+def versions_for_choice(dataset: Dataset) -> QuerySet[Snapshot]:
+    """The snapshots of the dataset that a training may learn from, newest first, each with its revision."""
+    rows = Snapshot.objects.filter(dataset=dataset, counts__train__gt=0, counts__val__gt=0)
+    return rows.select_related("revision").order_by("-no")
 
 
 def image_at(dataset: Dataset, item_id: int, revision_no: int) -> Entry:

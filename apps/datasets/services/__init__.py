@@ -25,7 +25,13 @@ from apps.datasets.services.server_folders import (
     server_folder_change,
     server_folder_forbid,
 )
-from apps.datasets.services.snapshots import snapshot_create, snapshot_delete, snapshot_for_training
+from apps.datasets.services.snapshots import (
+    snapshot_create,
+    snapshot_delete,
+    snapshot_for_training,
+    version_for_training,
+    version_require_sound,
+)
 from apps.datasets.services.splits import checked_split, split_remove, split_set
 from apps.datasets.services.sweeping import sweep
 from apps.datasets.services.uploads import received_files, upload_cancel, upload_create, upload_receive
@@ -84,6 +90,8 @@ __all__ = [
     "upload_receive",
     "upload_store",
     "upload_take_known",
+    "version_for_training",
     "version_release",
+    "version_require_sound",
     "version_restore",
 ]

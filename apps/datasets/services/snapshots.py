@@ -1,12 +1,12 @@
 """Snapshots: a revision, its root hash and a split plan, fixed. An unchanged dataset gives the same snapshot again."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Max, ProtectedError, Q, Sum
+from django.db.models import Max, ProtectedError, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,7 +16,18 @@ from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.formats.model import canonical_json
-from apps.datasets.models import Blob, BucketHash, Dataset, Entry, Item, Revision, Snapshot, Split, SplitLevel
+from apps.datasets.models import (
+    Blob,
+    BucketHash,
+    Dataset,
+    Entry,
+    Item,
+    Revision,
+    Snapshot,
+    Split,
+    SplitLevel,
+    SplitPlan,
+)
 from apps.datasets.selectors.snapshots import snapshot_entries
 from apps.datasets.selectors.splits import SplitView, split_in_force, split_view
 from apps.datasets.selectors.versions import is_reserved
@@ -68,11 +79,36 @@ def snapshot_for_training(
     policy.require(actor, "datasets.use_dataset", dataset)
     with transaction.atomic():
         prepared = _prepare(dataset, split_override)
-        _check_trainable(prepared.view)
-        _check_sound(prepared.dataset)
+        view = prepared.view
+        _check_trainable({split: view.labelled(split) for split in Split.values}, view.plan)
+        labelled = Entry.objects.head(dataset.pk).images().filter(annotation__isnull=False)
+        _check_sound(prepared.dataset, labelled, _("Upload a sound one under the same path."))
         if (existing := prepared.existing) is not None:
             return existing
         return snapshot_record(actor=actor, dataset=prepared.dataset, prepared=prepared)
+
+
+def version_for_training(*, actor: Actor, dataset: Dataset, version: Snapshot, field: str = "version") -> Snapshot:
+    """The snapshot of the dataset that a training names, locked: nobody deletes it before the caller's transaction
+    has ended.
+
+    Raises `Invalid`, which names the field that it stood in, for one of another dataset or that has gone, and where
+    train or val of it hold no labelled image.
+    """
+    policy.require(actor, "datasets.use_dataset", dataset)
+    rows = Snapshot.objects.select_for_update(of=("self",), no_key=True)
+    rows = rows.select_related("dataset", "revision", "split_plan")
+    found = rows.filter(pk=version.pk, dataset=dataset).first()
+    if found is None:
+        message = _("This is no version of the chosen dataset.")
+        raise Invalid(message, code="version_unknown", fields={field: [message]})
+    _check_trainable(found.counts, found.split_plan, version_field=field)
+    return found
+
+
+def version_require_sound(version: Snapshot) -> None:
+    """Raises `Conflict` where a picture that a training would get of the version is damaged or cannot be decoded."""
+    _check_sound(version.dataset, snapshot_entries(version), _("Choose another version."))
 
 
 @operation("datasets.snapshot_create", permission="datasets.change_dataset", on="dataset")
@@ -102,7 +138,7 @@ def snapshot_record(*, actor: Actor, dataset: Dataset, prepared: _Prepared) -> S
 
 @operation("datasets.snapshot_delete", permission="datasets.delete_snapshot", on="snapshot")
 def snapshot_delete(*, actor: Actor, snapshot: Snapshot) -> None:
-    """Removes a snapshot that no job refers to."""
+    """Removes a snapshot that no job refers to, neither one that learnt from it nor a draft that is to."""
     snapshot = Snapshot.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=snapshot.pk)
     before, about = {"root_hash": snapshot.root_hash}, [snapshot.dataset]
     auditing.record(actor, actions.SNAPSHOT_DELETED, snapshot, before=before, about=about)
@@ -110,11 +146,23 @@ def snapshot_delete(*, actor: Actor, snapshot: Snapshot) -> None:
         with transaction.atomic():
             snapshot.delete()
     except ProtectedError as error:
+        if _is_only_named(snapshot, error.protected_objects):
+            raise Conflict(
+                _("Drafts of trainings name this snapshot."),
+                code="snapshot_in_use",
+                hint=_("Choose another version in them, or delete them, first."),
+            ) from error
         raise Conflict(
             _("Jobs were trained on this snapshot."),
             code="snapshot_in_use",
             hint=_("It stays as long as they do, so that their results can be traced."),
         ) from error
+
+
+def _is_only_named(snapshot: Snapshot, holders: Iterable[Any]) -> bool:
+    """Whether all that keeps the snapshot is yet to begin: what has learnt from it has it as its `snapshot`."""
+    kept = list(holders)
+    return bool(kept) and all(getattr(row, "snapshot_id", None) != snapshot.pk for row in kept)
 
 
 def root_hash(dataset: Dataset, revision: Revision) -> str:
@@ -152,21 +200,26 @@ def _prepare(dataset: Dataset, split_override: Mapping[str, Any] | None) -> _Pre
     return _Prepared(dataset, revision, split_view(dataset, revision.no, plan))
 
 
-def _check_trainable(view: SplitView) -> None:
+def _check_trainable(labelled: Mapping[str, int], plan: SplitPlan, *, version_field: str = "") -> None:
+    """`labelled` counts the labelled images by split; what is fixed as a version can only be left for another."""
     for split in (Split.TRAIN, Split.VAL):
-        if not view.labelled(split):
-            raise Invalid(
-                _("The split “%(split)s” holds no labelled image.") % {"split": split.label},
-                code="split_empty",
-                hint=_("Set another split on the dataset's page, or add labelled images."),
-                params={"split": split.value, "level": str(view.plan.level), "method": str(view.plan.method)},
-            )
+        if labelled[split]:
+            continue
+        message = _("The split “%(split)s” holds no labelled image.") % {"split": split.label}
+        raise Invalid(
+            message,
+            code="split_empty",
+            hint=_("Choose another version.")
+            if version_field
+            else _("Set another split on the dataset's page, or add labelled images."),
+            fields={version_field: [message]} if version_field else None,
+            params={"split": split.value, "level": str(plan.level), "method": str(plan.method)},
+        )
 
 
-def _check_sound(dataset: Dataset) -> None:
+def _check_sound(dataset: Dataset, labelled: QuerySet[Any], if_broken: str) -> None:
     """Labelled pictures that are in quarantine, or that a worker could not decode, keep a training from starting: it
     would fail on them later."""
-    labelled = Entry.objects.head(dataset.pk).images().filter(annotation__isnull=False)
     damaged = Blob.objects.filter(organization=dataset.organization_id).exclude(damage="")
     paths = labelled.filter(blob__in=damaged).order_by("item_id").values_list("item__path", flat=True)
     if first := paths.first():
@@ -187,7 +240,7 @@ def _check_sound(dataset: Dataset) -> None:
         raise Conflict(
             _("The picture %(path)s cannot be decoded.") % {"path": first},
             code="image_broken",
-            hint=_("Upload a sound one under the same path."),
+            hint=if_broken,
             params={"path": first},
         )
 

@@ -22,6 +22,7 @@ from apps.datasets.forms import SnapshotForm
 from apps.datasets.models import Dataset, Entry, Snapshot
 from apps.datasets.selectors.compare import Comparison, Difference, Page
 from apps.datasets.selectors.versions import (
+    is_trainable,
     revisions_of,
     snapshots_named,
     splits_of_image,
@@ -129,7 +130,9 @@ def usage(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
     image, splits, snapshots = _asked(request, dataset)
     before = _moment(request.GET.get("cursor", ""))
-    found = selectors.usage_of(request.actor, dataset, selectors.UsageQuery(PAGE_SIZE + 1, snapshots, before))
+    # What is planned has seen no image yet.
+    query = selectors.UsageQuery(PAGE_SIZE + 1, snapshots, before, planned=image is None)
+    found = selectors.usage_of(request.actor, dataset, query)
     rows = found[:PAGE_SIZE]
     tags = _tags(request, rows)
     days = selectors.uses_by_day(request.actor, dataset, days=DAYS, snapshots=snapshots)
@@ -181,7 +184,9 @@ def _tags(request: PortalRequest, uses: list[selectors.Use]) -> dict[UUID, str]:
 def _uses(request: PortalRequest, dataset: Dataset, snapshots: list[UUID]) -> dict[UUID, list[selectors.Use]]:
     found: dict[UUID, list[selectors.Use]] = defaultdict(list)
     if snapshots:
-        for use in selectors.usage_of(request.actor, dataset, selectors.UsageQuery(MOST_USES, snapshots)):
+        for use in selectors.usage_of(
+            request.actor, dataset, selectors.UsageQuery(MOST_USES, snapshots, planned=True)
+        ):
             if use.snapshot_id is not None:
                 found[use.snapshot_id].append(use)
     return found
@@ -193,10 +198,20 @@ def _points(snapshots: Any, uses: dict[UUID, list[selectors.Use]]) -> list[dict[
             "snapshot": snapshot,
             "uses": uses.get(snapshot.pk, [])[:USES_SHOWN],
             "more": len(uses.get(snapshot.pk, [])[USES_SHOWN:]),
-            "held": _("Jobs were trained on this snapshot.") if snapshot.pk in uses else "",
+            "held": _held(uses.get(snapshot.pk, [])),
+            "teaches": is_trainable(snapshot),
         }
         for snapshot in snapshots
     ]
+
+
+def _held(uses: list[selectors.Use]) -> str:
+    """Why the snapshot that has these uses cannot be deleted; "" where nothing is known that keeps it."""
+    if not uses:
+        return ""
+    if all(use.planned for use in uses):
+        return _("Drafts of trainings name this snapshot.")
+    return _("Jobs were trained on this snapshot.")
 
 
 def _latest(dataset: Dataset) -> dict[str, str]:

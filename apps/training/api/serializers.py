@@ -4,7 +4,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.api.serializers import VisibleField
-from apps.datasets.models import Dataset
+from apps.datasets.models import Dataset, Snapshot
 from apps.jobs.api.serializers import JobSummarySerializer
 from apps.jobs.selectors import summary
 from apps.projects.models import Project
@@ -36,6 +36,14 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
     model = serializers.CharField(max_length=120, required=False, allow_blank=True)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
     dataset_id = VisibleField(source="dataset", queryset=Dataset.objects.none(), required=False, allow_null=True)
+    dataset_version_id = VisibleField(
+        source="dataset_version",
+        queryset=Snapshot.objects.none(),
+        required=False,
+        allow_null=True,
+        help_text="Snapshot of the dataset to learn from; null: the dataset as it is when the training starts. "
+        "Another dataset sets it back.",
+    )
     start_from_id = VisibleField(
         source="start_from", queryset=Checkpoint.objects.none(), required=False, allow_null=True
     )
@@ -69,6 +77,7 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
             "config",
             "seed",
             "dataset_id",
+            "dataset_version_id",
             "start_from_id",
             "split",
             "snapshot_id",

@@ -99,7 +99,7 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
     @extend_schema(request=None, responses=serializers.TrainingJobSerializer)
     @action(detail=True, methods=["post"])
     def start(self, request: ApiRequest, pk: str | None = None) -> Response:
-        """Fix the data as a snapshot and put the draft into the queue."""
+        """Fix the data as a snapshot, unless the draft names one, and put it into the queue."""
         return self._answer(services.training_start(actor=request.actor, training=self.get_object()))
 
     @extend_schema(responses=serializers.ForecastSerializer)

@@ -1,5 +1,6 @@
 """A snapshot by hand, a second delivery, both compared, and the first brought back."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,36 @@ def test_a_second_delivery_is_compared_with_the_first_which_comes_back(
     engineer.fits()
     page.click(f".tab-line a[href='{dataset}']")
     assert boxes_over(page.locator("#images"), 8) == box_count(first)
+
+
+def test_a_training_is_prepared_on_a_version(shelf: Shelf, engineer: Window, language: str) -> None:
+    names = {"en": ("Shapes with versions", "Shapes without"), "ko": ("버전 있는 도형", "버전 없는 도형")}[language]
+    dataset, plain = (shelf.dataset(name, sample_archive(train=4, val=2)) for name in names)
+    page = engineer.page
+    engineer.go(f"{dataset}versions/")
+    page.fill("#id_tag", "autumn")
+    engineer.submit("main form:has(#id_tag)")
+    engineer.told("The snapshot was made.")
+    page.locator(".version-tags li", has_text="autumn").locator("a[href*='/training/new/']").click()
+    page.wait_for_url("**/training/new/**")
+    version = page.locator("#id_dataset_version")
+    expect(version.locator("option:checked")).to_contain_text("autumn (r1)")
+    engineer.fits()
+
+    # Another dataset has the latest taken, whatever was chosen of the first.
+    page.select_option("#id_dataset", plain.strip("/").rpartition("/")[2])
+    expect(version.locator("option")).to_have_count(1)
+    expect(version).to_have_value("")
+    page.select_option("#id_dataset", dataset.strip("/").rpartition("/")[2])
+    expect(version.locator("option")).to_have_count(2)
+    expect(version).to_have_value("")
+    version.select_option(index=1)
+    page.click("button[name=draft]")
+    page.wait_for_url(re.compile(r"/training/[0-9a-f-]{36}/$"))
+    page.click("#tab-config")
+    expect(page.locator("#pane-config dl")).to_contain_text("autumn")
+    engineer.go(f"{dataset}versions/")
+    expect(page.locator(".version-uses")).to_contain_text(engineer.say("Draft"))
 
 
 def _publish_instead(engineer: Window, dataset: str, archive: bytes, path: Path) -> None:
