@@ -308,7 +308,7 @@ def test_the_grid_leads_to_an_export_of_what_is_chosen(dataset: Dataset, cast: C
     dialog = cast.viewer.portal.post(choice, {"item": items, "format": "imagefolder"}).content.decode()
     assert "The objects of an image become its class. Images: 2." in dialog
     dialog = cast.viewer.portal.post(choice, {"item": items, "format": "native"}).content.decode()
-    assert "4 files of revision 1" in dialog and "Files that speak of other images too" in dialog
+    assert "4 files of revision 1" in dialog and "Files that describe more than one image" in dialog
     assert not Export.objects.exists(), "nothing was begun"
 
     answer = cast.viewer.portal.post(export, {"item": items, "format": "coco", "task": "detect"})
