@@ -115,6 +115,26 @@ EXPORT_DELETED = register_action(
     _("Export of a dataset deleted"),
     _("%(actor)s deleted the export of the version %(version)s of %(object)s as %(format)s."),
 )
+EXPORT_IMAGES_REQUESTED = register_action(
+    "dataset.export_images_requested",
+    _("Export of images requested"),
+    _("%(actor)s asked for images of the version %(version)s of %(object)s as %(format)s: %(count)s."),
+)
+EXPORT_IMAGES_DOWNLOADED = register_action(
+    "dataset.export_images_downloaded",
+    _("Export of images downloaded"),
+    _("%(actor)s downloaded images of the version %(version)s of %(object)s as %(format)s: %(count)s."),
+)
+EXPORT_IMAGES_CANCELLED = register_action(
+    "dataset.export_images_cancelled",
+    _("Export of images cancelled"),
+    _("%(actor)s cancelled the export of images of the version %(version)s of %(object)s as %(format)s: %(count)s."),
+)
+EXPORT_IMAGES_DELETED = register_action(
+    "dataset.export_images_deleted",
+    _("Export of images deleted"),
+    _("%(actor)s deleted the export of images of the version %(version)s of %(object)s as %(format)s: %(count)s."),
+)
 CHECK_STARTED = register_action(
     "dataset.check_started", _("Integrity check started"), _("%(actor)s had the files of %(object)s checked.")
 )

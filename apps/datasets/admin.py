@@ -307,6 +307,7 @@ class ExportAdmin(ReadOnlyAdmin):
         "format",
         "task",
         "split_plan",
+        "chosen_count",
         "partial",
         "state",
         "attempt",
@@ -323,6 +324,9 @@ class ExportAdmin(ReadOnlyAdmin):
         "ended_at",
         "expires_at",
     )
+
+    def get_queryset(self, request: PortalRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("chosen")
 
     @admin.display(description=_("size"), ordering="byte_count")
     def shown_bytes(self, export: Export) -> str:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from apps.core.errors import Conflict, Invalid
 from apps.core.testing import Cast, captured_queries
 from apps.datasets.models import Dataset, Entry, ImageTag, SplitPlan
-from apps.datasets.selectors import ImageFilter, images_of, split_in_force, tags_on
+from apps.datasets.selectors import ImageFilter, choosing, images_of, split_in_force, tags_on
 from apps.datasets.selectors.splits import split_view
 from apps.datasets.services import (
     ImageChoice,
@@ -20,7 +20,6 @@ from apps.datasets.services import (
     split_set,
     version_restore,
 )
-from apps.datasets.services import images as acts
 from apps.datasets.services.statements import totals
 from tests.factories.datasets import SYSTEM, DatasetFactory, published, shapes
 
@@ -145,7 +144,7 @@ def test_what_cannot_be_done_to_all_is_done_to_none(dataset: Dataset, monkeypatc
         images_delete(actor=SYSTEM, dataset=dataset, choice=ImageChoice(matching=ImageFilter(search="nowhere")))
     with pytest.raises(Invalid, match="no such split"):
         images_move(actor=SYSTEM, dataset=dataset, choice=known, split="spare")
-    monkeypatch.setattr(acts, "MOST_IMAGES", 5)
+    monkeypatch.setattr(choosing, "MOST_IMAGES", 5)
     with pytest.raises(Invalid, match="At most 5"):
         images_delete(actor=SYSTEM, dataset=dataset, choice=ImageChoice(matching=ImageFilter()))
     assert fresh(dataset).image_count == 6 and fresh(dataset).revision_no == 1 and not ImageTag.objects.exists()

@@ -194,7 +194,7 @@ def test_the_images_cost_the_same_for_few_and_for_many(cast: Cast) -> None:
             dataset, {f"images/train/more-{next(done)}.jpg": picture for _ in range(count)}, person=cast.owner.user
         )
 
-    assert_constant_queries(lambda: get(cast, "detail", dataset.pk), add_rows=add, at_most=16)
+    assert_constant_queries(lambda: get(cast, "detail", dataset.pk), add_rows=add, at_most=17)
 
 
 def test_what_is_said_of_a_dataset_is_shown_as_text(cast: Cast) -> None:

@@ -9,10 +9,10 @@ from django.urls import reverse
 
 from apps.core.testing import Cast, captured_queries
 from apps.datasets.models import Dataset, VersionStatistics
+from apps.datasets.selectors import ImageFilter
 from apps.datasets.selectors.statistics import CELLS, OBJECTS, SIDES, figures_of
 from apps.datasets.selectors.versions import version_named
-from apps.datasets.services import images as acts
-from apps.datasets.services import snapshot_create, split_set
+from apps.datasets.services import ImageChoice, images_move, snapshot_create, split_set
 from apps.datasets.services.statistics import statistics_count
 from tests.datasets.factories.images import encoded
 from tests.factories.datasets import SYSTEM, DatasetFactory, published, shapes
@@ -82,8 +82,8 @@ def test_each_version_and_each_split_has_its_own(dataset: Dataset) -> None:
     assert figures(later, "r1")["splits"]["train"]["images"] == 2
     split_set(actor=SYSTEM, dataset=later, method="auto", ratios={"val": 1.0})
     assert figures(later)["splits"]["val"]["images"] == 8
-    choice = acts.ImageChoice(matching=acts.ImageFilter(search="train-"))
-    acts.images_move(actor=SYSTEM, dataset=later, choice=choice, split="test")
+    choice = ImageChoice(matching=ImageFilter(search="train-"))
+    images_move(actor=SYSTEM, dataset=later, choice=choice, split="test")
     moved = figures(later)
     assert moved["splits"]["test"]["images"] == 4
     assert sum(row["objects"]["test"] for row in moved["classes"]) == moved["splits"]["test"]["boxes"] > 0

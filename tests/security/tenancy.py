@@ -587,6 +587,8 @@ PAGES: dict[str, Row] = {
     "datasets:import-bucket": Row(HIDDEN),
     "datasets:import-folder": Row(HIDDEN),
     "datasets:images-act": Row(HIDDEN),
+    "datasets:images-export": Row(HIDDEN),
+    "datasets:images-export-choice": Row(HIDDEN),
     "datasets:list": Row(OWN),
     "datasets:public": Row(OWN, why="what others have made public is tried in test_public_sets.py"),
     "datasets:public-detail": Row(PUBLIC),

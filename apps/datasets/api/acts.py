@@ -13,11 +13,12 @@ from apps.datasets import services
 from apps.datasets.api.filters import ImageQuery, filter_of
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import MOST_TAGS, TAG_CHARACTERS, Dataset, Entry, Split
-from apps.datasets.services.images import MOST_IMAGES
+from apps.datasets.selectors.choosing import MOST_IMAGES
 
 
-class ImageChoiceSerializer(serializers.Serializer[Any]):
-    """Either `images`, or `matching` for all that match a filter: those of `images` over REST, without a page."""
+class ImagesWantedSerializer(serializers.Serializer[Any]):
+    """Either `images`, or `matching` for all that match a filter (those of `images` over REST, without a page), or neither
+    for all that there are."""
 
     images = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
@@ -28,16 +29,25 @@ class ImageChoiceSerializer(serializers.Serializer[Any]):
     matching = ImageQuery(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("images" in attrs) == ("matching" in attrs):
+        if "images" in attrs and "matching" in attrs:
             raise serializers.ValidationError({"images": _("Give either images or matching.")})
         return attrs
 
     @property
-    def choice(self) -> services.ImageChoice:
+    def choice(self) -> services.ImageChoice | None:
         given = self.validated_data
         if "matching" in given:
             return services.ImageChoice(matching=filter_of(given["matching"]))
-        return services.ImageChoice(items=given["images"])
+        return services.ImageChoice(items=given["images"]) if "images" in given else None
+
+
+class ImageChoiceSerializer(ImagesWantedSerializer):
+    """Either `images`, or `matching` for all that match a filter: those of `images` over REST, without a page."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "images" not in attrs and "matching" not in attrs:
+            raise serializers.ValidationError({"images": _("Give either images or matching.")})
+        return super().validate(attrs)
 
 
 class ImageMoveSerializer(ImageChoiceSerializer):

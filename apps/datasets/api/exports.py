@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from apps.core.api.requests import ApiRequest
 from apps.core.identity.middleware import context_of
 from apps.datasets import services
+from apps.datasets.api.acts import ImagesWantedSerializer
 from apps.datasets.api.downloads import VERSION_HELP, ZIP, attached, count_for, session_key, signed_in
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import Export, ExportFormat, ExportState, Task
@@ -35,7 +36,9 @@ class ExportQuery(serializers.Serializer[Any]):
     )
 
 
-class DatasetExportRequestSerializer(ExportQuery):
+class DatasetExportRequestSerializer(ImagesWantedSerializer, ExportQuery):
+    """What is to be written: a version, or (`images` or `matching`) some of the images that the dataset holds now."""
+
     partial = serializers.BooleanField(  # type: ignore[assignment]  # a name of the base class, which needs none
         required=False, default=False, help_text="Without the files in quarantine, rather than not at all."
     )
@@ -78,13 +81,17 @@ class DatasetExportProgressSerializer(serializers.Serializer[Any]):
 
 
 class DatasetExportSerializer(serializers.ModelSerializer[Export]):
-    """An export. `losses` are known once the labels are written, sizes and digest once it is ready."""
+    """An export, of a whole version unless images were chosen. `losses` are known once the labels are written, sizes and digest once it is ready."""
 
     dataset_id = serializers.UUIDField()
     version_name = serializers.CharField(help_text="By which it was asked for.")
     revision = serializers.IntegerField(source="revision.no")
     format = serializers.ChoiceField(choices=ExportFormat.choices)
     task = serializers.CharField(help_text="Empty where the files stay as they came.")
+    chosen_count = serializers.IntegerField(
+        allow_null=True, help_text="How many images of the version were chosen; null: it is all of the version."
+    )
+    version_image_count = serializers.IntegerField(help_text="How many images the version holds.")
     state = serializers.ChoiceField(choices=ExportState.choices)
     progress = serializers.SerializerMethodField()
     losses = serializers.SerializerMethodField()
@@ -101,6 +108,8 @@ class DatasetExportSerializer(serializers.ModelSerializer[Export]):
             "format",
             "task",
             "partial",
+            "chosen_count",
+            "version_image_count",
             "state",
             "progress",
             "image_count",
@@ -161,14 +170,15 @@ class ExportView(APIView):
         responses={200: DatasetExportSerializer, 202: DatasetExportSerializer},
     )
     def post(self, request: ApiRequest, dataset_id: Any) -> Response:
-        """Have a version written in a format, in the background.
+        """Have a version written in a format, in the background, or some of the images that the dataset holds now.
 
         200 with the export that is ready, where just this was exported already; else 202: `GET …/exports/{id}` tells how far it is.
         """
         dataset = visible_dataset(request, dataset_id)
         form = DatasetExportRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        export = services.export_ask(actor=request.actor, dataset=dataset, **form.validated_data)
+        wanted = {name: form.validated_data[name] for name in ("version", "format", "task", "partial")}
+        export = services.export_ask(actor=request.actor, dataset=dataset, choice=form.choice, **wanted)
         code = status.HTTP_200_OK if export.is_there else status.HTTP_202_ACCEPTED
         return Response(DatasetExportSerializer(export).data, status=code)
 

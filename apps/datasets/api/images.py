@@ -18,8 +18,8 @@ from apps.datasets.api.serializers import DatasetImageDetailSerializer, DatasetI
 from apps.datasets.api.views import DATASET
 from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Entry
+from apps.datasets.selectors.choosing import MOST_IMAGES
 from apps.datasets.selectors.versions import image_at
-from apps.datasets.services.images import MOST_IMAGES
 from apps.datasets.services.pictures import picture_opened
 
 ITEM = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The image.")

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -37,6 +38,18 @@ class Export(Entity):
     # How images are divided in it; NULL where the files stay as they came.
     split_plan = models.ForeignKey(
         SplitPlan, on_delete=models.PROTECT, null=True, blank=True, related_name="exports", verbose_name=_("split")
+    )
+    # Items of the images that were chosen, as they are in the revision; NULL: all that it holds. Some thousand numbers,
+    # which lists leave unread.
+    chosen = ArrayField(
+        models.BigIntegerField(), null=True, blank=True, editable=False, verbose_name=_("chosen images")
+    )
+    # A column of its own, so that lists tell how many without reading which.
+    chosen_count = models.GeneratedField(
+        expression=models.Func("chosen", function="cardinality"),
+        output_field=models.PositiveIntegerField(null=True),
+        db_persist=True,
+        verbose_name=_("chosen images"),
     )
     # Damaged files are left out rather than that it fails.
     partial = models.BooleanField(_("without damaged files"), default=False)
@@ -83,6 +96,11 @@ class Export(Entity):
             models.CheckConstraint(
                 condition=~models.Q(state="ready") | models.Q(expires_at__isnull=False), name="export_ready_expires"
             ),
+            models.CheckConstraint(
+                condition=models.Q(chosen__isnull=True) | models.Q(chosen_count__gt=0),
+                name="export_chosen_some",
+                violation_error_message=_("No image is chosen."),
+            ),
         ]
         indexes = [
             models.Index(fields=["dataset", "-id"], name="export_of_dataset"),
@@ -100,6 +118,11 @@ class Export(Entity):
     @property
     def project_id(self) -> Any:
         return self.dataset.project_id
+
+    @property
+    def version_image_count(self) -> int:
+        """How many images its version holds: of as many were some chosen."""
+        return int(self.revision.counts["images"])
 
     @property
     def is_there(self) -> bool:

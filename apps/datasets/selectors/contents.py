@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -76,12 +76,13 @@ def totals_of(version: Version) -> Totals:
     return Totals(**found, damaged=damage, left_out=left_out)
 
 
-def files_of(version: Version, *, release: bool = True) -> Iterator[File]:
-    """Every file of a version in path order, page by page: no connection is held while a slow reader reads, unless
-    `release` is off, for who holds a lock of the connection."""
+def files_of(version: Version, *, release: bool = True, only: Collection[int] | None = None) -> Iterator[File]:
+    """Every file of a version in path order, or those of these items `only`, page by page: no connection is held while a
+    slow reader reads, unless `release` is off, for who holds a lock of the connection."""
     dataset_id, last = version.dataset.pk, ""
+    wanted = Q() if only is None else Q(pk__in=only)
     while True:
-        items = Item.objects.filter(dataset_id=dataset_id, path__gt=last).order_by("path")[:PAGE]
+        items = Item.objects.filter(wanted, dataset_id=dataset_id, path__gt=last).order_by("path")[:PAGE]
         paths = dict(items.values_list("pk", "path"))
         rows = Entry.objects.at(dataset_id, version.no).filter(item__in=list(paths))
         found = {pk: fact for pk, *fact in rows.values_list("item_id", *FACTS)}

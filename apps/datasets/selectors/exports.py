@@ -3,8 +3,8 @@
 import math
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from apps.datasets.formats.registry import FORMATS
 from apps.datasets.formats.writing import WritableItem
 from apps.datasets.models import Blob, Dataset, Entry, Export, ExportFormat, SplitPlan
 from apps.datasets.querysets import EntryQuerySet
+from apps.datasets.selectors.choosing import ImageChoice, images_chosen, label_items
 from apps.datasets.selectors.splits import with_split
 from apps.datasets.selectors.versions import Version
 
@@ -30,16 +31,27 @@ LOOKED_AT, SECONDS = 2000, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A version, and what it is to be written as. `task` is "" and `plan` None where the files stay as they came."""
+    """A version, and what it is to be written as. `task` is "" and `plan` None where the files stay as they came.
+
+    `images` are item → path of those of the version that it is narrowed to, None for all of it; `labels` then the items
+    of the files that come along, where the files stay as they came.
+    """
 
     version: Version
     format: ExportFormat
     task: str
     plan: SplitPlan | None
+    images: Mapping[int, str] | None = None
+    labels: Sequence[int] = ()
 
     @property
     def classes(self) -> tuple[ClassInfo, ...]:
         return tuple(map(ClassInfo.of_row, self.version.revision.classes))
+
+    @property
+    def only(self) -> list[int] | None:
+        """Items of the files that it is narrowed to."""
+        return None if self.images is None else [*self.images, *self.labels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +91,31 @@ def target_of(version: Version, format: str, task: str = "") -> Target:
     return Target(version, wanted, task or tasks[0], plan)
 
 
-def files_in(target: Target) -> EntryQuerySet:
-    """The files of the version that the export is made of: all of them, or its images."""
+def chosen_in(target: Target, choice: ImageChoice) -> Target:
+    """The target narrowed to the images that are chosen. Raises `Invalid` for none, for too many and for a version that
+    is not the newest content, `Conflict` where some of them are not in the dataset."""
+    dataset = target.version.dataset
+    if target.version.no != dataset.revision_no:
+        message = _("Images are chosen from what the dataset holds now, and this version is an earlier one.")
+        hint = _("Leave the version out, or export all of it.")
+        raise Invalid(message, code="images_of_earlier", hint=hint, fields={"version": [message]})
+    return narrowed_to(target, images_chosen(dataset, choice))
+
+
+def narrowed_to(target: Target, images: Mapping[int, str]) -> Target:
+    """The target with these images of its version alone. As they came they bring the files along that hold the labels of
+    one of them each; what describes the whole set speaks of other images, and stays."""
+    if target.format != ExportFormat.NATIVE:
+        return replace(target, images=images)
     rows = Entry.objects.at(target.version.dataset.pk, target.version.no)
+    return replace(target, images=images, labels=label_items(rows, list(images.values())))
+
+
+def files_in(target: Target) -> EntryQuerySet:
+    """The files of the version that the export is made of: all of them, or its images; of what it is narrowed to."""
+    rows = Entry.objects.at(target.version.dataset.pk, target.version.no)
+    if target.only is not None:
+        rows = rows.filter(item_id__in=target.only)
     return rows if target.format == ExportFormat.NATIVE else rows.images()
 
 
@@ -137,5 +171,6 @@ def worded(losses: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def exports_of(dataset: Dataset) -> QuerySet[Export]:
-    """Newest first."""
-    return Export.objects.filter(dataset=dataset).select_related("dataset", "revision", "split_plan", "created_by")
+    """Newest first, without which images were chosen."""
+    rows = Export.objects.filter(dataset=dataset).defer("chosen")
+    return rows.select_related("dataset", "revision", "split_plan", "created_by")

@@ -1,9 +1,10 @@
 """Writes on datasets. Each authorises (the decorator), locks and checks, changes, and audits, in this order."""
 
+from apps.datasets.selectors.choosing import ImageChoice
 from apps.datasets.services.datasets import dataset_change, dataset_create, dataset_restore, dataset_trash
 from apps.datasets.services.downloads import dataset_download
 from apps.datasets.services.exports import export_ask, export_cancel, export_delete, export_download, export_link
-from apps.datasets.services.images import ImageChoice, images_delete, images_move, images_tag, images_untag
+from apps.datasets.services.images import images_delete, images_move, images_tag, images_untag
 from apps.datasets.services.importing import (
     ImportFrom,
     from_address,

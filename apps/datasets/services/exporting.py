@@ -25,9 +25,9 @@ from apps.datasets.folders import exports_root
 from apps.datasets.formats.packing import SetPack
 from apps.datasets.formats.registry import FORMATS
 from apps.datasets.formats.writing import WritableItem, Written
-from apps.datasets.models import Entry, Export, ExportFormat
+from apps.datasets.models import Export, ExportFormat, Item
 from apps.datasets.selectors.contents import WHOLE_BYTES, Damaged, checked, files_of, zipped
-from apps.datasets.selectors.exports import Target, damaged_in, files_in, worded, writable_items
+from apps.datasets.selectors.exports import Target, damaged_in, files_in, narrowed_to, worded, writable_items
 from apps.datasets.selectors.versions import Version
 from apps.datasets.services.export_states import export_begin, export_fail, export_finish, export_note
 from apps.datasets.services.exports import archive_key
@@ -103,14 +103,18 @@ def _written(export: Export) -> Stored:
 
 def _target(export: Export) -> Target:
     version = Version(export.dataset, export.revision)
-    return Target(version, ExportFormat(export.format), export.task, export.split_plan)
+    target = Target(version, ExportFormat(export.format), export.task, export.split_plan)
+    if export.chosen is None:
+        return target
+    images = Item.objects.filter(dataset=export.dataset, pk__in=export.chosen)
+    return narrowed_to(target, dict(images.values_list("pk", "path")))
 
 
 def _filled(target: Target, pack: SetPack, left_out: frozenset[str], progress: "_Progress") -> Written:
     """Puts the set into the pack: as it came, or by the format's own writer."""
     progress.begin("labels", files_in(target).count())
     if target.format == ExportFormat.NATIVE:
-        for file in progress.counted(files_of(target.version, release=False)):
+        for file in progress.counted(files_of(target.version, release=False, only=target.only)):
             if file.sha256 not in left_out:
                 pack.refer(file.path, file.size, file.sha256)
         images = files_in(target).images().exclude(blob__sha256__in=left_out)
@@ -129,7 +133,7 @@ def _facts(export: Export, target: Target, left_out: list[str]) -> dict[str, Any
     plan = target.plan
     with translation.override("en"):
         losses = worded(export.losses)
-    return {
+    facts = {
         "kind": KIND,
         "version": KIND_VERSION,
         "dataset": {"id": str(export.dataset.pk), "name": export.dataset.name, "task": export.dataset.task},
@@ -144,13 +148,16 @@ def _facts(export: Export, target: Target, left_out: list[str]) -> dict[str, Any
         "left_out": left_out,
         "digests": SUMS,
     }
+    if target.images is not None:
+        facts["chosen"] = {"images": export.chosen_count, "of": export.version_image_count}
+    return facts
 
 
 def _free(target: Target, name: str) -> str:
     """The name, or the next that no file has which came in under it."""
     stem, dot, ending = name.partition(".")
     taken = target.format == ExportFormat.NATIVE
-    rows = Entry.objects.at(target.version.dataset.pk, target.version.no)
+    rows = files_in(target)
     free, number = name, 1
     while taken and rows.filter(item__path__iexact=free).exists():
         number += 1

@@ -1,7 +1,7 @@
 """Exports: a version in a format of choice, asked for, cancelled, downloaded, deleted. `exporting` writes them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,8 @@ from apps.core.storage import storage
 from apps.datasets import actions
 from apps.datasets.formats.model import canonical_json
 from apps.datasets.models import ACTIVE_EXPORTS, KEPT_EXPORTS, Dataset, Export, ExportFormat, ExportState
-from apps.datasets.selectors.exports import Target, damaged_in, target_of
+from apps.datasets.selectors.choosing import ImageChoice
+from apps.datasets.selectors.exports import Target, chosen_in, damaged_in, target_of
 from apps.datasets.selectors.versions import HEAD, version_named
 from apps.datasets.services import messages
 from apps.datasets.services.downloads import damaged_error
@@ -32,6 +33,13 @@ MOST_KEPT = 20
 SALT = "datasets.export"
 #: Folder of the store in which nothing but archives of exports lies.
 ARCHIVES = "dataset-exports/"
+#: What is said of an export → the same of one that holds chosen images only.
+OF_IMAGES = {
+    actions.EXPORT_REQUESTED: actions.EXPORT_IMAGES_REQUESTED,
+    actions.EXPORT_DOWNLOADED: actions.EXPORT_IMAGES_DOWNLOADED,
+    actions.EXPORT_CANCELLED: actions.EXPORT_IMAGES_CANCELLED,
+    actions.EXPORT_DELETED: actions.EXPORT_IMAGES_DELETED,
+}
 
 
 def export_ask(
@@ -42,16 +50,20 @@ def export_ask(
     format: str = ExportFormat.NATIVE,
     task: str = "",
     partial: bool = False,
+    choice: ImageChoice | None = None,
 ) -> Export:
-    """The export of a version in a format: the one that is kept or being written, else a new one by a worker.
+    """The export of a version in a format, or of the images of it that are chosen: the one that is kept or being written,
+    else a new one by a worker.
 
-    Raises `Invalid` for an unknown version and for what the labels cannot become, `Conflict` for files in quarantine
-    (unless what is `partial` is wanted) and when too many are kept.
+    Raises `Invalid` for an unknown version, for what the labels cannot become and for no or too many images, `Conflict`
+    for files in quarantine (unless what is `partial` is wanted), for images that are gone, and when too many are kept.
     """
     policy.require(actor, "datasets.add_export", dataset)
     with transaction.atomic():
         dataset = Dataset.objects.select_for_update(of=("self",)).select_related("split_plan").get(pk=dataset.pk)
         target = target_of(version_named(dataset, version), format, task)
+        if choice is not None:
+            target = chosen_in(target, choice)
         content = _content_of(target, partial=partial)
         if (kept := export_kept(dataset, content)) is not None:
             return kept
@@ -67,7 +79,7 @@ def export_kept(dataset: Dataset, content: str) -> Export | None:
 
 @operation("datasets.export_request", permission="datasets.add_export", on="dataset")
 def export_request(*, actor: Actor, dataset: Dataset, target: Target, content: str, partial: bool) -> Export:
-    """Has a worker write the version, which nobody has done yet."""
+    """Has a worker write the version, or the images of it that were chosen, which nobody has done yet."""
     rows = Export.objects.filter(dataset=dataset)
     rows.overdue(timezone.now()).update(state=ExportState.EXPIRED)
     if rows.filter(state__in=KEPT_EXPORTS).count() >= MOST_KEPT:
@@ -83,11 +95,13 @@ def export_request(*, actor: Actor, dataset: Dataset, target: Target, content: s
         format=target.format,
         task=target.task,
         split_plan=None if target.plan is None else stored(target.plan),
+        chosen=None if target.images is None else sorted(target.images),
         partial=partial,
         content=content,
         created_by=actor.user,
     )
-    _record(actor, actions.EXPORT_REQUESTED, export)
+    about = [auditing.Mention("datasets.item", str(item), path) for item, path in (target.images or {}).items()]
+    _record(actor, actions.EXPORT_REQUESTED, export, about=about)
     messages.send_on_commit("datasets.export", export.pk)
     return export
 
@@ -165,7 +179,8 @@ def archive_name(export: Export) -> str:
     """What a download is called."""
     name = slugify(export.dataset.name, allow_unicode=True) or "dataset"
     task = f"-{export.task}" if export.format == ExportFormat.YOLO else ""
-    return f"{name}-{export.version_name}-{export.format}{task}.zip"
+    chosen = "" if export.chosen_count is None else f"-{export.chosen_count}-of-{export.version_image_count}"
+    return f"{name}-{export.version_name}-{export.format}{task}{chosen}.zip"
 
 
 def _content_of(target: Target, *, partial: bool) -> str:
@@ -173,7 +188,7 @@ def _content_of(target: Target, *, partial: bool) -> str:
     damaged = list(damaged_in(target).values_list("item__path", flat=True))
     if damaged and not partial:
         raise damaged_error(len(damaged))
-    facts = {
+    facts: dict[str, Any] = {
         "version": CONTENT_VERSION,
         "revision": target.version.no,
         "format": target.format,
@@ -181,6 +196,8 @@ def _content_of(target: Target, *, partial: bool) -> str:
         "split": None if target.plan is None else target.plan.digest,
         "left_out": damaged,
     }
+    if target.images is not None:
+        facts["chosen"] = sorted(target.images)
     return hashlib.sha256(canonical_json(facts)).hexdigest()
 
 
@@ -188,9 +205,11 @@ def _locked(export: Export) -> Export:
     return Export.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=export.pk)
 
 
-def _record(actor: Actor, action: Any, export: Export, **more: Any) -> None:
-    params = {"export": str(export.pk), "version": export.version_name, "format": export.format}
-    auditing.record(actor, action, export.dataset, params={**params, "task": export.task, **more})
+def _record(actor: Actor, action: str, export: Export, *, about: Iterable[auditing.Mention] = (), **more: Any) -> None:
+    params = {"export": str(export.pk), "version": export.version_name, "format": export.format, "task": export.task}
+    if export.chosen_count is not None:
+        action, more["count"] = OF_IMAGES[action], export.chosen_count
+    auditing.record(actor, action, export.dataset, params={**params, **more}, about=about)
 
 
 def _chunks(key: str) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,14 +9,13 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from apps.core import auditing
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Invalid
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
-from apps.datasets.formats.labels import labels_of, namesakes, places_of
+from apps.datasets.formats.labels import namesakes
 from apps.datasets.models import (
     MOST_TAGS,
     Dataset,
@@ -29,15 +27,11 @@ from apps.datasets.models import (
     SplitPlan,
     TaggedImage,
 )
-from apps.datasets.selectors.filtering import ImageFilter
-from apps.datasets.selectors.images import images_of
+from apps.datasets.selectors.choosing import ImageChoice, images_chosen, label_items
 from apps.datasets.selectors.splits import plan_digest, split_in_force
 from apps.datasets.services import messages, statements
 from apps.datasets.services.revisions import next_revision
 from apps.datasets.services.splits import plan_facts, stored
-
-#: Of one act: its event names every image.
-MOST_IMAGES = auditing.MOST_MENTIONS
 
 # Where images were moved to before, and now: the later counts.
 MOVED = """
@@ -53,14 +47,6 @@ SELECT %(new)s, m.item_id, m.split FROM ({MOVED}) m ORDER BY m.item_id
 """  # nosec B608 - constants
 
 
-@dataclass(frozen=True, slots=True)
-class ImageChoice:
-    """The images that an act is for: by item, or (`matching`) all that match."""
-
-    items: Sequence[int] = ()
-    matching: ImageFilter | None = None
-
-
 @operation("datasets.images_move", permission="datasets.change_dataset", on="dataset")
 def images_move(*, actor: Actor, dataset: Dataset, choice: ImageChoice, split: str) -> int:
     """Puts the images into a split, whatever the dataset's plan says of them; the plan stays in force for the others.
@@ -71,7 +57,7 @@ def images_move(*, actor: Actor, dataset: Dataset, choice: ImageChoice, split: s
     if split not in Split.values:
         message = _("There is no such split.")
         raise Invalid(message, code="split_unknown", fields={"split": [message]})
-    found = _chosen(dataset, choice)
+    found = images_chosen(dataset, choice)
     plan = split_in_force(dataset)
     dataset.change(split_plan=_moved(actor, dataset, plan, sorted(found), split))
     params = {"count": len(found), "split": split}
@@ -84,7 +70,7 @@ def images_tag(*, actor: Actor, dataset: Dataset, choice: ImageChoice, tags: Seq
     """Gives the images these tags, beside those that they have. Returns how many images they are."""
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     names = _checked_tags(tags)
-    found = _chosen(dataset, choice)
+    found = images_chosen(dataset, choice)
     ImageTag.objects.bulk_create([ImageTag(dataset=dataset, name=name) for name in names], ignore_conflicts=True)
     rows = ImageTag.objects.filter(dataset=dataset, name__in=names)
     TaggedImage.objects.bulk_create(
@@ -99,7 +85,7 @@ def images_untag(*, actor: Actor, dataset: Dataset, choice: ImageChoice, tags: S
     """Takes these tags from the images. Returns how many images they are."""
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     names = _checked_tags(tags)
-    found = _chosen(dataset, choice)
+    found = images_chosen(dataset, choice)
     TaggedImage.objects.filter(tag__dataset=dataset, tag__name__in=names, item_id__in=list(found)).delete()
     ImageTag.objects.filter(dataset=dataset, name__in=names, images__isnull=True).delete()
     _record(actor, actions.IMAGES_UNTAGGED, dataset, found, params={"count": len(found), "tags": ", ".join(names)})
@@ -113,7 +99,7 @@ def images_delete(*, actor: Actor, dataset: Dataset, choice: ImageChoice, note: 
     Earlier versions keep them: restoring the revision before brings them back.
     """
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
-    found = _chosen(dataset, choice)
+    found = images_chosen(dataset, choice)
     gone = [*found, *_labels(dataset, list(found.values()))]
     last = Revision.objects.get(dataset=dataset, no=dataset.revision_no)
     rows = Entry.objects.head(dataset.pk).filter(item_id__in=gone)
@@ -127,35 +113,6 @@ def images_delete(*, actor: Actor, dataset: Dataset, choice: ImageChoice, note: 
     return revision
 
 
-def _chosen(dataset: Dataset, choice: ImageChoice) -> dict[int, str]:
-    """Item → path of the images that are meant. Raises `Invalid` for none and for too many, `Conflict` where some of
-    them are not in the dataset."""
-    rows = images_of(dataset, choice.matching)
-    wanted = set(choice.items)
-    if choice.matching is None:
-        if len(wanted) > MOST_IMAGES:
-            raise _too_many()
-        rows = rows.filter(item_id__in=wanted)
-    found = dict(rows.order_by().values_list("item_id", "item__path")[: MOST_IMAGES + 1])
-    if len(found) > MOST_IMAGES:
-        raise _too_many()
-    if lacking := len(wanted - found.keys()) if choice.matching is None else 0:
-        raise Conflict(
-            ngettext(
-                "%(count)d of the images is not in the dataset any more.",
-                "%(count)d of the images are not in the dataset any more.",
-                lacking,
-            )
-            % {"count": lacking},
-            code="images_gone",
-            hint=_("Load the page anew and choose again."),
-            params={"count": lacking},
-        )
-    if not found:
-        raise Invalid(_("No image is chosen."), code="images_none", hint=_("Choose at least one."))
-    return found
-
-
 def _without(last: Revision, rows: QuerySet[Entry]) -> dict[str, int]:
     """The totals of a revision less these entries: a million others are not counted anew."""
     less = rows.aggregate(
@@ -166,15 +123,6 @@ def _without(last: Revision, rows: QuerySet[Entry]) -> dict[str, int]:
         bytes=Coalesce(Sum("blob__size"), 0),
     )
     return {name: last.counts[name] - count for name, count in less.items()}
-
-
-def _too_many() -> Invalid:
-    return Invalid(
-        _("At most %(most)s images are taken at once.") % {"most": MOST_IMAGES},
-        code="images_too_many",
-        hint=_("Narrow the filter and go on in parts."),
-        params={"most": MOST_IMAGES},
-    )
 
 
 def _checked_tags(tags: Sequence[str]) -> list[str]:
@@ -244,6 +192,4 @@ def _labels(dataset: Dataset, images: list[str]) -> list[int]:
     staying = rows.images().filter(item__path__in=beside).values_list("item__path", flat=True)
     stems = {path.rpartition(".")[0] for path in staying}
     going = [image for image in images if image.rpartition(".")[0] not in stems]
-    places = list({path for image in going for path in places_of(image)})
-    files = dict(rows.filter(is_image=False, item__path__in=places).values_list("item__path", "item_id"))
-    return list({files[path] for image in going for path in labels_of(image, files)})
+    return label_items(rows, going)

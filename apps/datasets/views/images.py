@@ -20,16 +20,15 @@ from apps.core.portal.views import KeysetPage
 from apps.datasets import selectors, services
 from apps.datasets.forms import ImageFilterForm
 from apps.datasets.models import Dataset, Entry, Revision, Split
+from apps.datasets.selectors.choosing import MOST_IMAGES
 from apps.datasets.selectors.images import content_address
-from apps.datasets.services.images import MOST_IMAGES
+from apps.datasets.views.choosing import choice_of, filter_form, filter_query
 from apps.datasets.views.frame import class_table, framed, tile, visible, with_query
 from apps.datasets.views.viewer import viewer_context
 
 IMAGES = 48
 #: How long the page of the images offers to undo a deletion.
 UNDO = timedelta(hours=1)
-#: Enough for the service to say that they are too many.
-MOST_WANTED = MOST_IMAGES + 1
 
 
 @signed_in
@@ -39,10 +38,10 @@ def images(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
     head = selectors.head_of(dataset)
     classes = head.classes if head else []
-    form = _filter(request, dataset, classes)
+    form = filter_form(request, dataset, classes)
     page = image_page(request, selectors.images_of(dataset, form.wanted))
     tags = selectors.tags_on([entry.item_id for entry in page.rows])
-    query = _query(request)
+    query = filter_query(request)
     context = framed(
         request,
         dataset,
@@ -68,8 +67,8 @@ def act(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = visible(request, pk)
     given = request.POST
     with error_messages(request):
-        messages.success(request, _act(request, dataset, given.get("act", ""), _choice(request, dataset)))
-    query = _query(request, "" if given.get("act") == "delete" else "cursor")
+        messages.success(request, _act(request, dataset, given.get("act", ""), choice_of(request, dataset)))
+    query = filter_query(request, "" if given.get("act") == "delete" else "cursor")
     return redirect(with_query(reverse("datasets:detail", args=[pk]), query))
 
 
@@ -80,8 +79,8 @@ def image(request: PortalRequest, pk: str, item: int) -> HttpResponse:
     dataset = visible(request, pk)
     entry = selectors.image_of(dataset, item)
     classes = selectors.class_rows(dataset)
-    form = _filter(request, dataset, classes)
-    query = _query(request)
+    form = filter_form(request, dataset, classes)
+    query = filter_query(request)
     context = framed(
         request,
         dataset,
@@ -107,24 +106,10 @@ def _tile(entry: Entry, tags: dict[int, list[str]], query: str) -> dict[str, Any
     return shown | {"tags": tags.get(entry.item_id, []), "href": with_query(shown["href"], query)}
 
 
-def _filter(request: PortalRequest, dataset: Dataset, classes: list[dict[str, Any]]) -> ImageFilterForm:
-    tags, uploaders = selectors.tags_of(dataset), selectors.uploaders_of(dataset)
-    return ImageFilterForm(request.GET, classes=classes, tags=tags, uploaders=uploaders)
-
-
-def _query(request: PortalRequest, *kept: str, without: str = "") -> str:
-    """The filters of the address, as the part behind its `?`."""
-    given = request.GET.copy()
-    for name in list(given):
-        if (name == "cursor" and name not in kept) or name == without or not given[name]:
-            del given[name]
-    return given.urlencode()
-
-
 def _chips(request: PortalRequest, form: ImageFilterForm) -> list[dict[str, str]]:
     """What is set, each with the address without it."""
     return [
-        {"label": label, "value": value, "href": f"?{_query(request, without=name)}"}
+        {"label": label, "value": value, "href": f"?{filter_query(request, without=name)}"}
         for name, label, value in form.chosen
     ]
 
@@ -142,16 +127,6 @@ def _undo(request: PortalRequest, head: Revision | None) -> Revision | None:
     only_less = counts["removed"] and not counts["added"] and not counts["changed"]
     is_new = head.restored_from is None and head.created_at > timezone.now() - UNDO
     return head if only_less and is_new else None
-
-
-def _choice(request: PortalRequest, dataset: Dataset) -> services.ImageChoice:
-    if request.POST.get("all"):
-        form = _filter(request, dataset, selectors.class_rows(dataset))
-        return services.ImageChoice(matching=form.wanted)
-    wanted = request.POST.getlist("item")
-    return services.ImageChoice(
-        items=[int(text) for text in wanted if text.isascii() and text.isdigit() and len(text) < 19][:MOST_WANTED]
-    )
 
 
 def _act(request: PortalRequest, dataset: Dataset, name: str, choice: services.ImageChoice) -> str:

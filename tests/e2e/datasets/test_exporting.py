@@ -5,7 +5,7 @@ import json
 from collections import Counter
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from apps.datasets.samples import CLASSES, sample_archive
 from tests.e2e.datasets.archives import box_count, classes_of, members
@@ -44,6 +44,30 @@ def test_a_version_is_converted_and_fetched_in_every_form(shelf: Shelf, engineer
     assert set(pictures.values()) == {content for name, content in members(archive).items() if name.endswith(".jpg")}
 
 
+def test_chosen_images_are_exported_by_themselves(shelf: Shelf, engineer: Window, language: str) -> None:
+    archive = sample_archive(train=6, val=2)
+    engineer.go(shelf.dataset({"en": "Shapes to pick from", "ko": "골라 낼 도형"}[language], archive))
+    page = engineer.page
+    opener = page.locator("[data-bs-target='#export-images']")
+    expect(opener).to_be_disabled()
+    boxes = page.locator("#images .image-choose")
+    boxes.nth(1).check()
+    boxes.nth(6).check()
+    opener.click()
+    dialog = page.locator("#export-choice")
+    dialog.locator("#images-format").select_option("imagefolder")
+    loss = engineer.say("The objects of an image become its class. Images: %(count)s.", count=2)
+    expect(dialog).to_contain_text(loss)
+    engineer.fits()
+    dialog.locator("button[type=submit]").click()
+    engineer.told("The export is being written; it is listed below.")
+    row = page.locator("#exports tbody tr", has_text="ImageFolder")
+    row.locator("[data-state=ready]").wait_for()
+    engineer.fits()
+    pictures = {name: content for name, content in _fetched(page, row).items() if name.endswith(".jpg")}
+    assert len(pictures) == 2 and set(pictures.values()) < set(members(archive).values())
+
+
 def _exported(engineer: Window, format: str, title: str, loss: str = "") -> dict[str, bytes]:
     """What is lost is told before and after; the rest goes on in the background until the archive is there."""
     page = engineer.page
@@ -58,6 +82,10 @@ def _exported(engineer: Window, format: str, title: str, loss: str = "") -> dict
     row.locator("[data-state=ready]").wait_for()
     engineer.fits()
     _keeps_the_losses(row, loss)
+    return _fetched(page, row)
+
+
+def _fetched(page: Page, row: Locator) -> dict[str, bytes]:
     with page.expect_download() as started:
         row.locator("form[action$='/download/'] button").click()
     return members(started.value.path().read_bytes())
