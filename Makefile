@@ -60,8 +60,9 @@ coverage: install-dev assets chromium compiled ## run all tests and fail below 8
 resilience: install-dev assets ## kill every kind of process at random moments of a job, in full count
 	MODELYARD_RESILIENCE_ROUNDS=$(RESILIENCE_ROUNDS) $(PYTHON) -m pytest -o faulthandler_timeout=0 -m resilience tests/resilience $(ARGS)
 
+# MODELYARD_FUZZ_SECONDS is the time that inputs which follow coverage get in all: ten minutes when it is not set.
 .PHONY: security
-security: install-dev assets ## tenancy matrix, bad input and static analysis, in full count
+security: install-dev assets ## tenancy matrix, bad input, fuzzing and static analysis, in full count
 	$(PYTHON) -m bandit -q -c pyproject.toml --severity-level medium -r apps platform readers trainers
 	# 3: nothing new, lines have moved. The hook writes them into the copy.
 	baseline=$$(mktemp) && trap 'rm -f $$baseline' EXIT && cp .secrets.baseline $$baseline && \
@@ -93,7 +94,7 @@ messages: install ## collect texts to translate into locale/, and compile them
 
 .PHONY: lock
 lock: $(UV) ## resolve the .in files anew: all platforms, with hashes
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-dev tests/security/fuzzing/requirements; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" $$name.in -o $$name.txt; done
 	for name in requirements-bootstrap requirements-node; do \

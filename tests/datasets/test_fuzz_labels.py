@@ -1,7 +1,6 @@
 """Whatever stands in a label file, its parser answers: within a second, with sound objects or typed defects."""
 
 import json
-import math
 import tempfile
 import time
 from datetime import timedelta
@@ -12,11 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from modelyard_trainer.outlines import joined, mask_rings
 
-from apps.datasets.analysis import analyse
-from apps.datasets.defects import WORDINGS, BadInput
+from apps.datasets.defects import BadInput
 from apps.datasets.formats.geometry import CrossingFinder, ring_area
 from apps.datasets.formats.masks import mask_area, mask_bounds, tidied, uncompress
-from apps.datasets.formats.model import TASKS, Annotation, bounds
+from apps.datasets.formats.model import TASKS
 from apps.datasets.formats.voc.document import read_document
 from tests.datasets.factories.documents import (
     HEIGHT,
@@ -30,6 +28,7 @@ from tests.datasets.factories.documents import (
     written,
 )
 from tests.datasets.factories.sets import stage, yolo_files
+from tests.datasets.soundness import analysed_soundly
 
 pytestmark = pytest.mark.security
 FUZZ = settings(
@@ -66,38 +65,17 @@ ANNOTATION = st.fixed_dictionaries(
 
 
 def check(files, task, lenient=False):
-    """The analysis of a set; its objects are inside their pictures, and every defect has words.
+    """The analysis of a set in memory.
 
     None where a label file was damaged into what an archive begins with: that is refused before anybody reads it.
     """
-    items = []
     with tempfile.TemporaryDirectory() as folder:
         try:
             staged = stage(files, Path(folder))
         except BadInput as refused:
             assert refused.code == "archive.nested"
             return None
-        found = analyse(staged, task=task, lenient=lenient, on_item=items.append)
-    assert set(found.defect_counts) <= set(WORDINGS)
-    for item in items:
-        for shape in item.annotation.objects if item.annotation is not None else ():
-            check_shape(shape, item.facts.width, item.facts.height)
-            assert 0 <= shape.class_id < len(found.classes)
-        if item.annotation is not None:
-            assert Annotation.from_document(item.annotation.document()) == item.annotation
-            assert json.loads(item.annotation.canonical())
-    return found
-
-
-def check_shape(shape, width, height):
-    around = bounds(shape)
-    if around is None:
-        return
-    assert all(map(math.isfinite, around))
-    x, y, across, down = around
-    if type(shape).__name__ != "OrientedBox":
-        assert -1e-6 <= x <= x + across <= width + 1e-6
-        assert -1e-6 <= y <= y + down <= height + 1e-6
+        return analysed_soundly(staged, task, lenient=lenient)
 
 
 @FUZZ

@@ -64,6 +64,9 @@ def test_keypoints_of_two_values_are_visible_unless_they_are_at_the_origin(tmp_p
         (TRIANGLE, "obb", "segment", YAML),
         (TRIANGLE, "detect", "segment", YAML),
         (POINTS, "detect", "pose", POSE),
+        # Of outlines or four corners there may be as many values.
+        (POINTS, "segment", "pose", POSE),
+        (b"0 .5 .5 .5 .5 .25 .5 .7 .7\n", "obb", "pose", YAML + b"kpt_shape: [2, 2]\n"),
     ],
 )
 def test_rows_of_another_task_are_one_error_and_boxes_when_lenient(tmp_path, label, wanted, told, yaml):

@@ -2,8 +2,8 @@
 
 A test says where it belongs by its mark, `security(chapter, door)`, and what it has tried by properties: `tried` (a
 number of requests), `doors` (what was tried, its parameters by default), `bad` (names of bad inputs), `found` (what came
-of it, in words) and `fuzz` (answers to one operation). The properties travel with the reports, so that the tests may run
-in several processes.
+of it, in words), `fuzz` (answers to one operation) and `atheris` (numbers of one target). The properties travel with the
+reports, so that the tests may run in several processes.
 """
 
 import os
@@ -24,6 +24,7 @@ TENANCY = "People of another organization, and nobody"
 BAD_INPUT = "Bad input"
 CREDENTIALS = "Tokens and sessions"
 REQUESTS = "Requests drawn from the schema"
+FUZZED = "Inputs that follow coverage"
 PROOFS = "Measured and counted"
 FURTHER = "Further"
 
@@ -54,6 +55,8 @@ class Collected:
     doors: dict[tuple[str, str], Door] = field(default_factory=lambda: defaultdict(Door))
     #: operationId → persona → answers as [accepted, refused].
     fuzz: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    #: Target → what the fuzzer did: `inputs`, `covered`, `seconds`, `slowest` and its `bytes`.
+    fuzzed: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, report: pytest.TestReport) -> None:
         known = dict(report.user_properties)
@@ -69,9 +72,10 @@ class Collected:
         door.bad.update(known["bad"])
         door.found += [known["found"]] if "found" in known else []
         self.fuzz.update(known.get("fuzz", {}))
+        self.fuzzed.update(known.get("atheris", {}))
 
     def text(self) -> str:
-        chapters = [self.tenancy(), self.bad_input(), self.proofs(), self.requests(), self.others()]
+        chapters = [self.tenancy(), self.bad_input(), self.proofs(), self.inputs(), self.requests(), self.others()]
         return "\n".join([HEAD, f"Seed {SEED}, {datetime.now(UTC):%Y-%m-%d}.", "", *chapters])
 
     def rows(self, *chapters: str) -> list[tuple[str, Door]]:
@@ -94,6 +98,20 @@ class Collected:
             for name, door in self.rows(PROOFS)
         ]
         return table(PROOFS, "what | tried | found | failed", rows)
+
+    def inputs(self) -> str:
+        failed = sum(door.failed for _name, door in self.rows(FUZZED))
+        head = (
+            "Made by atheris for everything that reads what people upload, and refused with a code or taken. "
+            f"{failed} target(s) failed\nor had an input that takes more than a second of the processor. The slowest is "
+            "measured while coverage is counted.\n"
+        )
+        rows = [
+            f"| {name} | {found['inputs']:,} | {found['covered']:,} | {found['seconds']} | {1000 * found['slowest']:.0f} ms"
+            f" ({found['bytes']:,} bytes) |"
+            for name, found in sorted(self.fuzzed.items())
+        ]
+        return table(FUZZED, "target | inputs | branches reached | seconds | slowest input", rows, head)
 
     def requests(self) -> str:
         personas = list(dict.fromkeys(persona for answers in self.fuzz.values() for persona in answers))

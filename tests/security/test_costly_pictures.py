@@ -1,6 +1,7 @@
 """Pictures written to fill the web process or to keep it busy: small files, large pictures."""
 
 import io
+import struct
 import time
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,34 @@ def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
     facts, defects = inspect(bomb, name="a.jpg")
     assert (facts, [defect.code for defect in defects]) == (None, ["image.corrupt"])
     assert time.process_time() - begun < 1
+
+
+def test_a_tag_of_a_tiff_that_is_repeated_is_refused_where_it_is() -> None:
+    """Four thousand entries of a million values each, all of them the same bytes: minutes of reading."""
+    count, values = 4096, 1_000_000
+    entry = struct.pack("<HHLL", 273, 1, values, 8)
+    following = 8 + values
+    data = (
+        b"II*\0" + struct.pack("<L", following) + bytes(values) + struct.pack("<H", count) + entry * count + bytes(4)
+    )
+    begun = time.process_time()
+    facts, defects = inspect(data, name="a.tif")
+    assert time.process_time() - begun < 1
+    assert facts is None
+    assert [defect.code for defect in defects] == ["image.corrupt"]
+
+
+def test_the_pages_of_a_tiff_are_counted_without_reading_what_they_say() -> None:
+    """A hundred pages that share four thousand entries nobody asks for."""
+    entries = struct.pack("<HHLL", 1, 4, 1, 0) * 4096
+    sized = b"".join(struct.pack("<HHLL", tag, 4, 1, 1) for tag in (256, 257, 273, 279))
+    first = 8 + 2 + len(sized) + 4
+    data = b"II*\0" + struct.pack("<LH", 8, 4) + sized + struct.pack("<L", first)
+    for page in range(99):
+        following = first + (page + 1) * (2 + len(entries) + 4) if page < 98 else 0
+        data += struct.pack("<H", 4096) + entries + struct.pack("<L", following)
+    begun = time.process_time()
+    facts, _defects = inspect(data, name="a.tif")
+    assert time.process_time() - begun < 0.2
+    assert facts is not None
+    assert facts.frames == 100

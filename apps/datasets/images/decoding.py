@@ -8,6 +8,7 @@ import resource
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -32,6 +33,8 @@ DECODING_ERRORS = (
     Image.DecompressionBombError,
 )
 THUMBNAIL_QUALITY = 80
+#: Modes whose pixels may be averaged as they are; numbers of a palette may not.
+AVERAGED = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 
 
 def guard_process(memory_bytes: int, cpu_seconds: int) -> None:
@@ -43,7 +46,7 @@ def guard_process(memory_bytes: int, cpu_seconds: int) -> None:
 def decode_check(source: bytes | Path, *, name: str | None = None, limits: ImageLimits | None = None) -> list[Defect]:
     """Decode the first frame of the image completely; return what went wrong, [] for a sound image."""
     try:
-        _decoded(source, limits or ImageLimits())
+        decoded(source, limits)
     except BadInput as refused:
         found = refused.defect
         return [Defect(found.code, ERROR, name, None, found.params)]
@@ -55,21 +58,46 @@ def thumbnail(source: bytes | Path, size: int, *, limits: ImageLimits | None = N
 
     Raises BadInput when the image cannot be decoded. Images smaller than `size` are not enlarged.
     """
-    image = _decoded(source, limits or ImageLimits(), near=size)
+    image = decoded(source, limits, near=size)
     try:
-        upright = ImageOps.exif_transpose(image)
-        shown_image = _displayable(upright)
-        shown_image.thumbnail((size, size), Image.Resampling.BOX, reducing_gap=2.0)
-        bare = Image.frombytes(shown_image.mode, shown_image.size, shown_image.tobytes())
-        target = io.BytesIO()
-        bare.save(target, "WEBP", quality=THUMBNAIL_QUALITY, method=2)
+        return _webp(_shrunk(image, size))
     except DECODING_ERRORS as error:
         raise BadInput("image.undecodable", detail=shown(error)) from None
+
+
+def small_copies(image: Image.Image, sizes: Sequence[int]) -> list[bytes]:
+    """Copies as `thumbnail` makes them of a picture that is decoded already, and is not to be used any more.
+
+    `sizes` go down: each is made of the one before. Raises what decoders raise.
+    """
+    found = []
+    for size in sizes:
+        image = _shrunk(image, size)
+        found.append(_webp(image))
+    return found
+
+
+def _shrunk(image: Image.Image, size: int) -> Image.Image:
+    """Upright and in colours, within the size; what can be is shrunk before it is turned and converted."""
+    if image.mode in AVERAGED and "transparency" not in image.info:
+        image.thumbnail((size, size), Image.Resampling.BOX, reducing_gap=2.0)
+    shown_image = _displayable(ImageOps.exif_transpose(image))
+    shown_image.thumbnail((size, size), Image.Resampling.BOX, reducing_gap=2.0)
+    return Image.frombytes(shown_image.mode, shown_image.size, shown_image.tobytes())
+
+
+def _webp(image: Image.Image) -> bytes:
+    target = io.BytesIO()
+    image.save(target, "WEBP", quality=THUMBNAIL_QUALITY, method=2)
     return target.getvalue()
 
 
-def _decoded(source: bytes | Path, limits: ImageLimits, near: int | None = None) -> Image.Image:
-    """Open and decode; `near` lets JPEGs be decoded at a reduced size not below it."""
+def decoded(source: bytes | Path, limits: ImageLimits | None = None, *, near: int | None = None) -> Image.Image:
+    """The first frame, decoded completely; `near` lets JPEGs be decoded at a reduced size not below it.
+
+    Raises BadInput when it cannot be.
+    """
+    limits = limits or ImageLimits()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -44,17 +44,20 @@ class Reader:
             raise BadInput("image.truncated") from None
 
     def directory(self, at: int, wanted: frozenset[int]) -> _Directory:
-        """Read the directory at byte `at`: the integer values of the `wanted` tags and the next directory's place."""
+        """Read the directory at byte `at`: the integer values of the `wanted` tags and the next directory's place.
+
+        A tag stands there once: repeated, it may have been written to be read for as long as it takes.
+        """
         (count,) = self._unpack("H", at)
         if count > LONGEST_DIRECTORY:
             raise BadInput("image.corrupt", detail="TIFF directory")
         values: dict[int, tuple[int, ...]] = {}
-        for index in range(count):
+        for index in range(count) if wanted else ():
             entry = at + 2 + 12 * index
             tag, kind, number = self._unpack("HHL", entry)
             if tag not in wanted or kind not in (1, 3, 4):
                 continue
-            if number > PIECES:
+            if number > PIECES or tag in values:
                 raise BadInput("image.corrupt", detail="TIFF directory")
             place = entry + 8 if SIZES[kind] * number <= 4 else self._unpack("L", entry + 8)[0]
             values[tag] = self._unpack(f"{number}{ {1: 'B', 3: 'H', 4: 'L'}[kind] }", place)

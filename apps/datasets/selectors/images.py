@@ -171,7 +171,8 @@ def thumbnail_key(blob: Blob, size: int) -> str:
 
 
 def thumbnail_of(blob: Blob, size: int) -> bytes:
-    """A WebP copy without metadata that fits in `size` × `size`, made on first need and kept.
+    """A WebP copy without metadata that fits in `size` × `size`: made when the picture was decoded in the background, else
+    on first need, and kept.
 
     `size` is one of `THUMBNAIL_SIZES`. Raises `Invalid` for a picture that cannot be decoded.
     """

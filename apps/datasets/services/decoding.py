@@ -1,8 +1,15 @@
-"""Decoding published pictures completely, once each, in the background: what headers cannot tell is found here."""
+"""Decoding published pictures completely, once each, in the background: what headers cannot tell is found here, and the
+small copies that pages show are made of the pictures while they are decoded.
+"""
 
+import contextlib
+import io
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
+from typing import IO
 from uuid import UUID
 
 from django.conf import settings
@@ -11,25 +18,35 @@ from django.db.models import QuerySet
 from apps.core.operations import ingest
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
-from apps.datasets.images.decoding_process import COMMAND
+from apps.datasets.images.decoding_process import COMMAND, COPIES, SOUND
 from apps.datasets.models import Blob, Dataset, Entry
+from apps.datasets.selectors.images import thumbnail_key
+from apps.datasets.services.room import RESERVE_BYTES
 
 BATCH = 500
+
+#: A picture, whether it could be decoded, and its copies, the largest first.
+Answer = tuple[Blob, bool, list[bytes]]
 
 
 def decode_images(dataset_id: UUID | str) -> int:
     """Decodes the dataset's pictures that nobody has tried yet; returns how many cannot be decoded.
 
     The decoders run in a child process whose memory and time are bounded, a batch at a time; a picture that ends the
-    child is the one that cannot be decoded.
+    child is the one that cannot be decoded. Of large pictures the copies of `COPIES` are kept, where there is room.
     """
     dataset = Dataset.objects.filter(pk=dataset_id).first()
     if dataset is None:
         return 0
     broken = 0
     while batch := list(_waiting(dataset)[:BATCH]):
-        answers = dict(_tried(batch))
+        answers = {}
+        for blob, sound, copies in _tried(batch, _copies_wanted(dataset, batch)):
+            answers[blob.pk] = sound
+            for size, copy in zip(COPIES, copies, strict=False):
+                storage().put(thumbnail_key(blob, size), io.BytesIO(copy))
         _note(answers=answers)
+        _remove_strays(batch)
         broken += sum(not sound for sound in answers.values())
         if not answers:
             break
@@ -41,33 +58,81 @@ def _waiting(dataset: Dataset) -> QuerySet[Blob]:
     return Blob.objects.filter(pk__in=blobs, is_sound__isnull=True).order_by("pk")
 
 
-def _tried(batch: list[Blob]) -> Iterator[tuple[int, bool]]:
-    """Blob id → whether it could be decoded. The child answers line by line, so its death costs one picture."""
-    waiting = list(batch)
+def _copies_wanted(dataset: Dataset, batch: list[Blob]) -> dict[int, int]:
+    """Blob id → how many copies: one for pages of images, and one for lists of datasets, which show the first image.
+
+    None of what is in quarantine, and none where they would take what is left of the disk.
+    """
+    store = storage().local_path("derived")
+    if store is not None and shutil.disk_usage(store.parent).free < RESERVE_BYTES:
+        return {}
+    whole = Entry.objects.head(dataset.pk).images().filter(blob__damage="")
+    first = whole.order_by("item_id").values_list("blob_id", flat=True).first()
+    return {blob.pk: 1 + (blob.pk == first) for blob in batch if not blob.damage}
+
+
+def _tried(batch: list[Blob], copies: dict[int, int]) -> Iterator[Answer]:
+    """The child answers line by line, so its death costs one picture."""
+    waiting = deque(batch)
     while waiting:
-        with subprocess.Popen(
-            [sys.executable, *COMMAND],
-            cwd=settings.BASE_DIR,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as child:
+        blamed = True
+        # A pipe that broke says so once more when it is closed.
+        with contextlib.suppress(BrokenPipeError), _decoder() as child:
             assert child.stdin is not None and child.stdout is not None
             try:
-                while waiting:
-                    content = _content(waiting[0])
-                    child.stdin.write(len(content).to_bytes(8, "big") + content)
-                    child.stdin.flush()
-                    answer = child.stdout.readline()
-                    if not answer:
-                        break
-                    yield waiting.pop(0).pk, answer == b"sound\n"
-            except BrokenPipeError:
-                pass
+                blamed = yield from _asked(child.stdin, child.stdout, waiting, copies)
             finally:
                 child.kill()
-        if waiting:
-            yield waiting.pop(0).pk, False
+        if waiting and blamed:
+            yield waiting.popleft(), False, []
+
+
+def _decoder() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, *COMMAND],
+        cwd=settings.BASE_DIR,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _asked(
+    sink: IO[bytes], source: IO[bytes], waiting: deque[Blob], copies: dict[int, int]
+) -> Generator[Answer, None, bool]:
+    """Takes from `waiting` what one child answers; returns whether it died of the next one."""
+    while waiting:
+        content = _content(waiting[0])
+        head = len(content).to_bytes(8, "big") + bytes([copies.get(waiting[0].pk, 0)])
+        sink.write(head + content)
+        sink.flush()
+        if not (answer := source.readline()):
+            return True
+        if answer != SOUND:
+            yield waiting.popleft(), False, []
+            continue
+        made = _read_copies(source)
+        yield waiting.popleft(), True, made or []
+        if made is None:
+            return False
+    return False
+
+
+def _read_copies(source: IO[bytes]) -> list[bytes] | None:
+    """None where the child died while it made them."""
+    if not (lengths := source.readline()):
+        return None
+    made = [source.read(int(length)) for length in lengths.split()]
+    return made if all(len(copy) == int(length) for copy, length in zip(made, lengths.split(), strict=True)) else None
+
+
+def _remove_strays(batch: list[Blob]) -> None:
+    """Copies of pictures that were deleted meanwhile: who deletes a row later finds its copies there."""
+    left = set(Blob.objects.filter(pk__in=[blob.pk for blob in batch]).values_list("pk", flat=True))
+    for blob in batch:
+        if blob.pk not in left:
+            for size in COPIES:
+                storage().delete(thumbnail_key(blob, size))
 
 
 def _content(blob: Blob) -> bytes:

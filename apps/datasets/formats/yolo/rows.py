@@ -185,9 +185,10 @@ class RowParser:
             return None
         if self.task == "pose" and is_pose:
             return self._pose(class_id, numbers, path, line)
-        if self.task == "segment" and count >= 7:
+        # As long as the set says that rows with keypoints are, it is no outline, whatever is wanted.
+        if self.task == "segment" and count >= 7 and not is_pose:
             return self._outline(OutlineRow(class_id, tuple(numbers)), path, line)
-        if self.task == "obb" and count == 9:
+        if self.task == "obb" and count == 9 and not is_pose:
             return self._outline(CornersRow(class_id, tuple(numbers)), path, line)
         if self.task == "detect" and count == 5:
             return self._edges(class_id, numbers, path, line)

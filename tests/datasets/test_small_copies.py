@@ -1,0 +1,172 @@
+"""What pages show of pictures is made while a worker decodes them; whatever is missing is made on request."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+from PIL import Image
+
+from apps.core.storage import storage
+from apps.core.testing import Cast
+from apps.datasets import services, tasks
+from apps.datasets.images import decoding_process
+from apps.datasets.images.decoding import decoded, small_copies, thumbnail
+from apps.datasets.models import Blob, Dataset, Entry
+from apps.datasets.selectors import images as selectors
+from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key, thumbnail_of
+from apps.datasets.services import decoding, fsck
+from apps.organizations.services import quotas
+from tests.datasets.factories.images import encoded, oriented_jpeg, png
+from tests.factories.datasets import DatasetFactory, published
+
+pytestmark = pytest.mark.django_db
+LABELS = {"labels/train/a.txt": b"0 0.5 0.5 0.5 0.5\n", "data.yaml": b"names: [cat]\n"}
+
+
+def large(seed: int = 0, kind: str = "JPEG", **more: Any) -> bytes:
+    return encoded(kind, 400, 300, seed=seed, **more)
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    """Two large pictures, the first of which stands for the dataset in lists, and a small one."""
+    files = {"images/train/a.jpg": large(1), "images/train/b.png": large(2, "PNG"), "images/train/c.jpg": encoded()}
+    return published(DatasetFactory(), files | LABELS)
+
+
+@pytest.fixture
+def made_on_request(monkeypatch: pytest.MonkeyPatch) -> Iterator[mock.Mock]:
+    with mock.patch.object(selectors, "bounded_thumbnail", side_effect=selectors.bounded_thumbnail) as watched:
+        yield watched
+
+
+def blobs_of(dataset: Dataset) -> dict[str, Blob]:
+    rows = Entry.objects.head(dataset.pk).images().select_related("blob", "item")
+    return {entry.item.path.rpartition("/")[2]: entry.blob for entry in rows}
+
+
+def kept(blob: Blob) -> list[int]:
+    return [size for size in THUMBNAIL_SIZES if storage().size(thumbnail_key(blob, size)) is not None]
+
+
+def test_the_worker_that_decodes_makes_what_pages_show(dataset: Dataset, made_on_request: mock.Mock) -> None:
+    assert tasks.decode(str(dataset.pk)) == 0
+    found = blobs_of(dataset)
+    assert {name: kept(blob) for name, blob in found.items()} == {"a.jpg": [128, 256], "b.png": [256], "c.jpg": []}
+    for name, size, expected in (("a.jpg", 256, (256, 192)), ("a.jpg", 128, (128, 96)), ("b.png", 256, (256, 192))):
+        with Image.open(io.BytesIO(thumbnail_of(found[name], size))) as copy:
+            assert (copy.format, copy.size) == ("WEBP", expected)
+    made_on_request.assert_not_called()
+
+
+def test_what_was_not_made_is_made_on_request(dataset: Dataset, made_on_request: mock.Mock) -> None:
+    tasks.decode(str(dataset.pk))
+    found = blobs_of(dataset)
+    for name, size in (("c.jpg", 256), ("b.png", 128), ("a.jpg", 512)):
+        assert thumbnail_of(found[name], size)
+        assert size in kept(found[name])
+    assert made_on_request.call_count == 3
+
+
+def test_a_copy_of_a_decoded_picture_is_upright_bare_and_like_one_made_on_request() -> None:
+    sources = [oriented_jpeg(6, gps=True, width=640, height=400)]
+    sources += [encoded("PNG", 640, 400, mode) for mode in ("P", "L", "1", "RGBA", "LA", "I;16")]
+    for source in sources:
+        first, second = small_copies(decoded(source), (256, 128))
+        for copy, size in ((first, 256), (second, 128)):
+            with Image.open(io.BytesIO(copy)) as ours, Image.open(io.BytesIO(thumbnail(source, size))) as theirs:
+                assert (ours.format, ours.mode, ours.size) == ("WEBP", theirs.mode, theirs.size)
+                assert not ours.getexif()
+    assert Image.open(io.BytesIO(small_copies(decoded(sources[0]), (256,))[0])).size == (160, 256)
+
+
+def test_of_a_picture_that_cannot_be_decoded_there_is_none() -> None:
+    # Header and trailer are right; what lies between is no picture.
+    dataset = published(DatasetFactory(), {"images/train/a.png": png(400, 300, pixels=b"too short"), **LABELS})
+    assert tasks.decode(str(dataset.pk)) == 1
+    assert kept(blobs_of(dataset)["a.png"]) == []
+
+
+def test_of_a_picture_in_quarantine_there_is_none(dataset: Dataset) -> None:
+    damaged = blobs_of(dataset)["a.jpg"]
+    Blob.objects.filter(pk=damaged.pk).update(damage="damaged")
+    tasks.decode(str(dataset.pk))
+    assert kept(damaged) == []
+    assert kept(blobs_of(dataset)["b.png"]) == [128, 256], "the next one stands for the dataset"
+
+
+def test_a_full_disk_keeps_what_is_left(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding.shutil, "disk_usage", lambda path: mock.Mock(free=decoding.RESERVE_BYTES - 1))
+    assert tasks.decode(str(dataset.pk)) == 0
+    found = blobs_of(dataset)
+    assert [kept(blob) for blob in found.values()] == [[], [], []]
+    assert all(blob.is_sound for blob in found.values())
+
+
+READS = "import sys; head = sys.stdin.buffer.read(9); sys.stdin.buffer.read(int.from_bytes(head[:8], 'big'));"
+SOUND_AND_GONE = READS + "sys.stdout.write('sound\\n')"
+HALF_A_COPY = READS + "sys.stdout.write('sound\\n100\\nhalf')"
+
+
+@pytest.mark.parametrize("program", [SOUND_AND_GONE, HALF_A_COPY], ids=["none", "half of one"])
+def test_a_copy_that_ends_the_decoder_says_nothing_against_the_picture(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(decoding, "COMMAND", ("-c", program))
+    assert tasks.decode(str(dataset.pk)) == 0
+    found = blobs_of(dataset)
+    assert all(blob.is_sound for blob in found.values())
+    assert [kept(blob) for blob in found.values()] == [[], [], []]
+
+
+def test_a_picture_that_ends_the_decoder_is_the_broken_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    # More than a pipe holds: who writes it is told twice that nobody reads.
+    dataset = published(DatasetFactory(), {"images/train/a.png": encoded("PNG", 400, 400), **LABELS})
+    monkeypatch.setattr(decoding, "COMMAND", ("-c", "pass"))
+    assert tasks.decode(str(dataset.pk)) == 1
+    assert blobs_of(dataset)["a.png"].is_sound is False
+
+
+def test_a_copy_that_cannot_be_made_is_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding_process, "small_copies", mock.Mock(side_effect=MemoryError))
+    assert list(decoding_process.answers(large(), (256,))) == [b"sound\n", b"\n"]
+
+
+def test_copies_count_for_no_quota_and_are_no_finding(dataset: Dataset) -> None:
+    before = quotas.stored_bytes(dataset.organization_id)
+    tasks.decode(str(dataset.pk))
+    assert kept(blobs_of(dataset)["a.jpg"])
+    assert quotas.stored_bytes(dataset.organization_id) == before
+    found = [one for one in fsck.examine_stores(read=True, grace=0) if str(dataset.organization_id) in one.key]
+    assert found == []
+
+
+def test_copies_go_with_their_pictures(cast: Cast, dataset: Dataset) -> None:
+    tasks.decode(str(dataset.pk))
+    blobs = blobs_of(dataset)
+    Entry.objects.filter(dataset=dataset).delete()
+    services.sweep()
+    assert not Blob.objects.filter(pk__in=[blob.pk for blob in blobs.values()]).exists()
+    assert [kept(blob) for blob in blobs.values()] == [[], [], []]
+
+
+def test_a_picture_that_is_deleted_while_it_is_decoded_leaves_no_copy(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = blobs_of(dataset)
+    real = decoding._tried
+
+    def deleted_meanwhile(*given: Any) -> Iterator[Any]:
+        for number, answer in enumerate(real(*given)):
+            if not number:
+                Entry.objects.filter(dataset=dataset).delete()
+                services.sweep()
+            yield answer
+
+    monkeypatch.setattr(decoding, "_tried", deleted_meanwhile)
+    with mock.patch.object(type(storage()), "put", autospec=True, side_effect=type(storage()).put) as put:
+        tasks.decode(str(dataset.pk))
+    assert put.called
+    assert [kept(blob) for blob in blobs.values()] == [[], [], []]
