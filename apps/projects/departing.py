@@ -1,12 +1,11 @@
 """What projects put into an organization's export, and how they go with it."""
 
-from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
 from apps.departures.contributions import Contribution, Removal, listed
+from apps.projects.contents import with_groups
 from apps.projects.models import Project, ProjectMembership
 
 
@@ -43,13 +42,6 @@ MEMBERS = listed(
 )
 
 
-def _with_groups(rows: QuerySet[Any]) -> None:
-    """A project holds its group by a key that protects it: the projects go first."""
-    groups = list(rows.values_list("group_id", flat=True))
-    rows.delete()
-    Group.objects.filter(pk__in=groups).delete()
-
-
 CONTRIBUTION = Contribution(
-    parts=(PROJECTS, MEMBERS), removals=(Removal(_members), Removal(_projects, within=_with_groups))
+    parts=(PROJECTS, MEMBERS), removals=(Removal(_members), Removal(_projects, within=with_groups))
 )
