@@ -13,11 +13,12 @@ from apps.departures.contributions import Contribution, Removal, listed
 
 
 def _datasets(organization_id: UUID) -> QuerySet[Dataset]:
-    return Dataset.objects.filter(organization_id=organization_id)
+    """Without those that are being deleted for good: nobody sees them any more."""
+    return Dataset.objects.filter(organization_id=organization_id, purged_at__isnull=True)
 
 
 def _snapshots(organization_id: UUID) -> QuerySet[Snapshot]:
-    return Snapshot.objects.filter(dataset__organization_id=organization_id)
+    return Snapshot.objects.filter(dataset__organization_id=organization_id, dataset__purged_at__isnull=True)
 
 
 def _documents(organization_id: UUID) -> QuerySet[AnnotationDocument]:

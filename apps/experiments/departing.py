@@ -15,11 +15,12 @@ from apps.projects.contents import Contents
 
 
 def _runs(organization_id: UUID) -> QuerySet[Run]:
-    return Run.objects.filter(organization_id=organization_id)
+    return Run.objects.filter(organization_id=organization_id, experiment__purged_at__isnull=True)
 
 
 def _experiments(organization_id: UUID) -> QuerySet[Experiment]:
-    return Experiment.objects.filter(organization_id=organization_id)
+    """Without those that are being deleted for good: nobody sees them any more."""
+    return Experiment.objects.filter(organization_id=organization_id, purged_at__isnull=True)
 
 
 EXPERIMENTS = listed(

@@ -13,13 +13,18 @@ def _projects(organization_id: UUID) -> QuerySet[Project]:
     return Project.objects.filter(organization_id=organization_id)
 
 
+def _shown(organization_id: UUID) -> QuerySet[Project]:
+    """Without those that are being deleted for good: nobody sees them any more."""
+    return _projects(organization_id).filter(purged_at__isnull=True)
+
+
 def _members(organization_id: UUID) -> QuerySet[ProjectMembership]:
     return ProjectMembership.objects.filter(project__organization_id=organization_id)
 
 
 PROJECTS = listed(
     "projects",
-    _projects,
+    _shown,
     {
         "id": ("pk", "Id of the project."),
         "name": ("name", "Name."),
