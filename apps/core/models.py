@@ -1,3 +1,4 @@
 from apps.core.outbox.models import OutboxMessage
+from apps.core.storage.loose import LooseObject
 
-__all__ = ["OutboxMessage"]
+__all__ = ["LooseObject", "OutboxMessage"]

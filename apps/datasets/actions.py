@@ -9,6 +9,9 @@ TRASHED = register_action(
     "dataset.trashed", _("Dataset moved to the trash"), _("%(actor)s moved the dataset %(object)s to the trash.")
 )
 RESTORED = register_action("dataset.restored", _("Dataset restored"), _("%(actor)s restored the dataset %(object)s."))
+PURGED = register_action(
+    "dataset.purged", _("Dataset deleted for good"), _("%(actor)s deleted the dataset %(object)s for good.")
+)
 UPLOAD_STARTED = register_action(
     "dataset.upload_started", _("Upload started"), _("%(actor)s started an upload into %(object)s.")
 )

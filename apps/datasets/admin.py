@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin, each_row, with_reason
+from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin, TrashAdmin, each_row, with_reason
 from apps.core.identity.requests import PortalRequest
 from apps.core.templatetags.ui import format_bytes
 from apps.datasets import services
@@ -56,7 +56,7 @@ class ImageTagInline(PolicyInline):
 
 
 @admin.register(Dataset)
-class DatasetAdmin(PolicyAdmin):
+class DatasetAdmin(TrashAdmin):
     list_display = ("name", "project", "organization", "visibility", "revision_no", "image_count", "created_at")
     list_filter = ("organization", "visibility", "task")
     list_select_related = ("project", "organization")
@@ -131,6 +131,12 @@ class DatasetAdmin(PolicyAdmin):
 
     def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.dataset_trash(actor=request.actor, dataset=obj)
+
+    def restore_operation(self, request: PortalRequest, obj: Any) -> None:
+        services.dataset_restore(actor=request.actor, dataset=obj)
+
+    def purge_operation(self, request: PortalRequest, obj: Any, name: str) -> None:
+        services.dataset_purge(actor=request.actor, dataset=obj, name=name)
 
 
 class DirectFileInline(PolicyInline):

@@ -5,97 +5,32 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from apps.datasets.folders import UploadFolder
-from apps.datasets.models import (
-    AnnotationDocument,
-    Blob,
-    BucketHash,
-    Dataset,
-    DirectFile,
-    Entry,
-    Export,
-    ImageTag,
-    Item,
-    Revision,
-    ServerFolder,
-    Snapshot,
-    SplitPlan,
-    SplitRow,
-    TaggedImage,
-    Upload,
-    VersionStatistics,
-)
+from apps.datasets.models import AnnotationDocument, Blob, Dataset, DirectFile, ServerFolder, Snapshot
 from apps.datasets.services.direct import discard
 from apps.datasets.services.exports import archive_folder
+from apps.datasets.services.purging import dataset_removals
 from apps.departures.contributions import Contribution, Removal, listed
 
 
 def _datasets(organization_id: UUID) -> QuerySet[Dataset]:
-    return Dataset.objects.filter(organization_id=organization_id)
+    """Without those that are being deleted for good: nobody sees them any more."""
+    return Dataset.objects.filter(organization_id=organization_id, purged_at__isnull=True)
 
 
 def _snapshots(organization_id: UUID) -> QuerySet[Snapshot]:
-    return Snapshot.objects.filter(dataset__organization_id=organization_id)
+    return Snapshot.objects.filter(dataset__organization_id=organization_id, dataset__purged_at__isnull=True)
 
 
-def _split_rows(organization_id: UUID) -> QuerySet[SplitRow]:
-    return SplitRow.objects.filter(plan__dataset__organization_id=organization_id)
-
-
-def _tagged(organization_id: UUID) -> QuerySet[TaggedImage]:
-    return TaggedImage.objects.filter(tag__dataset__organization_id=organization_id)
-
-
-def _tags(organization_id: UUID) -> QuerySet[ImageTag]:
-    return ImageTag.objects.filter(dataset__organization_id=organization_id)
-
-
-def _entries(organization_id: UUID) -> QuerySet[Entry]:
-    return Entry.objects.filter(dataset__organization_id=organization_id)
-
-
-def _hashes(organization_id: UUID) -> QuerySet[BucketHash]:
-    return BucketHash.objects.filter(dataset__organization_id=organization_id)
-
-
-def _items(organization_id: UUID) -> QuerySet[Item]:
-    return Item.objects.filter(dataset__organization_id=organization_id)
-
-
-def _uploads(organization_id: UUID) -> QuerySet[Upload]:
-    return Upload.objects.filter(dataset__organization_id=organization_id)
+def _documents(organization_id: UUID) -> QuerySet[AnnotationDocument]:
+    return AnnotationDocument.objects.filter(organization_id=organization_id)
 
 
 def _direct_files(organization_id: UUID) -> QuerySet[DirectFile]:
     return DirectFile.objects.filter(organization_id=organization_id)
 
 
-def _exports(organization_id: UUID) -> QuerySet[Export]:
-    return Export.objects.filter(dataset__organization_id=organization_id)
-
-
 def _server_folders(organization_id: UUID) -> QuerySet[ServerFolder]:
     return ServerFolder.objects.filter(organization_id=organization_id)
-
-
-def _revisions(organization_id: UUID) -> QuerySet[Revision]:
-    return Revision.objects.filter(dataset__organization_id=organization_id)
-
-
-def _statistics(organization_id: UUID) -> QuerySet[VersionStatistics]:
-    return VersionStatistics.objects.filter(revision__dataset__organization_id=organization_id)
-
-
-def _plans(organization_id: UUID) -> QuerySet[SplitPlan]:
-    return SplitPlan.objects.filter(dataset__organization_id=organization_id)
-
-
-def _moved_plans(organization_id: UUID) -> QuerySet[SplitPlan]:
-    return _plans(organization_id).filter(base__isnull=False)
-
-
-def _documents(organization_id: UUID) -> QuerySet[AnnotationDocument]:
-    return AnnotationDocument.objects.filter(organization_id=organization_id)
 
 
 def _blobs(organization_id: UUID) -> QuerySet[Blob]:
@@ -150,11 +85,6 @@ SNAPSHOTS = listed(
 )
 
 
-def _without_folders(rows: QuerySet[Any]) -> None:
-    for pk in rows.values_list("pk", flat=True):
-        UploadFolder(pk).remove()
-
-
 def _without_objects(rows: QuerySet[Any]) -> None:
     for file in rows:
         discard(file)
@@ -168,9 +98,9 @@ CONTRIBUTION = Contribution(
     parts=(DATASETS, SNAPSHOTS),
     removals=(
         Removal(_direct_files, ahead=_without_objects),
-        Removal(_uploads, ahead=_without_folders),
-        *map(Removal, (_exports, _snapshots, _split_rows, _tagged, _tags, _entries, _hashes, _items)),
-        *map(Removal, (_statistics, _revisions, _moved_plans, _plans, _datasets, _documents, _blobs)),
+        *dataset_removals("organization_id"),
+        Removal(_documents),
+        Removal(_blobs),
         Removal(_server_folders),
     ),
     folders=(_derived_folder, archive_folder),

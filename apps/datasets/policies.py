@@ -112,6 +112,12 @@ def restore_dataset(actor: Actor) -> Q:
     return _contributed(actor)
 
 
+@rule("datasets.purge_dataset", on="datasets.Dataset", needs=_("editor of the project"), trashed=True)
+def purge_dataset(actor: Actor) -> Q:
+    """Deleting it for good: those who could bring it back. What a training needs is refused to all."""
+    return restore_dataset(actor)
+
+
 @rule("datasets.view_item", on="datasets.Item")
 def view_item(actor: Actor) -> Q:
     return through("dataset", actor, "datasets.view_dataset")

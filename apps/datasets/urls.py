@@ -53,6 +53,7 @@ urlpatterns = [
     path("<uuid:pk>/split/remove/", detail.split_remove, name="split-remove"),
     path("<uuid:pk>/trash/", lists.dataset_trash, name="delete"),
     path("<uuid:pk>/restore/", lists.dataset_restore, name="restore"),
+    path("<uuid:pk>/purge/", lists.dataset_purge, name="purge"),
     path("<uuid:pk>/upload/", uploads.upload, name="upload"),
     path("<uuid:pk>/import/address/", imports.address, name="import-address"),
     path("<uuid:pk>/import/bucket/", imports.bucket, name="import-bucket"),

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from apps.accounts.models import RefreshToken
+from apps.core.models import LooseObject
 from apps.departures.contributions import Contribution, Removal, listed
 from apps.departures.models import OrganizationExport
 from apps.organizations.models import Membership, Organization
@@ -62,6 +63,13 @@ def _exports(organization_id: UUID) -> QuerySet[OrganizationExport]:
     return OrganizationExport.objects.filter(organization_id=organization_id)
 
 
+def _loose(organization_id: UUID) -> QuerySet[LooseObject]:
+    """After the rows of all apps above, which leave such ones behind; the objects go with their folders."""
+    return LooseObject.objects.filter(organization_id=organization_id)
+
+
 CONTRIBUTION = Contribution(
-    parts=(ORGANIZATION, QUOTAS, PEOPLE), removals=(Removal(_tokens), Removal(_exports)), folders=(_folder,)
+    parts=(ORGANIZATION, QUOTAS, PEOPLE),
+    removals=(Removal(_tokens), Removal(_exports), Removal(_loose)),
+    folders=(_folder,),
 )

@@ -31,6 +31,18 @@ class DeletionForm(forms.Form):
         self.fields["name"].widget.attrs["autocomplete"] = "off"
 
 
+class PurgeForm(forms.Form):
+    """The name of what is deleted for good, as a sign that this one is meant."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+    )
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].help_text = escape(_("Type it to confirm: %(name)s") % {"name": name})
+
+
 class AccountDeletionForm(forms.Form):
     """The own address, typed, the password, and a successor for each organization in which one is needed."""
 

@@ -2,7 +2,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from apps.departures.services import exports, purging
+from apps.departures.services import exports, purging, trash
 
 
 @shared_task(name="departures.export", ignore_result=True)
@@ -39,3 +39,15 @@ def halt_closing() -> int:
 def purge() -> int:
     """Goes on with every deletion whose grace is over."""
     return purging.purge_due()
+
+
+@shared_task(name="departures.trash_empty", ignore_result=True)
+def trash_empty() -> int:
+    """Goes on with everything that is being deleted for good."""
+    return trash.trash_empty()
+
+
+@shared_task(name="departures.trash_retention", ignore_result=True)
+def trash_retention() -> int:
+    """Deletes for good what has lain in the trash long enough."""
+    return trash.trash_retain()

@@ -10,10 +10,12 @@ class EvaluationConfig(AppConfig):
     def ready(self) -> None:
         from apps.departures.contributions import register_contribution
         from apps.evaluation import actions, policies
-        from apps.evaluation.departing import CONTRIBUTION
+        from apps.evaluation.departing import CONTENTS, CONTRIBUTION
         from apps.evaluation.kind import INFERENCE
         from apps.jobs.kinds import register_kind
+        from apps.projects.contents import register_contents
 
         assert actions and policies
         register_kind(INFERENCE)
         register_contribution("evaluation", CONTRIBUTION)
+        register_contents("evaluation", CONTENTS)

@@ -3,16 +3,16 @@
 Inference jobs go ahead of the checkpoints that they tried; their pictures are blobs of the organization.
 """
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from apps.core.storage.loose import note_loose
 from apps.departures.contributions import Contribution, Removal, listed
+from apps.departures.removing import steps_of
 from apps.evaluation.models import InferenceInput, InferenceJob
-
-
-def _inputs(organization_id: UUID) -> QuerySet[InferenceInput]:
-    return InferenceInput.objects.filter(job__job__organization_id=organization_id)
+from apps.projects.contents import Contents
 
 
 def _inferences(organization_id: UUID) -> QuerySet[InferenceJob]:
@@ -36,4 +36,19 @@ INFERENCES = listed(
     },
 )
 
-CONTRIBUTION = Contribution(parts=(INFERENCES,), removals=(Removal(_inputs), Removal(_inferences)))
+
+def _loosened(rows: QuerySet[Any]) -> None:
+    """The pictures are kept for the grace, and go then."""
+    note_loose(rows.values_list("job__job__organization_id", "sha256"))
+
+
+def removals(within: str) -> tuple[Removal, ...]:
+    """`within` is the field of a job that the id is of."""
+    return (
+        Removal(lambda key: InferenceInput.objects.filter(**{f"job__job__{within}": key}), within=_loosened),
+        Removal(lambda key: InferenceJob.objects.filter(**{f"job__{within}": key})),
+    )
+
+
+CONTRIBUTION = Contribution(parts=(INFERENCES,), removals=removals("organization_id"))
+CONTENTS = Contents(steps_of(removals("project_id")))

@@ -16,3 +16,8 @@ TRASHED = register_action(
 RESTORED = register_action(
     "experiment.restored", _("Experiment restored"), _("%(actor)s restored the experiment %(object)s.")
 )
+PURGED = register_action(
+    "experiment.purged",
+    _("Experiment deleted for good"),
+    _("%(actor)s deleted the experiment %(object)s, with its runs, for good."),
+)

@@ -9,8 +9,20 @@ class ExperimentsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.departures.contributions import register_contribution
-        from apps.experiments import actions, policies  # noqa: F401
-        from apps.experiments.departing import CONTRIBUTION
-        from apps.experiments.services import mirror  # noqa: F401
+        from apps.departures.trash import Bin, register_bin
+        from apps.experiments import actions, policies, services
+        from apps.experiments.departing import CONTENTS, CONTRIBUTION, experiment_steps
+        from apps.experiments.models import Experiment
+        from apps.experiments.services import mirror
+        from apps.projects.contents import register_contents
 
+        assert actions and policies and mirror
         register_contribution("experiments", CONTRIBUTION)
+        register_contents("experiments", CONTENTS)
+        register_bin(
+            Bin(
+                Experiment,
+                lambda actor, found: services.experiment_purge(actor=actor, experiment=found, name=found.name),
+                experiment_steps,
+            )
+        )

@@ -8,16 +8,19 @@ from django.db.models import QuerySet
 
 from apps.core.outbox import put
 from apps.departures.contributions import Contribution, Removal, listed
+from apps.departures.removing import Step, steps_of
 from apps.experiments.models import Experiment, Run
 from apps.experiments.services.mirror import ERASE
+from apps.projects.contents import Contents
 
 
 def _runs(organization_id: UUID) -> QuerySet[Run]:
-    return Run.objects.filter(organization_id=organization_id)
+    return Run.objects.filter(organization_id=organization_id, experiment__purged_at__isnull=True)
 
 
 def _experiments(organization_id: UUID) -> QuerySet[Experiment]:
-    return Experiment.objects.filter(organization_id=organization_id)
+    """Without those that are being deleted for good: nobody sees them any more."""
+    return Experiment.objects.filter(organization_id=organization_id, purged_at__isnull=True)
 
 
 EXPERIMENTS = listed(
@@ -54,6 +57,18 @@ def _with_twins(rows: QuerySet[Any]) -> None:
         put(ERASE, {"id": str(pk)}, group=f"experiment:{pk}")
 
 
-CONTRIBUTION = Contribution(
-    parts=(EXPERIMENTS, RUNS), removals=(Removal(_runs), Removal(_experiments, within=_with_twins))
-)
+def removals(within: str) -> tuple[Removal, ...]:
+    """`within` is the field of an experiment that the id is of."""
+    return (
+        Removal(lambda key: Run.objects.filter(**{f"experiment__{within}": key})),
+        Removal(lambda key: Experiment.objects.filter(**{within: key}), within=_with_twins),
+    )
+
+
+CONTRIBUTION = Contribution(parts=(EXPERIMENTS, RUNS), removals=removals("organization_id"))
+CONTENTS = Contents(steps_of(removals("project_id")))
+
+
+def experiment_steps() -> tuple[Step, ...]:
+    """One experiment, its runs first. Trainings keep their own numbers and artifacts without their run."""
+    return steps_of(removals("pk"))

@@ -89,7 +89,12 @@ class Experiment(Entity, Trashable, Mirrored):
                 violation_error_message=_("The project has a default experiment already."),
             ),
         ]
-        indexes = [models.Index(fields=["project", "-id"], name="experiment_of_project")]
+        indexes = [
+            models.Index(fields=["project", "-id"], name="experiment_of_project"),
+            models.Index(
+                fields=["deleted_at"], condition=models.Q(deleted_at__isnull=False), name="experiment_in_trash"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

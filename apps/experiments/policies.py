@@ -35,6 +35,12 @@ def restore_experiment(actor: Actor) -> Q:
     return through("project", actor, "projects.contribute_project")
 
 
+@rule("experiments.purge_experiment", on="experiments.Experiment", needs=_("editor of the project"), trashed=True)
+def purge_experiment(actor: Actor) -> Q:
+    """Deleting it for good: those who moved it to the trash, or could have."""
+    return restore_experiment(actor)
+
+
 @rule("experiments.view_run", on="experiments.Run")
 def view_run(actor: Actor) -> Q:
     return through("experiment", actor, "experiments.view_experiment")

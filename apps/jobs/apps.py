@@ -10,8 +10,9 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from apps.departures.contributions import register_contribution
         from apps.jobs import actions, policies, reasons, selectors
-        from apps.jobs.departing import CONTRIBUTION
+        from apps.jobs.departing import CONTENTS, CONTRIBUTION
         from apps.organizations.services.quotas import register_gpu_meter, register_job_meter, register_storage_meter
+        from apps.projects.contents import register_contents
         from apps.projects.selectors import register_work
 
         assert actions and policies and reasons
@@ -20,3 +21,4 @@ class JobsConfig(AppConfig):
         register_job_meter(selectors.running_jobs)
         register_work(selectors.is_going_on)
         register_contribution("jobs", CONTRIBUTION)
+        register_contents("jobs", CONTENTS)

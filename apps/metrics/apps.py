@@ -10,8 +10,10 @@ class MetricsConfig(AppConfig):
     def ready(self) -> None:
         from apps.departures.contributions import register_contribution
         from apps.jobs.kinds import register_event_handler
-        from apps.metrics.departing import CONTRIBUTION
+        from apps.metrics.departing import CONTENTS, CONTRIBUTION
         from apps.metrics.services import store_points
+        from apps.projects.contents import register_contents
 
         register_event_handler(store_points)
         register_contribution("metrics", CONTRIBUTION)
+        register_contents("metrics", CONTENTS)

@@ -1,23 +1,27 @@
-"""Points of an organization's jobs go ahead of their series: nothing in the database ties the two together."""
+"""Points of an organization's or a project's jobs go ahead of their series: nothing in the database ties the two together."""
 
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from apps.departures.contributions import Contribution, Removal
+from apps.departures.removing import steps_of
 from apps.metrics.models import Point, Rollup, Series
+from apps.projects.contents import Contents
 
 
-def _points(organization_id: UUID) -> QuerySet[Point]:
-    return Point.objects.filter(series__in=_series(organization_id))
+def removals(within: str) -> tuple[Removal, ...]:
+    """`within` is the field of a job that the id is of."""
+
+    def series(key: UUID) -> QuerySet[Series]:
+        return Series.objects.filter(**{f"job__{within}": key})
+
+    return (
+        Removal(lambda key: Point.objects.filter(series__in=series(key))),
+        Removal(lambda key: Rollup.objects.filter(series__in=series(key))),
+        Removal(series),
+    )
 
 
-def _rollups(organization_id: UUID) -> QuerySet[Rollup]:
-    return Rollup.objects.filter(series__in=_series(organization_id))
-
-
-def _series(organization_id: UUID) -> QuerySet[Series]:
-    return Series.objects.filter(job__organization_id=organization_id)
-
-
-CONTRIBUTION = Contribution(removals=tuple(map(Removal, (_points, _rollups, _series))))
+CONTRIBUTION = Contribution(removals=removals("organization_id"))
+CONTENTS = Contents(steps_of(removals("project_id")))

@@ -8,6 +8,11 @@ TRASHED = register_action(
     "project.trashed", _("Project moved to the trash"), _("%(actor)s moved the project %(object)s to the trash.")
 )
 RESTORED = register_action("project.restored", _("Project restored"), _("%(actor)s restored the project %(object)s."))
+PURGED = register_action(
+    "project.purged",
+    _("Project deleted for good"),
+    _("%(actor)s deleted the project %(object)s, with all it held, for good."),
+)
 ARCHIVED = register_action("project.archived", _("Project archived"), _("%(actor)s archived the project %(object)s."))
 UNARCHIVED = register_action(
     "project.unarchived", _("Project taken back"), _("%(actor)s took the project %(object)s out of the archive.")

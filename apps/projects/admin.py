@@ -5,7 +5,7 @@ from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.admin import PolicyAdmin, PolicyInline
+from apps.core.admin import PolicyInline, TrashAdmin
 from apps.core.errors import DomainError
 from apps.core.identity.requests import PortalRequest
 from apps.projects import services
@@ -18,7 +18,7 @@ class ProjectMembershipInline(PolicyInline):
 
 
 @admin.register(Project)
-class ProjectAdmin(PolicyAdmin):
+class ProjectAdmin(TrashAdmin):
     list_display = ("name", "organization", "created_by", "created_at")
     list_filter = ("organization", ("archived_at", EmptyFieldListFilter))
     actions = ("archive", "unarchive")
@@ -39,6 +39,12 @@ class ProjectAdmin(PolicyAdmin):
 
     def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.project_trash(actor=request.actor, project=obj)
+
+    def restore_operation(self, request: PortalRequest, obj: Any) -> None:
+        services.project_restore(actor=request.actor, project=obj)
+
+    def purge_operation(self, request: PortalRequest, obj: Any, name: str) -> None:
+        services.project_purge(actor=request.actor, project=obj, name=name)
 
     @admin.action(description=_("Archive"))
     def archive(self, request: PortalRequest, queryset: QuerySet[Project]) -> None:

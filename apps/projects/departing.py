@@ -1,17 +1,21 @@
 """What projects put into an organization's export, and how they go with it."""
 
-from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
 from apps.departures.contributions import Contribution, Removal, listed
+from apps.projects.contents import with_groups
 from apps.projects.models import Project, ProjectMembership
 
 
 def _projects(organization_id: UUID) -> QuerySet[Project]:
     return Project.objects.filter(organization_id=organization_id)
+
+
+def _shown(organization_id: UUID) -> QuerySet[Project]:
+    """Without those that are being deleted for good: nobody sees them any more."""
+    return _projects(organization_id).filter(purged_at__isnull=True)
 
 
 def _members(organization_id: UUID) -> QuerySet[ProjectMembership]:
@@ -20,7 +24,7 @@ def _members(organization_id: UUID) -> QuerySet[ProjectMembership]:
 
 PROJECTS = listed(
     "projects",
-    _projects,
+    _shown,
     {
         "id": ("pk", "Id of the project."),
         "name": ("name", "Name."),
@@ -43,13 +47,6 @@ MEMBERS = listed(
 )
 
 
-def _with_groups(rows: QuerySet[Any]) -> None:
-    """A project holds its group by a key that protects it: the projects go first."""
-    groups = list(rows.values_list("group_id", flat=True))
-    rows.delete()
-    Group.objects.filter(pk__in=groups).delete()
-
-
 CONTRIBUTION = Contribution(
-    parts=(PROJECTS, MEMBERS), removals=(Removal(_members), Removal(_projects, within=_with_groups))
+    parts=(PROJECTS, MEMBERS), removals=(Removal(_members), Removal(_projects, within=with_groups))
 )

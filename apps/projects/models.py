@@ -53,7 +53,10 @@ class Project(Entity, Trashable):
                 violation_error_message=_("The organization has a project of this name."),
             )
         ]
-        indexes = [models.Index(fields=["organization", "-id"], name="project_of_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="project_of_organization"),
+            models.Index(fields=["deleted_at"], condition=models.Q(deleted_at__isnull=False), name="project_in_trash"),
+        ]
 
     def __str__(self) -> str:
         return self.name

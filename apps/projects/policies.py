@@ -54,6 +54,12 @@ def restore_project(actor: Actor) -> Q:
     return _managed(actor) | _member(actor, ProjectRole.OWNER)
 
 
+@rule("projects.purge_project", on="projects.Project", needs=_("owner of the project"), trashed=True)
+def purge_project(actor: Actor) -> Q:
+    """Deleting it for good: those who moved it to the trash, or could have."""
+    return restore_project(actor)
+
+
 @rule("projects.add_projectmembership", on="projects.Project", needs=_("owner of the project"))
 def add_projectmembership(actor: Actor) -> Q:
     return change_project(actor)

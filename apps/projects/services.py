@@ -14,8 +14,11 @@ from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
+from apps.departures.services import trash
+from apps.departures.trash import require_in_trash, require_name
 from apps.organizations.models import Membership, Organization
 from apps.projects import actions
+from apps.projects.contents import contents_obstacle
 from apps.projects.models import Project, ProjectMembership, ProjectRole
 from apps.projects.selectors import going_on
 
@@ -118,12 +121,42 @@ def project_trash(*, actor: Actor, project: Project) -> Project:
 def project_restore(*, actor: Actor, project: Project) -> Project:
     """Brings a project back from the trash; refused while another carries its name."""
     project = Project.objects.select_for_update().get(pk=project.pk)
+    require_in_trash(project)
     owners = project.memberships.filter(role=ProjectRole.OWNER).values_list("user_id", flat=True)
     _check_guest_limit(project.organization_id, list(owners), but=project)
     _check_name(project, project.name)
     project.change(deleted_at=None)
     auditing.record(actor, actions.RESTORED, project, project_id=project.pk)
     return project
+
+
+@operation("projects.project_purge", permission="projects.purge_project", on="project", hides=True)
+def project_purge(*, actor: Actor, project: Project, name: str) -> Project:
+    """Deletes a project in the trash for good, with all it holds: nothing brings it back. `name` repeats its name.
+
+    Nobody sees it from now on; workers take it away batch by batch. `Conflict` while work in it goes on, or something
+    outside of it needs what it holds.
+    """
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    require_in_trash(project)
+    require_name(project, name)
+    if obstacle := purge_obstacle(project):
+        raise obstacle
+    project.change(purged_at=timezone.now())
+    trash.empty_on_commit()
+    auditing.record(actor, actions.PURGED, project, project_id=project.pk)
+    return project
+
+
+def purge_obstacle(project: Project) -> Conflict | None:
+    """Why the project cannot be deleted for good, whoever asks; None when it can."""
+    if going_on(project):
+        return Conflict(
+            _("Work in this project is going on."),
+            code="project_busy",
+            hint=_("Bring the project back, and stop what runs or waits in the queue."),
+        )
+    return contents_obstacle(project)
 
 
 @operation("projects.member_add", permission="projects.add_projectmembership", on="project")

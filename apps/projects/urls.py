@@ -16,6 +16,7 @@ urlpatterns = [
     path("<uuid:pk>/transfer/", views.project_transfer, name="transfer"),
     path("<uuid:pk>/trash/", views.project_trash, name="delete"),
     path("<uuid:pk>/restore/", views.project_restore, name="restore"),
+    path("<uuid:pk>/purge/", views.project_purge, name="purge"),
     path("<uuid:pk>/members/add/", views.member_add, name="member-add"),
     path("<uuid:pk>/members/<uuid:membership_pk>/role/", views.member_change, name="member-change"),
     path("<uuid:pk>/members/<uuid:membership_pk>/remove/", views.member_remove, name="member-remove"),

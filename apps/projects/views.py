@@ -10,8 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
+from apps.core.errors import NotFound
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, shown_tabs, signed_in
+from apps.departures.forms import PurgeForm
 from apps.invitations.models import Invitation
 from apps.invitations.selectors import described
 from apps.organizations.models import Organization
@@ -206,6 +208,29 @@ def project_restore(request: PortalRequest, pk: str) -> HttpResponse:
         messages.success(request, _("The project is back."))
         answer = redirect(project)
     return answer
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def project_purge(request: PortalRequest, pk: str) -> HttpResponse:
+    """The question before a project in the trash is deleted for good."""
+    project = Project.objects.permitted(request.actor, "projects.purge_project").filter(pk=pk).first()
+    if project is None:
+        raise NotFound()
+    form = PurgeForm(request.POST or None, name=project.name)
+    if request.method == "POST" and form.is_valid():
+        with form_errors(form):
+            services.project_purge(actor=request.actor, project=project, **form.cleaned_data)
+            messages.success(request, _("The project is deleted for good."))
+            return redirect("projects:trash")
+    context = {
+        "object": project,
+        "form": form,
+        "obstacle": services.purge_obstacle(project),
+        "trash_href": reverse("projects:trash"),
+        "loss": _("The project goes with its datasets, trainings, checkpoints, experiments and members."),
+    }
+    return render(request, "departures/purge.html", context, status=422 if form.errors else 200)
 
 
 @signed_in

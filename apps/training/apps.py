@@ -13,9 +13,10 @@ class TrainingConfig(AppConfig):
         from apps.experiments.points import register_points_source
         from apps.jobs.kinds import register_kind
         from apps.jobs.policies import register_grants
+        from apps.projects.contents import register_contents
         from apps.shares import kinds as shares
         from apps.training import actions, policies
-        from apps.training.departing import CONTRIBUTION
+        from apps.training.departing import CONTENTS, CONTRIBUTION
         from apps.training.kind import TRAINING
         from apps.training.mirror import points_of_run
         from apps.training.selectors import dataset_uses, uses_of_dataset
@@ -28,3 +29,4 @@ class TrainingConfig(AppConfig):
         register_points_source(points_of_run)
         register_usage(uses_of_dataset, dataset_uses)
         register_contribution("training", CONTRIBUTION)
+        register_contents("training", CONTENTS)

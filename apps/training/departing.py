@@ -3,9 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from apps.core.errors import Conflict
+from apps.core.storage.loose import note_loose
 from apps.departures.contributions import Contribution, Removal, listed
+from apps.departures.removing import steps_of
+from apps.projects.contents import Contents
+from apps.projects.models import Project
 from apps.training.models import Checkpoint, TrainingJob
 
 
@@ -62,10 +69,36 @@ CHECKPOINTS = listed(
 
 
 def _unlinked(rows: QuerySet[Any]) -> None:
-    """A training that began with one of these protects it; both go."""
+    """A training that began with one of these protects it; both go. The bytes are kept for the grace."""
     TrainingJob.objects.filter(start_from__in=rows).update(start_from=None)
+    note_loose(rows.values_list("organization_id", "sha256"))
+
+
+def _needed(project: Project) -> Conflict | None:
+    """Trainings elsewhere that learnt from a dataset of the project, or began with one of its checkpoints: what they saw
+    must stay."""
+    elsewhere = TrainingJob.objects.exclude(job__project=project)
+    count = elsewhere.filter(Q(dataset__project=project) | Q(start_from__job__project=project)).count()
+    if not count:
+        return None
+    message = ngettext(
+        "%(count)d training of another project uses a dataset or a checkpoint of this one.",
+        "%(count)d trainings of other projects use a dataset or a checkpoint of this one.",
+        count,
+    )
+    hint = _("What a training saw stays as long as the training does; it goes with its own project.")
+    return Conflict(message % {"count": count}, code="in_use", hint=hint, params={"trainings": count})
 
 
 CONTRIBUTION = Contribution(
     parts=(TRAININGS, CHECKPOINTS), removals=(Removal(_checkpoints, within=_unlinked), Removal(_trainings))
+)
+CONTENTS = Contents(
+    steps_of(
+        (
+            Removal(lambda pk: Checkpoint.objects.filter(job__project_id=pk), within=_unlinked),
+            Removal(lambda pk: TrainingJob.objects.filter(job__project_id=pk)),
+        )
+    ),
+    _needed,
 )

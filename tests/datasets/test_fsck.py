@@ -18,6 +18,7 @@ from apps.core.storage.keys import blob_key
 from apps.core.storage.locks import blobs_shared
 from apps.core.testing import Cast
 from apps.datasets.models import Blob, Dataset
+from apps.datasets.selectors.naming import naming
 from apps.datasets.services import fsck
 from tests.factories.datasets import DatasetFactory, published
 
@@ -175,7 +176,7 @@ def test_orphans_stay_while_somebody_stores_files(dataset: Dataset) -> None:
 
 
 def test_every_model_that_names_blobs_is_known() -> None:
-    labels = {model._meta.label for model, _path in fsck._naming()}
+    labels = {model._meta.label for model, _path in naming()}
     assert labels == {
         "datasets.Blob",
         "evaluation.InferenceInput",

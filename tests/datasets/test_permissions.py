@@ -32,6 +32,9 @@ class TestDatasets(PermissionMatrix):
     DELETE  /datasets/{dataset}                                   204    =       403     404     204      =      404    404       401        204
     POST    /datasets/{dataset}/restore                           404    =       =       =       =        =      =      =         401        404
     POST    /datasets/{trashed-dataset}/restore                   200    =       404     404     200      =      404    404       401        200
+    GET     /datasets/trash                                       200    =       =       =       =        =      =      =         401        200
+    POST    /datasets/{dataset}/purge                             404    =       =       =       =        =      =      =         401        404
+    POST    /datasets/{trashed-dataset}/purge                     204    =       404     404     204      =      404    404       401        204
     GET     /datasets/{dataset}/split                             200    =       =       404     200      =      404    404       401        200
     PUT     /datasets/{dataset}/split                             200    =       403     404     200      =      404    404       401        200
     DELETE  /datasets/{dataset}/split                             200    =       403     404     200      =      404    404       401        200
@@ -63,6 +66,9 @@ class TestDatasets(PermissionMatrix):
         "POST /datasets": new_dataset,
         "PATCH /datasets/{dataset}": {"name": "Renamed"},
         "PATCH /datasets/{organization-dataset}": {"name": "Renamed"},
+        "POST /datasets/{dataset}/purge": lambda cast: {"name": cast.sample("dataset").name},
+        "POST /datasets/{trashed-dataset}/purge": lambda cast: {"name": cast.sample("trashed-dataset").name},
+        "POST /datasets/{trashed-dataset}/purge/": lambda cast: {"name": cast.sample("trashed-dataset").name},
         "PUT /datasets/{dataset}/split": RAW,
         "POST /datasets/{dataset}/import": {"source": "address", "url": "https://example.com/shapes.zip"},
         "POST /admin/datasets/serverfolder/{server-folder}/delete/": {"post": "yes", "reason": "a test"},
@@ -97,6 +103,10 @@ class TestDatasets(PermissionMatrix):
     POST  /datasets/{dataset}/images/act/  302    =     403     404     302      =      404    404       302        302
     POST  /datasets/{dataset}/edit/      302    =       403     404     302      =      404    404       302        302
     POST  /datasets/{dataset}/trash/     302    =       403     404     302      =      404    404       302        302
+    GET   /datasets/trash/               200    =       =       =       =        =      =      =         302        200
+    GET   /datasets/{dataset}/purge/     404    =       =       =       =        =      =      =         302        404
+    GET   /datasets/{trashed-dataset}/purge/  200  =    404     404     200      =      404    404       302        200
+    POST  /datasets/{trashed-dataset}/purge/  302  =    404     404     302      =      404    404       302        302
     """
 
 

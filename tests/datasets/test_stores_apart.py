@@ -5,13 +5,16 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.utils import timezone
 
+from apps.core.models import LooseObject
 from apps.core.storage import ObjectNotFound, results, storage, stores
 from apps.core.storage.keys import blob_key
 from apps.core.storage.layered import LayeredStorage
@@ -152,6 +155,8 @@ def test_the_sweep_takes_unused_files_out_of_both_and_leaves_those_that_jobs_nam
         attempt=launcher.attempt, kind="artifact", name="a", sha256=named.sha256, size=named.size
     )
     dataset.delete()
+    sweep()
+    LooseObject.objects.update(since=timezone.now() - timedelta(days=9))
     sweep()
     gone, kept = (blob_key(blob.organization_id, blob.sha256) for blob in (unused, named))
     for store in both.values():

@@ -18,6 +18,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from apps.core.identity import Actor
+from apps.core.models import LooseObject
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.core.storage.locks import blobs_shared
@@ -364,7 +365,10 @@ def test_blobs_and_folders_of_deleted_datasets_go() -> None:
     os.utime(stray, (0, 0))
     Dataset.objects.filter(pk=dataset.pk).delete()
     done = services.sweep()
-    assert done["blobs"] == len(digests) and done["folders"] == 1
+    assert done["objects"] == 0 and done["folders"] == 1
+    assert not Blob.objects.exists() and all(storage().size(blob_key(organization_id, sha256)) for sha256 in digests)
+    LooseObject.objects.update(since=timezone.now() - timedelta(days=9))
+    assert services.sweep()["objects"] == len(digests)
     assert not any(storage().size(blob_key(organization_id, sha256)) for sha256 in digests)
     assert not Path(stray).exists()
 

@@ -20,11 +20,16 @@ class TestExperiments(PermissionMatrix):
     PATCH   /experiments/{experiment}                     200    =       403     404     200      =      404    404       401        200
     DELETE  /experiments/{experiment}                     204    =       403     404     204      =      404    404       401        204
     POST    /experiments/{trashed-experiment}/restore     200    =       404     404     200      =      404    404       401        200
+    GET     /experiments/trash                            200    =       =       =       =        =      =      =         401        200
+    POST    /experiments/{trashed-experiment}/purge       204    =       404     404     204      =      404    404       401        204
+    POST    /experiments/{experiment}/purge               404    =       =       =       =        =      =      =         401        404
     GET     /experiments/{experiment}/runs                200    =       =       404     200      =      404    404       401        200
     GET     /experiments/{experiment}/runs/{run}          200    =       =       404     200      =      404    404       401        200
     """
     bodies = {
         "POST /experiments": new_experiment,
+        "POST /experiments/{trashed-experiment}/purge": lambda cast: {"name": cast.sample("trashed-experiment").name},
+        "POST /experiments/{experiment}/purge": lambda cast: {"name": cast.sample("experiment").name},
         "PATCH /experiments/{experiment}": {"name": "Renamed"},
         "POST /admin/experiments/experiment/{experiment}/change/": {"name": "Renamed", "description": ""},
         "POST /admin/experiments/experiment/{experiment}/delete/": {"post": "yes", "reason": "a test"},

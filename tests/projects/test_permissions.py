@@ -29,6 +29,9 @@ class TestProjects(PermissionMatrix):
     POST    /projects/{trashed-project}/restore           200    404     404     404     200      =      404    404       401        200
     GET     /projects/{trashed-project}                   404    =       =       =       =        =      =      =         401        404
     POST    /projects/{project}/restore                   404    =       =       =       =        =      =      =         401        404
+    GET     /projects/trash                               200    =       =       =       =        =      =      =         401        200
+    POST    /projects/{trashed-project}/purge             204    404     404     404     204      =      404    404       401        204
+    POST    /projects/{project}/purge                     404    =       =       =       =        =      =      =         401        404
     GET     /projects/{project}/members                   200    =       =       404     200      =      404    404       401        200
     POST    /projects/{project}/members                   201    403     403     404     201      =      404    404       401        201
     GET     /projects/{project}/members/{project-member}  200    =       =       404     200      =      404    404       401        200
@@ -38,6 +41,8 @@ class TestProjects(PermissionMatrix):
     bodies = {
         "POST /projects": {"name": "Another project"},
         "PATCH /projects/{project}": {"name": "Renamed"},
+        "POST /projects/{trashed-project}/purge": lambda cast: {"name": cast.sample("trashed-project").name},
+        "POST /projects/{project}/purge": lambda cast: {"name": cast.sample("project").name},
         "POST /projects/{project}/members": new_member,
         "PATCH /projects/{project}/members/{project-member}": {"role": "editor"},
         "POST /admin/projects/project/{project}/change/": {"name": "Renamed", "description": "", **INLINES},
@@ -63,11 +68,14 @@ class TestProjectPages(PermissionMatrix):
     GET   /projects/{project}/settings/                     200    =       =       404     200      =      404    404       302        200
     POST  /projects/{project}/settings/                     302    403     403     404     302      =      404    404       302        302
     POST  /projects/{project}/trash/                        302    403     403     404     302      =      404    404       302        302
+    GET   /projects/{trashed-project}/purge/                200    404     404     404     200      =      404    404       302        200
+    POST  /projects/{trashed-project}/purge/                302    404     404     404     302      =      404    404       302        302
     POST  /projects/{project}/members/add/                  302    403     403     404     302      =      404    404       302        302
     POST  /projects/{project}/members/{project-member}/role/    302  403   403     404     302      =      404    404       302        302
     POST  /projects/{project}/members/{project-member}/remove/  302  403   403     404     302      =      404    404       302        302
     """
     bodies = {
+        "POST /projects/{trashed-project}/purge/": lambda cast: {"name": cast.sample("trashed-project").name},
         "POST /projects/{project}/settings/": {"name": "Renamed", "description": ""},
         "POST /projects/{project}/members/add/": lambda cast: {
             "user": str(cast.member.user.pk),

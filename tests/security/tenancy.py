@@ -167,6 +167,10 @@ REST: dict[str, Row] = {
     "datasets_most_used_list": Row(OWN),
     "datasets_organization_list": Row(OWN),
     "datasets_partial_update": Row(HIDDEN),
+    "datasets_purge_create": Row(
+        HIDDEN, lambda cast: {"name": cast.sample("trashed-dataset").name}, samples={"datasets": "trashed-dataset"}
+    ),
+    "datasets_trash_list": Row(OWN),
     "datasets_restore_create": Row(HIDDEN, samples={"datasets": "trashed-dataset"}),
     "datasets_retrieve": Row(HIDDEN),
     "datasets_server_folders_list": Row(OWN),
@@ -205,6 +209,12 @@ REST: dict[str, Row] = {
     "experiments_destroy": Row(HIDDEN),
     "experiments_list": Row(OWN),
     "experiments_partial_update": Row(HIDDEN, {"name": "Taken over"}),
+    "experiments_purge_create": Row(
+        HIDDEN,
+        lambda cast: {"name": cast.sample("trashed-experiment").name},
+        samples={"experiments": "trashed-experiment"},
+    ),
+    "experiments_trash_list": Row(OWN),
     "experiments_restore_create": Row(HIDDEN, samples={"experiments": "trashed-experiment"}),
     "experiments_retrieve": Row(HIDDEN),
     "experiments_runs_list": Row(HIDDEN),
@@ -276,6 +286,10 @@ REST: dict[str, Row] = {
     "projects_members_partial_update": Row(HIDDEN, {"role": "viewer"}),
     "projects_members_retrieve": Row(HIDDEN),
     "projects_partial_update": Row(HIDDEN, {"name": "Taken over"}),
+    "projects_purge_create": Row(
+        HIDDEN, lambda cast: {"name": cast.sample("trashed-project").name}, samples={"projects": "trashed-project"}
+    ),
+    "projects_trash_list": Row(OWN),
     "projects_restore_create": Row(HIDDEN, samples={"projects": "trashed-project"}),
     "projects_retrieve": Row(HIDDEN),
     "projects_transfer_create": Row(HIDDEN, lambda cast: {"user_id": str(cast.stranger.user.pk)}),
@@ -358,6 +372,8 @@ OPERATIONS: dict[str, Row] = {
     "apikeys.usage_sweep": Row(CHECKED, why=ITSELF),
     "audit.seal": Row(CHECKED, why="ingest of beat, takes no object"),
     "core.selected_delete": Row(CHECKED, why="tests/audit/test_operations.py: each object by its own operation"),
+    "datasets.documents_forget": Row(CHECKED, why=ITSELF),
+    "datasets.loose_settle": Row(CHECKED, why=ITSELF),
     "datasets.blobs_forget": Row(CHECKED, why=ITSELF),
     "datasets.blob_note_damage": Row(CHECKED, why=ITSELF),
     "datasets.blobs_note_decoding": Row(CHECKED, why=ITSELF),
@@ -372,6 +388,7 @@ OPERATIONS: dict[str, Row] = {
     "datasets.manifest_download": Row(HIDDEN),
     "datasets.pictures_note": Row(HIDDEN),
     "datasets.dataset_publish": Row(HIDDEN),
+    "datasets.dataset_purge": Row(HIDDEN, {"name": "Any"}, samples={"datasets.Dataset": "trashed-dataset"}),
     "datasets.dataset_restore": Row(HIDDEN, samples={"datasets.Dataset": "trashed-dataset"}),
     "datasets.dataset_withdraw": Row(HIDDEN),
     "datasets.public_download": Row(PUBLIC, samples={"datasets.Dataset": "public-dataset"}),
@@ -424,6 +441,7 @@ OPERATIONS: dict[str, Row] = {
     "datasets.upload_publish": Row(HIDDEN),
     "datasets.uploads_give_up": Row(CHECKED, why=ITSELF),
     "departures.account_delete": Row(CHECKED, why="tests/departures/test_accounts.py: one's own account"),
+    "departures.batch_remove": Row(CHECKED, why=ITSELF),
     "departures.deletion_begin": Row(CHECKED, why=ITSELF),
     "departures.deletion_cancel": Row(HIDDEN),
     "departures.deletion_end": Row(CHECKED, why=ITSELF),
@@ -443,6 +461,9 @@ OPERATIONS: dict[str, Row] = {
     "evaluation.predictions_download": Row(HIDDEN),
     "experiments.experiment_change": Row(HIDDEN),
     "experiments.experiment_create": Row(HIDDEN),
+    "experiments.experiment_purge": Row(
+        HIDDEN, {"name": "Any"}, samples={"experiments.Experiment": "trashed-experiment"}
+    ),
     "experiments.experiment_restore": Row(HIDDEN, samples={"experiments.Experiment": "trashed-experiment"}),
     "experiments.experiment_trash": Row(HIDDEN),
     "experiments.run_end": Row(CHECKED, why=ITSELF),
@@ -507,6 +528,7 @@ OPERATIONS: dict[str, Row] = {
     "projects.project_archive": Row(HIDDEN),
     "projects.project_change": Row(HIDDEN),
     "projects.project_create": Row(HIDDEN),
+    "projects.project_purge": Row(HIDDEN, {"name": "Any"}, samples={"projects.Project": "trashed-project"}),
     "projects.project_restore": Row(HIDDEN, samples={"projects.Project": "trashed-project"}),
     "projects.project_transfer": Row(HIDDEN),
     "projects.project_trash": Row(HIDDEN),
@@ -597,6 +619,7 @@ PAGES: dict[str, Row] = {
     "datasets:public-statistics": Row(PUBLIC),
     "datasets:public-versions": Row(PUBLIC),
     "datasets:release": Row(HIDDEN),
+    "datasets:purge": Row(HIDDEN, samples={"datasets": "trashed-dataset"}),
     "datasets:restore": Row(HIDDEN, samples={"datasets": "trashed-dataset"}),
     "datasets:sharing": Row(HIDDEN),
     "datasets:snapshot-delete": Row(HIDDEN),
@@ -656,6 +679,7 @@ PAGES: dict[str, Row] = {
     "projects:member-change": Row(HIDDEN, {"role": "owner"}),
     "projects:member-remove": Row(HIDDEN),
     "projects:members": Row(HIDDEN),
+    "projects:purge": Row(HIDDEN, samples={"projects": "trashed-project"}),
     "projects:restore": Row(
         OWN, why="back to one's own trash, whatever the id", samples={"projects": "trashed-project"}
     ),

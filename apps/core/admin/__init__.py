@@ -3,12 +3,14 @@
 from apps.core.admin.base import PolicyAdmin, PolicyInline, ReadOnlyAdmin, search_select
 from apps.core.admin.reasons import ReasonForm, with_reason
 from apps.core.admin.selections import each_row
+from apps.core.admin.trash import TrashAdmin
 
 __all__ = [
     "PolicyAdmin",
     "PolicyInline",
     "ReadOnlyAdmin",
     "ReasonForm",
+    "TrashAdmin",
     "each_row",
     "search_select",
     "with_reason",

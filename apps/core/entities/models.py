@@ -1,7 +1,9 @@
 """Abstract models that the apps' models are made of."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -53,6 +55,15 @@ class Trashable(models.Model):
     """A row that people delete: it goes to the trash first and can come back."""
 
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    # Since when it is being deleted for good: nobody sees it any more, and nothing brings it back.
+    purged_at = models.DateTimeField(_("deleted for good"), null=True, blank=True, editable=False)
 
     class Meta:
         abstract = True
+
+    @property
+    def purge_due_at(self) -> datetime | None:
+        """When it is deleted for good by itself, if nothing stands in the way; None: never."""
+        if self.deleted_at is None or not settings.TRASH_RETENTION_DAYS:
+            return None
+        return self.deleted_at + timedelta(days=settings.TRASH_RETENTION_DAYS)

@@ -42,8 +42,11 @@ class Rule:
 
     @property
     def rows(self) -> Q:
-        """The rows that the permission is about at all, whoever asks, but for those that lie in a row in the trash."""
-        return Q(deleted_at__isnull=not self.trashed) if issubclass(self.model, Trashable) else Q()
+        """The rows that the permission is about at all, whoever asks, but for those that lie in a row in the trash.
+        What is being deleted for good is there for nobody."""
+        if not issubclass(self.model, Trashable):
+            return Q()
+        return Q(deleted_at__isnull=False, purged_at__isnull=True) if self.trashed else Q(deleted_at__isnull=True)
 
 
 _rules: dict[str, Rule] = {}

@@ -108,6 +108,33 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
         return fields
 
 
+class TrashedDatasetSerializer(serializers.ModelSerializer[Dataset]):
+    """A dataset in the trash."""
+
+    training_count = serializers.IntegerField(
+        read_only=True, help_text="Trainings that refer to it: while there are any, it stays."
+    )
+    purge_due_at = serializers.DateTimeField(
+        read_only=True,
+        allow_null=True,
+        help_text="When it is deleted for good, if nothing stands in the way; null: never by itself.",
+    )
+
+    class Meta:
+        model = Dataset
+        fields = [
+            "id",
+            "organization_id",
+            "project_id",
+            "name",
+            "byte_count",
+            "training_count",
+            "deleted_at",
+            "purge_due_at",
+        ]
+        read_only_fields = fields
+
+
 class ReleaseSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120, help_text="The dataset's name, repeated: what becomes public.")
     version = serializers.CharField(max_length=60, default="head", help_text="A tag, r and a number, or head.")

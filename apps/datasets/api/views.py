@@ -20,11 +20,21 @@ from apps.datasets.api.serializers import (
     ReleaseSerializer,
     SplitSerializer,
     SplitSetSerializer,
+    TrashedDatasetSerializer,
 )
 from apps.datasets.models import TAG_CHARACTERS, Dataset, Task, Visibility
 from apps.datasets.selectors.splits import split_view
+from apps.departures.api.serializers import PurgeSerializer
 
 DATASET = OpenApiParameter("dataset_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The dataset.")
+
+
+#: The permission that an act on the trash asks for its rows.
+TRASH = {
+    "trash": "datasets.restore_dataset",
+    "restore": "datasets.restore_dataset",
+    "purge": "datasets.purge_dataset",
+}
 
 
 def visible_dataset(request: ApiRequest, dataset_id: Any) -> Dataset:
@@ -64,8 +74,8 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
     def get_queryset(self):  # type: ignore[no-untyped-def]
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
-        if self.action == "restore":
-            return Dataset.objects.permitted(self.request.actor, "datasets.restore_dataset")
+        if self.action in TRASH:
+            return Dataset.objects.permitted(self.request.actor, TRASH[self.action])
         rows = Dataset.objects.visible(self.request.actor).select_related("split_plan__base")
         return rows.filter(organization=self.request.actor.organization_id) if self.action == "organization" else rows
 
@@ -113,6 +123,26 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
     def restore(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Bring a dataset back from the trash."""
         return self._answer(services.dataset_restore(actor=request.actor, dataset=self.get_object()))
+
+    @extend_schema(responses=TrashedDatasetSerializer(many=True))
+    @action(detail=False, methods=["get"])
+    def trash(self, request: ApiRequest) -> Response:
+        """Datasets in the trash that I may bring back, and when each is deleted for good."""
+        rows: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        counts = selectors.needing([dataset.pk for dataset in rows])
+        for dataset in rows:
+            dataset.training_count = counts.get(dataset.pk, 0)
+        return self.get_paginated_response(TrashedDatasetSerializer(rows, many=True).data)
+
+    @extend_schema(request=PurgeSerializer, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def purge(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Delete a dataset in the trash for good, with all its versions. Refused while a training refers to it."""
+        dataset = self.get_object()
+        form = PurgeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        services.dataset_purge(actor=request.actor, dataset=dataset, **form.validated_data)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=ReleaseSerializer, responses=DatasetSerializer)
     @action(detail=True, methods=["post"])

@@ -105,6 +105,7 @@ class Dataset(Entity, Trashable):
             models.Index(fields=["-id"], condition=models.Q(visibility="public"), name="dataset_public"),
             models.Index(fields=["organization", "-id"], name="dataset_of_organization"),
             models.Index(fields=["project", "-id"], name="dataset_of_project"),
+            models.Index(fields=["deleted_at"], condition=models.Q(deleted_at__isnull=False), name="dataset_in_trash"),
         ]
 
     def __str__(self) -> str:

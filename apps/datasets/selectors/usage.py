@@ -87,6 +87,11 @@ def use_counts(actor: Actor, datasets: Collection[UUID]) -> dict[UUID, int]:
     return dict(counts)
 
 
+def needing(datasets: Collection[UUID]) -> dict[UUID, int]:
+    """How many uses refer to each of the datasets, whoever may see them: with one, it stays."""
+    return use_counts(Actor.system("trash"), datasets)
+
+
 def most_used(actor: Actor, *, days: int = 30, limit: int = 20) -> list[tuple[Dataset, int]]:
     """The datasets of the chosen organization that were used most in the last days, most used first."""
     since = timezone.now() - datetime.timedelta(days=days)

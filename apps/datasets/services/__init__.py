@@ -17,6 +17,7 @@ from apps.datasets.services.integrity import integrity_check
 from apps.datasets.services.known import MOST_KNOWN, upload_take_known
 from apps.datasets.services.parts import MOST_PARTS, PART_BYTES, part_receive, parts_join, parts_received
 from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
+from apps.datasets.services.purging import dataset_purge
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
 from apps.datasets.services.refusals import as_domain_error
 from apps.datasets.services.releasing import dataset_withdraw, version_release
@@ -51,6 +52,7 @@ __all__ = [
     "dataset_create",
     "dataset_download",
     "dataset_publish",
+    "dataset_purge",
     "dataset_restore",
     "dataset_trash",
     "dataset_withdraw",

@@ -12,6 +12,7 @@ from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
 from apps.datasets.models import Dataset, Task, Visibility
+from apps.departures.trash import require_in_trash
 from apps.projects.models import Project
 
 #: What a person says of a dataset, in the order of forms.
@@ -97,6 +98,7 @@ def dataset_trash(*, actor: Actor, dataset: Dataset) -> Dataset:
 def dataset_restore(*, actor: Actor, dataset: Dataset) -> Dataset:
     """Brings a dataset back from the trash; refused while another carries its name."""
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    require_in_trash(dataset)
     _check_name(dataset, dataset.name)
     dataset.change(deleted_at=None)
     auditing.record(actor, actions.RESTORED, dataset)

@@ -5,24 +5,22 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
-from django.apps import apps
-from django.db.models import Model
+from django.utils import timezone
 
+from apps.core.models import LooseObject
 from apps.core.storage import DATASETS, RESULTS, ObjectNotFound, Storage, StoredObject, stores
 from apps.core.storage.keys import blob_key, blob_root
 from apps.core.storage.locks import blobs_alone
+from apps.core.storage.loose import grace as sweep_grace
 from apps.datasets.models import Blob, DirectFile
+from apps.datasets.selectors.naming import naming
 from apps.datasets.services.integrity import blob_note_damage
 from apps.organizations.models import Organization
 
-#: Younger objects may belong to what is being stored just now.
-GRACE_SECONDS = 24 * 3600.0
 DIGEST = re.compile(r"[0-9a-f]{64}")
-DEEPEST = 3
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
 #: An organization with fewer rows that name objects is compared at once.
 AT_ONCE = 20_000
@@ -53,13 +51,14 @@ class _Asked:
     grace: float
 
 
-def examine_stores(*, read: bool = False, repair: bool = False, grace: float = GRACE_SECONDS) -> Iterator[Finding]:
+def examine_stores(*, read: bool = False, repair: bool = False, grace: float | None = None) -> Iterator[Finding]:
     """Compares every organization's objects with the rows of all apps; those of large ones, one 256th after the other.
 
     Sizes are compared; with `read` every byte is. With `repair` files of datasets go into quarantine, and orphans that
-    are older than the grace are deleted; nothing else is changed. Younger orphans are not told.
+    nobody has named for the grace (in seconds; None: the sweeps') are deleted; nothing else is changed. Younger orphans
+    are not told: they may belong to what is being stored just now.
     """
-    asked = _Asked(read, repair, grace)
+    asked = _Asked(read, repair, sweep_grace().total_seconds() if grace is None else grace)
     known = set(Organization.objects.values_list("pk", flat=True))
     for organization_id in sorted(known):
         for prefix in _parts(organization_id):
@@ -73,7 +72,7 @@ def examine_stores(*, read: bool = False, repair: bool = False, grace: float = G
 
 def _parts(organization_id: UUID) -> tuple[str, ...]:
     """What the digests begin with that are compared together, so that the memory is that of some thousands."""
-    rows = (model._default_manager.filter(**{path: organization_id}) for model, path in _naming())
+    rows = (model._default_manager.filter(**{path: organization_id}) for model, path in naming())
     return ("",) if sum(found[:AT_ONCE].count() for found in rows) < AT_ONCE else PREFIXES
 
 
@@ -95,8 +94,9 @@ def _examine_part(organization_id: UUID, prefix: str, asked: _Asked) -> Iterator
     with blobs_alone(organization_id) as alone:
         # Under the lock: nobody is about to name one of them.
         now = _named(organization_id, prefix) if alone else {}
+        young = _loosened(organization_id, prefix, asked)
         for name, rows in left.items():
-            orphans = (found for found in rows if found.key not in now)
+            orphans = (found for found in rows if found.key not in now and found.key not in young)
             yield from _orphans(name, orphans, replace(asked, repair=asked.repair and alone))
 
 
@@ -114,6 +114,13 @@ def _wrong(
         found = held[name][key]
         if found.size != size or (asked.read and _differs(stores()[name], found)):
             yield name, "damaged"
+
+
+def _loosened(organization_id: UUID, prefix: str, asked: _Asked) -> set[str]:
+    """Keys of objects, old as they may be, whose last row went within the grace; the sweep deletes them after it."""
+    since = timezone.now() - timedelta(seconds=asked.grace)
+    rows = LooseObject.objects.filter(organization_id=organization_id, sha256__startswith=prefix, since__gte=since)
+    return {blob_key(organization_id, sha256) for sha256 in rows.values_list("sha256", flat=True)}
 
 
 def _orphans(name: str, found: Iterator[StoredObject], asked: _Asked) -> Iterator[Finding]:
@@ -164,7 +171,7 @@ def _digest(key: str) -> str:
 def _named(organization_id: UUID, prefix: str) -> dict[str, tuple[int, tuple[str, ...]]]:
     """Keys of objects whose digest begins like this and that rows of any app name, with size and kinds of rows."""
     named: dict[str, tuple[int, tuple[str, ...]]] = {}
-    for model, path in _naming():
+    for model, path in naming():
         rows = model._default_manager.filter(**{path: organization_id}, sha256__startswith=prefix)
         for sha256, size in rows.values_list("sha256", "size").distinct():
             if DIGEST.fullmatch(sha256):
@@ -172,30 +179,3 @@ def _named(organization_id: UUID, prefix: str) -> dict[str, tuple[int, tuple[str
                 names = named.get(key, (size, ()))[1]
                 named[key] = (size, (*names, model._meta.label) if model._meta.label not in names else names)
     return named
-
-
-@cache
-def _naming() -> tuple[tuple[type[Model], str], ...]:
-    """Models whose rows name blobs by digest and size, each with the way to its organization."""
-    found = []
-    for model in apps.get_models():
-        names = {field.name for field in model._meta.concrete_fields}
-        if {"sha256", "size"} <= names:
-            path = _path_to_organization(model)
-            if path is None:
-                raise LookupError(f"{model._meta.label} names blobs, and no way leads to its organization.")
-            found.append((model, path))
-    return tuple(found)
-
-
-def _path_to_organization(model: Any, depth: int = 0) -> str | None:
-    fields = [field for field in model._meta.concrete_fields if field.is_relation and field.related_model]
-    if any(field.name == "organization" for field in fields):
-        return "organization_id"
-    if depth == DEEPEST:
-        return None
-    for field in fields:
-        below = _path_to_organization(field.related_model, depth + 1)
-        if below is not None and not field.null:
-            return f"{field.name}__{below}"
-    return None

@@ -5,29 +5,27 @@ from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
-from django.apps import apps
 from django.db.models import F
 from django.utils import timezone
 
 from apps.core.operations import ingest
-from apps.core.storage import storage, stores
-from apps.core.storage.keys import blob_key
+from apps.core.storage import storage
 from apps.core.storage.locks import blobs_alone
 from apps.datasets.folders import UploadFolder, exports_root, untouched, uploads_root
 from apps.datasets.models import (
     ACTIVE_EXPORTS,
     BUSY_UPLOADS,
     ENDED_UPLOADS,
-    Blob,
     DirectFile,
     Export,
     ExportState,
     Upload,
     UploadState,
 )
-from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key
+from apps.datasets.selectors.naming import digests_named
 from apps.datasets.services import messages
 from apps.datasets.services.blobs import noted_digests
+from apps.datasets.services.collecting import collect, delete_objects
 from apps.datasets.services.direct import remove_files
 from apps.datasets.services.export_states import exports_expire
 from apps.datasets.services.exports import ARCHIVES
@@ -52,7 +50,7 @@ def sweep() -> dict[str, int]:
         "swept": sum(_sweep_upload(upload) for upload in _ended()),
         "folders": _remove_strays(),
         "sent": remove_files(DirectFile.objects.filter(upload__isnull=True)[:BATCH]),
-        "blobs": _remove_unused_blobs(),
+        "objects": collect(),
         "exports_asked_again": _ask_again_for_exports(),
     }
 
@@ -109,7 +107,7 @@ def _remove_stored(upload: Upload, folder: UploadFolder) -> bool:
         left = list(noted_digests(folder.stored))
         for start in range(0, len(left), BATCH):
             part = left[start : start + BATCH]
-            _delete_objects(organization_id, set(part) - _named(part))
+            delete_objects(organization_id, set(part) - digests_named(organization_id, part))
     return True
 
 
@@ -127,48 +125,6 @@ def _remove_strays() -> int:
     for path in strays:
         shutil.rmtree(path, ignore_errors=True)
     return len(strays)
-
-
-def _remove_unused_blobs() -> int:
-    """Blobs that no entry of any revision holds: those of datasets that were deleted for good."""
-    unused = Blob.objects.filter(entries__isnull=True)
-    removed = 0
-    for organization_id in unused.order_by().values_list("organization_id", flat=True).distinct():
-        with blobs_alone(organization_id) as alone:
-            if not alone:
-                continue
-            digests = _forget_blobs(organization_id=organization_id)
-            _delete_objects(organization_id, digests - _named(digests))
-            removed += len(digests)
-    return removed
-
-
-@ingest("datasets.blobs_forget")
-def _forget_blobs(*, organization_id: UUID) -> set[str]:
-    """Deletes up to a batch of blobs without entries; returns their digests. Publications are locked out meanwhile."""
-    rows = Blob.objects.filter(organization_id=organization_id, entries__isnull=True)[:BATCH]
-    found = {blob.pk: blob.sha256 for blob in rows}
-    Blob.objects.filter(pk__in=found).delete()
-    return set(found.values())
-
-
-def _named(digests: object) -> set[str]:
-    """Those of the digests that any row of any app names: jobs keep their files under the same keys."""
-    named: set[str] = set()
-    for model in apps.get_models():
-        if any(field.name == "sha256" for field in model._meta.concrete_fields):
-            rows = model._default_manager.filter(sha256__in=list(digests))  # type: ignore[call-overload]
-            named.update(rows.values_list("sha256", flat=True))
-    return named
-
-
-def _delete_objects(organization_id: UUID, digests: set[str]) -> None:
-    """Objects that no row names, wherever they lie."""
-    for sha256 in digests:
-        for store in stores().values():
-            store.delete(blob_key(organization_id, sha256))
-        for size in THUMBNAIL_SIZES:
-            storage().delete(thumbnail_key(Blob(organization_id=organization_id, sha256=sha256), size))
 
 
 def sweep_archives() -> int:

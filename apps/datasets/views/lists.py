@@ -13,7 +13,9 @@ from apps.core.portal import error_messages, form_errors, page_of, search_of, sh
 from apps.datasets import selectors, services
 from apps.datasets.forms import DatasetForm, DatasetListForm
 from apps.datasets.models import Dataset
+from apps.datasets.services.purging import purge_obstacle
 from apps.datasets.views.frame import visible
+from apps.departures.forms import PurgeForm
 from apps.projects.models import Project
 
 
@@ -82,7 +84,9 @@ def dataset_trash(request: PortalRequest, pk: str) -> HttpResponse:
 def trash(request: PortalRequest) -> HttpResponse:
     rows = Dataset.objects.permitted(request.actor, "datasets.restore_dataset")
     page = page_of(request, rows.filter(organization=request.actor.organization_id).select_related("project"))
-    return render(request, "datasets/trash.html", {"page": page})
+    counts = selectors.needing([dataset.pk for dataset in page.rows])
+    context = {"page": page, "rows": [(dataset, counts.get(dataset.pk, 0)) for dataset in page.rows]}
+    return render(request, "datasets/trash.html", context)
 
 
 @signed_in
@@ -97,3 +101,26 @@ def dataset_restore(request: PortalRequest, pk: str) -> HttpResponse:
         messages.success(request, _("The dataset is back."))
         answer = redirect(dataset)
     return answer
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def dataset_purge(request: PortalRequest, pk: str) -> HttpResponse:
+    """The question before a dataset in the trash is deleted for good."""
+    dataset = Dataset.objects.permitted(request.actor, "datasets.purge_dataset").filter(pk=pk).first()
+    if dataset is None:
+        raise NotFound()
+    form = PurgeForm(request.POST or None, name=dataset.name)
+    if request.method == "POST" and form.is_valid():
+        with form_errors(form):
+            services.dataset_purge(actor=request.actor, dataset=dataset, **form.cleaned_data)
+            messages.success(request, _("The dataset is deleted for good."))
+            return redirect("datasets:trash")
+    context = {
+        "object": dataset,
+        "form": form,
+        "obstacle": purge_obstacle(dataset),
+        "trash_href": reverse("datasets:trash"),
+        "loss": _("The dataset goes with all its versions, labels, splits and exports."),
+    }
+    return render(request, "departures/purge.html", context, status=422 if form.errors else 200)

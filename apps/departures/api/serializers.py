@@ -78,3 +78,7 @@ class AccountDeletionSerializer(serializers.Serializer[Any]):
         default=dict,
         help_text="Organization id → person who takes over what nobody else answers for.",
     )
+
+
+class PurgeSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120, help_text="Its name, repeated: what is deleted for good.")

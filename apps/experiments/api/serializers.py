@@ -49,6 +49,21 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
         return fields
 
 
+class TrashedExperimentSerializer(serializers.ModelSerializer[Experiment]):
+    """An experiment in the trash."""
+
+    purge_due_at = serializers.DateTimeField(
+        read_only=True,
+        allow_null=True,
+        help_text="When it is deleted for good, if nothing stands in the way; null: never by itself.",
+    )
+
+    class Meta:
+        model = Experiment
+        fields = ["id", "project_id", "name", "deleted_at", "purge_due_at"]
+        read_only_fields = fields
+
+
 class RunSerializer(serializers.ModelSerializer[Run]):
     experiment_id = serializers.UUIDField(read_only=True)
     project_id = serializers.UUIDField(read_only=True)

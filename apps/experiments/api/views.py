@@ -9,9 +9,17 @@ from rest_framework.response import Response
 
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
+from apps.departures.api.serializers import PurgeSerializer
 from apps.experiments import services
-from apps.experiments.api.serializers import ExperimentSerializer, RunSerializer
+from apps.experiments.api.serializers import ExperimentSerializer, RunSerializer, TrashedExperimentSerializer
 from apps.experiments.models import Experiment, MirrorState, Run, RunStatus
+
+#: The permission that an act on the trash asks for its rows.
+TRASH = {
+    "trash": "experiments.restore_experiment",
+    "restore": "experiments.restore_experiment",
+    "purge": "experiments.purge_experiment",
+}
 
 
 class ExperimentFilter(django_filters.FilterSet):
@@ -39,8 +47,8 @@ class ExperimentViewSet(viewsets.ModelViewSet[Experiment]):
     def get_queryset(self):  # type: ignore[no-untyped-def]
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
-        if self.action == "restore":
-            return Experiment.objects.permitted(self.request.actor, "experiments.restore_experiment")
+        if self.action in TRASH:
+            return Experiment.objects.permitted(self.request.actor, TRASH[self.action])
         return Experiment.objects.visible(self.request.actor).with_counts()
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -69,6 +77,23 @@ class ExperimentViewSet(viewsets.ModelViewSet[Experiment]):
     def restore(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Bring an experiment back from the trash."""
         return self._answer(services.experiment_restore(actor=request.actor, experiment=self.get_object()))
+
+    @extend_schema(responses=TrashedExperimentSerializer(many=True))
+    @action(detail=False, methods=["get"])
+    def trash(self, request: ApiRequest) -> Response:
+        """Experiments in the trash that I may bring back, and when each is deleted for good."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(TrashedExperimentSerializer(rows, many=True).data)
+
+    @extend_schema(request=PurgeSerializer, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def purge(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Delete an experiment in the trash for good, with its runs. Trainings keep their numbers and artifacts."""
+        experiment = self.get_object()
+        form = PurgeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        services.experiment_purge(actor=request.actor, experiment=experiment, **form.validated_data)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _answer(self, experiment: Experiment, code: int = status.HTTP_200_OK) -> Response:
         fresh = Experiment.objects.visible(self.request.actor).with_counts().get(pk=experiment.pk)

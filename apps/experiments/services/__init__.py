@@ -4,6 +4,7 @@ from apps.experiments.services.experiments import (
     experiment_change,
     experiment_create,
     experiment_for,
+    experiment_purge,
     experiment_restore,
     experiment_trash,
 )
@@ -13,6 +14,7 @@ __all__ = [
     "experiment_change",
     "experiment_create",
     "experiment_for",
+    "experiment_purge",
     "experiment_restore",
     "experiment_trash",
     "run_end",

@@ -11,9 +11,12 @@ from apps.core import auditing
 from apps.core.errors import Conflict, refuse_unknown
 from apps.core.identity import Actor
 from apps.core.operations import operation
+from apps.departures.services import trash
+from apps.departures.trash import require_in_trash, require_name
 from apps.experiments import actions
 from apps.experiments.models import Experiment
 from apps.experiments.services.announcing import announce
+from apps.projects.contents import require_kept_project
 from apps.projects.models import Project
 
 CHANGEABLE = ("name", "description")
@@ -83,11 +86,28 @@ def experiment_trash(*, actor: Actor, experiment: Experiment) -> Experiment:
 def experiment_restore(*, actor: Actor, experiment: Experiment) -> Experiment:
     """Brings the experiment back; refused while another carries its name."""
     experiment = _locked(experiment)
+    require_in_trash(experiment)
     _check_name(experiment, experiment.name)
     others = Experiment.objects.live().filter(project_id=experiment.project_id, is_default=True)
     experiment.change(deleted_at=None, is_default=experiment.is_default and not others.exists())
     announce(experiment, TOPIC)
     auditing.record(actor, actions.RESTORED, experiment)
+    return experiment
+
+
+@operation("experiments.experiment_purge", permission="experiments.purge_experiment", on="experiment", hides=True)
+def experiment_purge(*, actor: Actor, experiment: Experiment, name: str) -> Experiment:
+    """Deletes an experiment in the trash for good, with its runs and its twin in MLflow; `name` repeats its name.
+
+    Trainings that logged into it stay, with their own numbers and artifacts. Refused in an archive.
+    """
+    experiment = _locked(experiment)
+    require_in_trash(experiment)
+    require_name(experiment, name)
+    require_kept_project(experiment.project)
+    experiment.change(purged_at=timezone.now())
+    trash.empty_on_commit()
+    auditing.record(actor, actions.PURGED, experiment)
     return experiment
 
 

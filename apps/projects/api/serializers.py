@@ -41,6 +41,21 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         return fields
 
 
+class TrashedProjectSerializer(serializers.ModelSerializer[Project]):
+    """A project in the trash."""
+
+    purge_due_at = serializers.DateTimeField(
+        read_only=True,
+        allow_null=True,
+        help_text="When it is deleted for good, if nothing stands in the way; null: never by itself.",
+    )
+
+    class Meta:
+        model = Project
+        fields = ["id", "organization_id", "name", "deleted_at", "purge_due_at"]
+        read_only_fields = fields
+
+
 class ProjectTransferSerializer(serializers.Serializer[Any]):
     user_id = VisibleField(source="user", queryset=User.objects.none())
 

@@ -11,10 +11,23 @@ from apps.core import policy
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
 from apps.core.errors import NotFound
+from apps.departures.api.serializers import PurgeSerializer
 from apps.organizations.models import Organization
 from apps.projects import services
-from apps.projects.api.serializers import ProjectMembershipSerializer, ProjectSerializer, ProjectTransferSerializer
+from apps.projects.api.serializers import (
+    ProjectMembershipSerializer,
+    ProjectSerializer,
+    ProjectTransferSerializer,
+    TrashedProjectSerializer,
+)
 from apps.projects.models import Project, ProjectMembership
+
+#: The permission that an act on the trash asks for its rows.
+TRASH = {
+    "trash": "projects.restore_project",
+    "restore": "projects.restore_project",
+    "purge": "projects.purge_project",
+}
 
 
 class ProjectFilter(django_filters.FilterSet):
@@ -44,8 +57,8 @@ class ProjectViewSet(viewsets.ModelViewSet[Project]):
     def get_queryset(self):  # type: ignore[no-untyped-def]
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
-        if self.action == "restore":
-            return Project.objects.permitted(self.request.actor, "projects.restore_project").with_counts()
+        if self.action in TRASH:
+            return Project.objects.permitted(self.request.actor, TRASH[self.action]).with_counts()
         return Project.objects.visible(self.request.actor).with_counts()
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -79,6 +92,23 @@ class ProjectViewSet(viewsets.ModelViewSet[Project]):
     def restore(self, request: ApiRequest, pk: str | None = None) -> Response:
         """Bring a project back from the trash."""
         return self._answer(services.project_restore(actor=request.actor, project=self.get_object()))
+
+    @extend_schema(responses=TrashedProjectSerializer(many=True))
+    @action(detail=False, methods=["get"])
+    def trash(self, request: ApiRequest) -> Response:
+        """Projects in the trash that I may bring back, and when each is deleted for good."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(TrashedProjectSerializer(rows, many=True).data)
+
+    @extend_schema(request=PurgeSerializer, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def purge(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Delete a project in the trash for good, with all it holds. Refused while something elsewhere needs it."""
+        project = self.get_object()
+        form = PurgeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        services.project_purge(actor=request.actor, project=project, **form.validated_data)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=ProjectSerializer)
     @action(detail=True, methods=["post"])

@@ -389,6 +389,10 @@ INVITATION_LIFETIME_DAYS = env.integer("INVITATION_LIFETIME_DAYS", 7, minimum=1)
 ORGANIZATION_DELETION_GRACE_DAYS = env.integer("ORGANIZATION_DELETION_GRACE_DAYS", 14, minimum=1)
 ORGANIZATION_EXPORT_DAYS = env.integer("ORGANIZATION_EXPORT_DAYS", 7, minimum=1)
 DATASET_EXPORT_DAYS = env.integer("DATASET_EXPORT_DAYS", 7, minimum=1)
+# What lies in the trash is deleted for good after so many days; 0: never by itself.
+TRASH_RETENTION_DAYS = env.integer("TRASH_RETENTION_DAYS", 30, minimum=0)
+# How long an object of the store is kept that no row names any more.
+STORAGE_GRACE_HOURS = env.integer("STORAGE_GRACE_HOURS", 24, minimum=1)
 # Formats that datumaro reads, in an environment of its own that the first of them builds.
 DATASET_DATUMARO = env.boolean("DATASET_DATUMARO", False)
 REFRESH_TOKEN_LIFETIME_SECONDS = env.integer("REFRESH_TOKEN_LIFETIME_SECONDS", 14 * 86400, minimum=300)

@@ -36,6 +36,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 30, "queue": "io"},
     },
     "departures-purge": {"task": "departures.purge", "schedule": 60.0, "options": {"expires": 60, "queue": "io"}},
+    "trash-empty": {"task": "departures.trash_empty", "schedule": 60.0, "options": {"expires": 60, "queue": "io"}},
+    "trash-retention": {
+        "task": "departures.trash_retention",
+        "schedule": 3600.0,
+        "options": {"expires": 3600, "queue": "io"},
+    },
     "metrics-roll-up": {"task": "metrics.roll_up", "schedule": 15.0, "options": {"expires": 15, "queue": "io"}},
     "datasets-check-due": {
         "task": "datasets.check_due",

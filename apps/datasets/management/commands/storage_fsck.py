@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from apps.core.storage import stores
-from apps.datasets.services.fsck import GRACE_SECONDS, examine_stores
+from apps.core.storage.loose import grace
+from apps.datasets.services.fsck import examine_stores
 
 
 class Command(BaseCommand):
@@ -26,8 +27,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--grace-hours",
             type=float,
-            default=GRACE_SECONDS / 3600,
-            help="how old an orphan must be to be told and deleted (default: 24)",
+            default=grace().total_seconds() / 3600,
+            help="for how long nobody must have named an orphan that is told and deleted (default: %(default)g)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object for each finding")
 
