@@ -1,4 +1,6 @@
-"""Decoding published pictures completely, once each, in the background: what headers cannot tell is found here."""
+"""Decoding published pictures completely, once each, in the background: what headers cannot tell is found here, and what
+those look like that the analysis of their upload did not get to.
+"""
 
 import subprocess
 import sys
@@ -6,12 +8,13 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.core.operations import ingest
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.images.decoding_process import COMMAND
+from apps.datasets.likeness import cell_of
 from apps.datasets.models import Blob, Dataset, Entry
 
 BATCH = 500
@@ -29,8 +32,8 @@ def decode_images(dataset_id: UUID | str) -> int:
     broken = 0
     while batch := list(_waiting(dataset)[:BATCH]):
         answers = dict(_tried(batch))
-        _note(answers=answers)
-        broken += sum(not sound for sound in answers.values())
+        _note(batch=batch, answers=answers)
+        broken += sum(look is None for look in answers.values())
         if not answers:
             break
     return broken
@@ -38,11 +41,12 @@ def decode_images(dataset_id: UUID | str) -> int:
 
 def _waiting(dataset: Dataset) -> QuerySet[Blob]:
     blobs = Entry.objects.head(dataset.pk).images().values("blob_id")
-    return Blob.objects.filter(pk__in=blobs, is_sound__isnull=True).order_by("pk")
+    untried = Q(is_sound__isnull=True) | Q(is_sound=True, look__isnull=True)
+    return Blob.objects.filter(untried, pk__in=blobs).order_by("pk")
 
 
-def _tried(batch: list[Blob]) -> Iterator[tuple[int, bool]]:
-    """Blob id → whether it could be decoded. The child answers line by line, so its death costs one picture."""
+def _tried(batch: list[Blob]) -> Iterator[tuple[int, bytes | None]]:
+    """Blob id → what it looks like, None where it could not be decoded. The child answers line by line, so its death costs one picture."""
     waiting = list(batch)
     while waiting:
         with subprocess.Popen(
@@ -61,13 +65,14 @@ def _tried(batch: list[Blob]) -> Iterator[tuple[int, bool]]:
                     answer = child.stdout.readline()
                     if not answer:
                         break
-                    yield waiting.pop(0).pk, answer == b"sound\n"
+                    sound, _space, look = answer.strip().decode().partition(" ")
+                    yield waiting.pop(0).pk, bytes.fromhex(look) if sound == "sound" else None
             except BrokenPipeError:
                 pass
             finally:
                 child.kill()
         if waiting:
-            yield waiting.pop(0).pk, False
+            yield waiting.pop(0).pk, None
 
 
 def _content(blob: Blob) -> bytes:
@@ -78,7 +83,12 @@ def _content(blob: Blob) -> bytes:
 
 
 @ingest("datasets.blobs_note_decoding")
-def _note(*, answers: dict[int, bool]) -> None:
-    """Remembers which pictures could be decoded."""
-    for sound in (True, False):
-        Blob.objects.filter(pk__in=[pk for pk, answer in answers.items() if answer is sound]).update(is_sound=sound)
+def _note(*, batch: list[Blob], answers: dict[int, bytes | None]) -> None:
+    """Remembers which pictures could be decoded, and what they look like where nobody has looked before."""
+    tried = [blob for blob in batch if blob.pk in answers]
+    for blob in tried:
+        look = answers[blob.pk]
+        blob.is_sound = look is not None
+        if blob.look is None and look is not None:
+            blob.look, blob.look_cell = look, cell_of(look) if look else None
+    Blob.objects.bulk_update(tried, ["is_sound", "look", "look_cell"])
