@@ -6,7 +6,7 @@ One pass: every image is read once, for its digest and its header. The caller ma
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from apps.datasets.formats.sets import AnnotatedSet
 from apps.datasets.formats.showing import shown_objects
 from apps.datasets.formats.tree import Tree
 from apps.datasets.images import ImageLimits
+from apps.datasets.images.look_process import Looks
+from apps.datasets.likeness import LookGroups
 
 PREVIEW = 12
 PREVIEW_OBJECTS = 100
@@ -45,7 +47,11 @@ class Analysis:
     `boxes` counts objects of every kind. `splits` maps a split, "" for none, to its counts; `classes` lists id, name,
     what else the class table says, objects and the images it occurs in;
     `duplicates` lists groups of paths with identical content, `leaks` counts the images of such groups that lie in
-    another split than the group's first.
+    another split than the group's first. `near_duplicates`, `near_images` and `near_leaks` are the same of pictures that
+    look alike, as far as they were `compared`, of `compared_of` different ones.
+    `known_images` counts those that the dataset has under another path already, or one that looks alike, and
+    `known_leaks` those among them that would be in another split. `elsewhere`, how many pictures other datasets of the
+    organization have too, by id, is no part of the document: who reads it may not see them all.
     """
 
     format: str = "unknown"
@@ -68,25 +74,35 @@ class Analysis:
     duplicates: list[list[str]] = field(default_factory=list)
     duplicate_images: int = 0
     leaks: int = 0
+    near_duplicates: list[list[str]] = field(default_factory=list)
+    near_images: int = 0
+    near_leaks: int = 0
+    compared: int = 0
+    compared_of: int = 0
+    known_images: int = 0
+    known_leaks: int = 0
     preview: list[dict[str, Any]] = field(default_factory=list)
     errors: int = 0
     warnings: int = 0
     defect_counts: dict[str, int] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
+    elsewhere: dict[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         return self.errors == 0 and self.images > 0
 
-    def warn(self, code: str, path: str, **params: Any) -> None:
-        """Adds a warning about the dataset that the set goes into, before those about the set itself."""
-        self.warnings += 1
-        self.defect_counts[code] = self.defect_counts.get(code, 0) + 1
-        self.defects.insert(self.errors, Defect(code, WARNING, path, None, params))
+    def warn(self, defects: Sequence[Defect]) -> None:
+        """Adds warnings about the dataset that the set goes into, before those about the set itself."""
+        self.warnings += len(defects)
+        for defect in defects:
+            self.defect_counts[defect.code] = self.defect_counts.get(defect.code, 0) + 1
+        self.defects[self.errors : self.errors] = defects[:LISTED]
+        del self.defects[LISTED:]
 
     def as_dict(self) -> dict[str, Any]:
         """The analysis as JSON-serialisable values, whatever names the set gives to things."""
-        values = {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "elsewhere"}
         values["ok"] = self.ok
         values["splits"] = {
             name: {"images": count.images, "labelled": count.labelled, "boxes": count.boxes}
@@ -116,11 +132,13 @@ def analyse(
     progress: Progress | None = None,
     on_item: OnItem | None = None,
     warned: set[str] | None = None,
+    looks: Looks | None = None,
 ) -> Analysis:
     """Analyse the set. Defects never raise: a set that is refused as a whole has that as its one last error.
 
     `task` is what the labels are wanted for; without it they are read for whatever they are. `warned` takes every path
-    that a warning names, however many the analysis lists.
+    that a warning names, however many the analysis lists. `looks` has the pictures looked at, by their digests; without
+    it none is compared by what it looks like.
     """
     log = DefectLog(lenient=lenient, listed=LISTED, warned=warned)
     log.extend(staged.defects)
@@ -137,7 +155,7 @@ def analyse(
         if not tree.images:
             raise BadInput("set.no_images")
         reader = set_class(guess.format)
-        _Pass(analysis, log, progress, on_item).run(
+        _Pass(analysis, log, progress, on_item, looks).run(
             reader(tree, log, wanted=task, limits=limits, image_limits=image_limits)
         )
     except BadInput as refused:
@@ -152,11 +170,19 @@ def analyse(
 class _Pass:
     """The one pass over a set's items, counting."""
 
-    def __init__(self, analysis: Analysis, log: DefectLog, progress: Progress | None, on_item: OnItem | None) -> None:
+    def __init__(
+        self,
+        analysis: Analysis,
+        log: DefectLog,
+        progress: Progress | None,
+        on_item: OnItem | None,
+        looks: Looks | None,
+    ) -> None:
         self.analysis = analysis
         self.log = log
         self.progress = progress
         self.on_item = on_item
+        self.looks = looks
         self.class_boxes: Counter[int] = Counter()
         self.class_images: Counter[int] = Counter()
         self.formats: Counter[str] = Counter()
@@ -171,6 +197,8 @@ class _Pass:
                 self._count(item)
                 if self.on_item is not None:
                     self.on_item(item)
+                self._look(item, parsed)
+            self._compare_looks()
         finally:
             self._finish(parsed)
 
@@ -218,6 +246,31 @@ class _Pass:
             self.log.add("set.leak", WARNING, item.path, other=path, split=split)
         else:
             self.log.add("set.duplicate_image", WARNING, item.path, other=path)
+
+    def _look(self, item: ParsedItem, parsed: AnnotatedSet) -> None:
+        """Has the first picture of each content looked at."""
+        if self.looks is not None and self.first[item.sha256][0] == item.path:
+            pixels = item.facts.width * item.facts.height
+            self.looks.want(item.sha256, parsed.staged.locate(item.path), pixels)
+
+    def _compare_looks(self) -> None:
+        """Report pictures that look like one before them, as leaks where they lie in two splits."""
+        if self.looks is None:
+            return
+        found, groups = self.looks.gather(), LookGroups[str]()
+        self.analysis.compared, self.analysis.compared_of = len(found), len(self.first)
+        for sha256, (path, split) in self.first.items():
+            match = groups.put(path, split or NO_SPLIT, look) if (look := found.get(sha256)) else None
+            if match is None:
+                continue
+            self.analysis.near_images += 1
+            if match.leaks:
+                self.analysis.near_leaks += 1
+                self.log.add("set.near_leak", WARNING, path, other=match.name, split=match.split)
+            else:
+                self.log.add("set.near_duplicate", WARNING, path, other=match.name)
+        listed = groups.groups[:DUPLICATES_LISTED]
+        self.analysis.near_duplicates = [group[:DUPLICATES_LISTED] for group in listed]
 
     def _finish(self, parsed: AnnotatedSet) -> None:
         analysis = self.analysis

@@ -6,6 +6,7 @@ files/          files received, under their paths
 staged/         the set that was analysed; taken from files/, or unpacked from the one archive in it
 converted/      the same set as DICE, where another library has read it: pictures linked, and one document
 items.jsonl     what the analysis found, one file of the set a line: what is published
+looks.txt       what its pictures look like: a digest and a look a line
 fetched.txt     what an import has brought so far, one file a line
 warned.json     the paths that a warning of the analysis names
 stored.txt      digests that a publication has put into the store
@@ -30,6 +31,7 @@ class UploadFolder:
         self.converted = self.root / "converted"
         self.unpacking = self.root / "unpacking"
         self.items = self.root / "items.jsonl"
+        self.looks = self.root / "looks.txt"
         self.fetched = self.root / "fetched.txt"
         self.warned = self.root / "warned.json"
         self.stored = self.root / "stored.txt"

@@ -9,6 +9,7 @@ from apps.datasets.services.decoding import decode_images
 from apps.datasets.services.exporting import export_run
 from apps.datasets.services.integrity import check_due as begin_due_checks
 from apps.datasets.services.integrity import check_run, head_hash
+from apps.datasets.services.likeness import compare_images
 from apps.datasets.services.messages import QUEUE
 from apps.datasets.services.statistics import statistics_count
 from apps.datasets.services.sweeping import sweep_archives
@@ -34,10 +35,13 @@ def store(upload_id: str) -> None:
 
 @shared_task(name="datasets.decode", ignore_result=True)
 def decode(dataset_id: str) -> int:
-    """Decodes pictures that are new in a dataset, and computes what it is compared with other datasets by."""
+    """Decodes pictures that are new in a dataset, finds those that look alike, and computes what it is compared with
+    other datasets by."""
     head_hash(dataset_id=dataset_id)
     send_hint("datasets.count", dataset_id, HEAD, queue=QUEUE)
-    return decode_images(dataset_id)
+    broken = decode_images(dataset_id)
+    compare_images(dataset_id)
+    return broken
 
 
 @shared_task(name="datasets.count", ignore_result=True)

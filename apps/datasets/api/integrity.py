@@ -148,7 +148,21 @@ class DuplicateImagesSerializer(serializers.Serializer[Any]):
     images = DuplicateImageSerializer(many=True)
 
 
+class AlikeImageSerializer(DuplicateImageSerializer):
+    split = serializers.CharField(source="in_split", allow_blank=True, help_text="The one in force.")
+
+
+class AlikeSerializer(serializers.Serializer[Any]):
+    leaks = serializers.BooleanField(help_text="They are in several splits.")
+    images = AlikeImageSerializer(many=True)
+
+
 class DuplicateImagePageSerializer(serializers.Serializer[Any]):
+    compared = serializers.IntegerField(
+        allow_null=True,
+        help_text="Pictures that were compared by what they look like; null until a worker has done it.",
+    )
+    near = AlikeSerializer(many=True, help_text="Up to 100 groups that look almost the same, of each up to 20.")
     next = serializers.IntegerField(allow_null=True, help_text="What `cursor` is on the next page.")
     results = DuplicateImagesSerializer(many=True)
 
@@ -162,7 +176,7 @@ class DuplicateImagesView(APIView):
         responses=DuplicateImagePageSerializer,
     )
     def get(self, request: ApiRequest, dataset_id: Any) -> Response:
-        """Pictures that the dataset holds under several paths now."""
+        """Pictures that the dataset holds under several paths now, and those that look almost the same."""
         dataset = visible_dataset(request, dataset_id)
         form = KeyedQuery(data=request.query_params)
         form.is_valid(raise_exception=True)
@@ -170,4 +184,6 @@ class DuplicateImagesView(APIView):
         found = integrity.duplicate_images(dataset, after=form.validated_data["cursor"], size=size + 1)
         rows = [{"sha256": blob.sha256, "size": blob.size, "images": entries} for blob, entries in found[:size]]
         last = found[size - 1][0].pk if len(found) > size else None
-        return Response(DuplicateImagePageSerializer({"next": last, "results": rows}).data)
+        compared, near = integrity.alike_images(dataset)
+        answer = {"compared": compared, "near": near, "next": last, "results": rows}
+        return Response(DuplicateImagePageSerializer(answer).data)

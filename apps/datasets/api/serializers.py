@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -5,6 +6,7 @@ from rest_framework import serializers
 
 from apps.core.api.serializers import VisibleField
 from apps.core.entities.validators import PLAIN
+from apps.core.identity import Actor
 from apps.datasets.defects import Defect, describe
 from apps.datasets.foreign import CHOICES as FORMAT_CHOICES
 from apps.datasets.models import (
@@ -25,6 +27,7 @@ from apps.datasets.models import (
     UploadState,
     Visibility,
 )
+from apps.datasets.selectors.integrity import elsewhere_seen
 from apps.datasets.sources import failure_words
 from apps.projects.models import Project
 
@@ -226,6 +229,12 @@ class AnalysedClassSerializer(DatasetClassSerializer):
     images = serializers.IntegerField()
 
 
+class ElsewhereSerializer(serializers.Serializer[Any]):
+    dataset_id = serializers.UUIDField()
+    name = serializers.CharField()
+    images = serializers.IntegerField(help_text="Pictures of the set that this dataset has too, byte for byte.")
+
+
 class DatasetAnalysisSerializer(serializers.Serializer[Any]):
     """What a set holds. `ok`: it may be published. `splits` maps a split, "" for none, to its counts."""
 
@@ -248,13 +257,37 @@ class DatasetAnalysisSerializer(serializers.Serializer[Any]):
     height = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
     image_formats = serializers.DictField(child=serializers.IntegerField())
     duplicates = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
-    duplicate_images = serializers.IntegerField()
-    leaks = serializers.IntegerField()
+    duplicate_images = serializers.IntegerField(help_text="Images that are the same as one before them.")
+    leaks = serializers.IntegerField(help_text="Images that are the same as one of another split.")
+    near_duplicates = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="Paths of images that look almost the same: the first 100 groups, of each the first 100.",
+    )
+    near_images = serializers.IntegerField(help_text="Images that look almost the same as one before them.")
+    near_leaks = serializers.IntegerField(help_text="Those among them whose other is in another split.")
+    compared = serializers.IntegerField(help_text="Images that were compared by what they look like.")
+    compared_of = serializers.IntegerField(
+        help_text="Images of different content; the others follow in the background."
+    )
+    known_images = serializers.IntegerField(
+        help_text="Images that this dataset has under another path, or one that looks almost the same."
+    )
+    known_leaks = serializers.IntegerField(help_text="Those among them whose other is in another split.")
+    elsewhere = ElsewhereSerializer(many=True, help_text="Datasets of the organization, of those that you see.")
     preview = UploadPreviewSerializer(many=True)
     errors = serializers.IntegerField()  # type: ignore[assignment]
     warnings = serializers.IntegerField()
     defect_counts = serializers.DictField(child=serializers.IntegerField())
     defects = DatasetDefectSerializer(many=True)
+
+
+def analysis_answer(actor: Actor, analysis: Mapping[str, Any], elsewhere: Mapping[str, int]) -> Any:
+    """The document of an analysis as the actor may read it."""
+    seen = [
+        {"dataset_id": dataset.pk, "name": dataset.name, "images": images}
+        for dataset, images in elsewhere_seen(actor, elsewhere)
+    ]
+    return DatasetAnalysisSerializer({**analysis, "elsewhere": seen}).data
 
 
 #: Nullable objects, written out: a reference cannot be null in OpenAPI 3.0.
@@ -348,11 +381,15 @@ class UploadDetailSerializer(UploadSerializer):
     """With the analysis (empty until the state is ready or refused), and the files that have arrived while more are
     received."""
 
-    analysis = DatasetAnalysisSerializer(source="known_analysis", read_only=True)
+    analysis = serializers.SerializerMethodField()
     files = ReceivedSerializer(many=True, read_only=True, source="received")
 
     class Meta(UploadSerializer.Meta):
         fields = [*UploadSerializer.Meta.fields, "analysis", "files"]
+
+    @extend_schema_field(DatasetAnalysisSerializer)
+    def get_analysis(self, upload: Upload) -> Any:
+        return analysis_answer(self.context["request"].actor, upload.known_analysis, upload.elsewhere)
 
 
 class ReceivedFileSerializer(ReceivedSerializer):

@@ -21,6 +21,7 @@ from apps.datasets.api.serializers import (
     SplitSerializer,
     SplitSetSerializer,
     TrashedDatasetSerializer,
+    analysis_answer,
 )
 from apps.datasets.models import TAG_CHARACTERS, Dataset, Task, Visibility
 from apps.datasets.selectors.splits import split_view
@@ -177,7 +178,7 @@ class DatasetViewSet(viewsets.ModelViewSet[Dataset]):
         found = services.analyse_archive(
             actor=request.actor, dataset=self.get_object(), stream=stream, lenient=form.validated_data["lenient"]
         )
-        return Response(DatasetAnalysisSerializer(found.as_dict()).data)
+        return Response(analysis_answer(request.actor, found.as_dict(), found.elsewhere))
 
     @extend_schema(methods=["GET"], responses=SplitSerializer)
     @extend_schema(methods=["PUT"], request=SplitSetSerializer, responses=SplitSerializer)

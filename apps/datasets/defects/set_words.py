@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from apps.datasets.defects.hints import CHOOSE_LENIENT, FIX_CLASSES, FIX_ROW, FIX_YAML, RENAME
+from apps.datasets.defects.hints import CHOOSE_LENIENT, FIX_CLASSES, FIX_ROW, FIX_YAML, KEEP_IN_ONE_SPLIT, RENAME
 from apps.datasets.defects.wording import Wording
 
 SET_WORDS: dict[str, Wording] = {
@@ -102,6 +102,27 @@ SET_WORDS: dict[str, Wording] = {
     "set.duplicate_image": Wording(_("The image is the same as “%(other)s”."), _("One of the two can go.")),
     "set.leak": Wording(
         _("The image is the same as “%(other)s” in the split “%(split)s”."),
-        _("Results on images that were trained on look better than they are: keep it in one split."),
+        KEEP_IN_ONE_SPLIT,
+    ),
+    "set.near_duplicate": Wording(
+        _("The image looks almost the same as “%(other)s”."),
+        _("Look at both: where one is a copy of the other in another size or quality, one of the two can go."),
+    ),
+    "set.near_leak": Wording(
+        _("The image looks almost the same as “%(other)s” in the split “%(split)s”."), KEEP_IN_ONE_SPLIT
+    ),
+    "set.known_image": Wording(
+        _("The dataset has the image already, as “%(other)s”."), _("Leave it out, or replace everything.")
+    ),
+    "set.known_leak": Wording(
+        _("The dataset has the image already, as “%(other)s” in the split “%(split)s”."), KEEP_IN_ONE_SPLIT
+    ),
+    "set.known_near": Wording(
+        _("The image looks almost the same as “%(other)s”, which the dataset has already."),
+        _("Look at both: where one is a copy of the other in another size or quality, leave it out."),
+    ),
+    "set.known_near_leak": Wording(
+        _("The image looks almost the same as “%(other)s”, which the dataset has in the split “%(split)s”."),
+        KEEP_IN_ONE_SPLIT,
     ),
 }

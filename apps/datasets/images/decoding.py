@@ -35,6 +35,11 @@ DECODING_ERRORS = (
 THUMBNAIL_QUALITY = 80
 #: Modes whose pixels may be averaged as they are; numbers of a palette may not.
 AVERAGED = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
+#: Parts on each side over which a look averages brightness, and those over which it averages each colour difference.
+BRIGHT, COLOURED = 8, 4
+LOOK_BYTES = BRIGHT * BRIGHT + 2 * COLOURED * COLOURED
+#: A picture whose averages are all as close as this shows too little to be compared with others.
+FLAT = 24
 
 
 def guard_process(memory_bytes: int, cpu_seconds: int) -> None:
@@ -51,6 +56,34 @@ def decode_check(source: bytes | Path, *, name: str | None = None, limits: Image
         found = refused.defect
         return [Defect(found.code, ERROR, name, None, found.params)]
     return []
+
+
+def look_of(source: bytes | Path, *, limits: ImageLimits | None = None) -> bytes | None:
+    """What the picture looks like; a JPEG is decoded no larger than that needs, so what is broken in it may go unseen.
+
+    None when it cannot be decoded.
+    """
+    try:
+        return look_at(decoded(source, limits, near=4 * BRIGHT))
+    except BadInput:
+        return None
+
+
+def look_at(image: Image.Image) -> bytes:
+    """What the upright picture looks like from far away: averages of its brightness, row by row, and of its two colour
+    differences; b"" where it is too even for that to tell it from others. Raises BadInput."""
+    try:
+        plain = image if image.mode == "RGB" else _displayable(image).convert("RGB")
+        small = plain.resize((BRIGHT, BRIGHT), Image.Resampling.BOX)
+        if "exif" in image.info:
+            small.info["exif"] = image.info["exif"]
+            small = ImageOps.exif_transpose(small)
+        bright, *coloured = small.convert("YCbCr").split()
+        planes = [bright, *(plane.resize((COLOURED, COLOURED), Image.Resampling.BOX) for plane in coloured)]
+    except DECODING_ERRORS as error:
+        raise BadInput("image.undecodable", detail=shown(error)) from None
+    averages = [plane.tobytes() for plane in planes]
+    return b"" if max(max(plane) - min(plane) for plane in averages) < FLAT else b"".join(averages)
 
 
 def thumbnail(source: bytes | Path, size: int, *, limits: ImageLimits | None = None) -> bytes:

@@ -34,6 +34,10 @@ class Blob(models.Model):
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     # Whether the picture could be decoded completely; NULL until a worker has tried (and for other files).
     is_sound = models.BooleanField(_("sound"), null=True)
+    # What the picture looks like (`apps.datasets.images.decoding`); NULL until somebody has looked (and for other files),
+    # empty where it shows too little to be told from others. The cell is what it is found by (`apps.datasets.likeness`).
+    look = models.BinaryField(_("look"), null=True)
+    look_cell = models.IntegerField(_("cell of the look"), null=True)
     # "" unless a check, or somebody who read it, found it damaged.
     damage = models.CharField(_("damage"), max_length=10, choices=Damage.choices, blank=True, db_default="")
     # When its bytes were last compared with the digest.
@@ -47,6 +51,9 @@ class Blob(models.Model):
             models.Index(fields=["created_at"], name="blob_by_time"),
             models.Index(fields=["organization"], condition=~models.Q(damage=""), name="blob_damaged"),
             models.Index(fields=["organization"], condition=models.Q(is_sound=False), name="blob_unsound"),
+            models.Index(
+                fields=["organization", "look_cell"], condition=models.Q(look_cell__isnull=False), name="blob_by_look"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -48,6 +48,9 @@ class Upload(Entity):
     progress = models.JSONField(_("progress"), default=dict, blank=True)
     # `Analysis.as_dict()`, {} before the first.
     analysis = models.JSONField(_("analysis"), default=dict, blank=True)
+    # Dataset → how many of its pictures that one has too, of every other of the organization: whoever reads it is told
+    # of those that they see.
+    elsewhere = models.JSONField(_("pictures of other datasets"), default=dict, blank=True)
     # Other names for its classes, from its publication: {"cat": "animal", "dog": null}; null leaves the class out.
     class_map = models.JSONField(_("classes renamed"), default=dict, blank=True)
     # Why it failed: {"code", "params"}.
@@ -126,5 +129,5 @@ class Upload(Entity):
 
     @property
     def known_analysis(self) -> dict[str, Any]:
-        """The analysis; an empty one before the first."""
-        return self.analysis or Analysis().as_dict()
+        """The analysis; an empty one before the first. What earlier versions did not look for was not found."""
+        return {**Analysis().as_dict(), **self.analysis}

@@ -27,6 +27,8 @@ class Revision(Entity):
     counts = models.JSONField(_("counts"), default=dict)
     # Of the bucket hashes; "" until a snapshot first needs it.
     root_hash = models.CharField(_("root hash"), max_length=64, blank=True)
+    # What looks alike: {"compared": pictures, "groups": [[item, …], …]}; NULL until a worker has compared them.
+    alike = models.JSONField(_("what looks alike"), null=True, blank=True)
     note = models.CharField(_("note"), max_length=300, blank=True)
     # The revision whose content this one has again.
     restored_from = models.PositiveIntegerField(_("restored from"), null=True, blank=True)

@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 
 THUMBNAIL_SIZES = (128, 256, 512)
 PREVIEW_SIZE = 256
+#: Findings about two pictures, `path` and `other` of the same set, or with `item` the other in the dataset.
+PAIRS = frozenset(
+    {
+        "set.duplicate_image",
+        "set.leak",
+        "set.near_duplicate",
+        "set.near_leak",
+        "set.known_image",
+        "set.known_leak",
+        "set.known_near",
+        "set.known_near_leak",
+    }
+)
 #: How long it is remembered that a picture cannot be decoded.
 REFUSED_SECONDS = 3600
 
@@ -107,15 +120,24 @@ def head_of(dataset: Dataset) -> Revision | None:
 
 
 def preview_of(upload: Upload, path: str) -> tuple[str, bytes]:
-    """Digest and small copy of a picture of the upload's report. Raises `NotFound` for any other path."""
+    """Tag and small copy of a picture of the upload's report: one of its preview, or of two that are the same or look
+    so. Raises `NotFound` for any other path."""
     known = {found["path"]: found["sha256"] for found in upload.analysis.get("preview", ())}
     source = UploadFolder(upload.pk).analysed / path
-    if path not in known or not source.is_file():
+    if path not in known and path not in _paired(upload) or not source.is_file():
         raise NotFound()
     try:
-        return known[path], _small(source, PREVIEW_SIZE)
+        # What is analysed again may be another file; its folder is written anew then.
+        return known.get(path) or str(source.stat().st_mtime_ns), _small(source, PREVIEW_SIZE)
     except BadInput as refused:
         raise _undecodable(refused) from refused
+
+
+def _paired(upload: Upload) -> set[str]:
+    """The upload's own pictures that findings name beside another one."""
+    found = [defect for defect in upload.analysis.get("defects", ()) if defect["code"] in PAIRS]
+    ours = {defect["params"]["other"] for defect in found if "item" not in defect["params"]}
+    return ours | {defect["path"] for defect in found}
 
 
 def open_blob(blob: Blob) -> Iterator[bytes]:

@@ -1,12 +1,17 @@
 """What is known of the files in the store: checks, what is in quarantine, and what is there more than once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 
 from apps.core.identity import Actor
 from apps.datasets.models import Blob, Dataset, Entry, IntegrityCheck, Revision
+from apps.datasets.selectors.splits import split_in_force, with_split
+
+if TYPE_CHECKING:
+    from apps.datasets.selectors.splits import SplitEntry
 
 
 def latest_check(dataset: Dataset) -> IntegrityCheck | None:
@@ -61,6 +66,38 @@ def duplicate_images(dataset: Dataset, *, after: int = 0, size: int = 50) -> lis
     for entry in rows.filter(blob_id__in=wanted).select_related("item", "blob").order_by("item_id"):
         found[entry.blob_id].append(entry)
     return [(entries[0].blob, entries) for entries in found.values() if entries]
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Pictures that look alike, the first of each group first, each with `in_split`."""
+
+    images: "list[SplitEntry]"
+
+    @property
+    def leaks(self) -> bool:
+        """Whether they are in several splits."""
+        return len({entry.in_split for entry in self.images if entry.in_split}) > 1
+
+
+def alike_images(dataset: Dataset, *, size: int = 100) -> tuple[int | None, list[Alike]]:
+    """How many pictures of the newest revision were compared by what they look like, None before a worker has done it,
+    and the first groups that look alike; two queries."""
+    revision = Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
+    if revision is None or revision.alike is None:
+        return None, []
+    groups = revision.alike["groups"][:size]
+    rows = with_split(Entry.objects.head(dataset.pk).images(), split_in_force(dataset))
+    wanted = rows.filter(item__in=[pk for group in groups for pk in group]).select_related("item", "blob")
+    entries = {entry.item_id: entry for entry in wanted}
+    found = [Alike([entries[pk] for pk in group if pk in entries]) for group in groups]
+    return revision.alike["compared"], [group for group in found if len(group.images) > 1]
+
+
+def elsewhere_seen(actor: Actor, counts: Mapping[str, int]) -> list[tuple[Dataset, int]]:
+    """Of `Upload.elsewhere` the datasets that the actor sees, those with the most pictures first."""
+    rows = Dataset.objects.visible(actor).filter(pk__in=counts).select_related("project") if counts else ()
+    return sorted(((dataset, counts[str(dataset.pk)]) for dataset in rows), key=lambda found: (-found[1], found[0].pk))
 
 
 def _hashed(actor: Actor) -> Any:

@@ -169,6 +169,18 @@ def split_by_rule(seed: int, ratios: Mapping[str, float], path: str) -> str:
     return Split.TRAIN.value if share < train else Split.VAL.value if share < val else Split.TEST.value
 
 
+def coming_split(plan: SplitPlan, path: str, named: str, *, names_splits: bool) -> str:
+    """Where an image will be that an upload brings under a new path; "" where it gets no split, or the rows of the
+    database alone can tell. `named` is what the upload says of it, `names_splits` whether it says so of any."""
+    rule = plan.base or plan
+    is_default = rule.level == SplitLevel.DEFAULT and rule.method == SplitMethod.AUTO
+    if rule.method == SplitMethod.UPLOADED or (is_default and names_splits):
+        return named
+    if rule.method in (SplitMethod.AUTO, SplitMethod.STRATIFIED):
+        return split_by_rule(rule.seed, rule.ratios, path)
+    return ""
+
+
 def with_split(rows: QuerySet[Entry], plan: SplitPlan) -> "QuerySet[SplitEntry]":
     """The entries with their split in this plan as `in_split`."""
     return rows.annotate(in_split=split_expression(plan))

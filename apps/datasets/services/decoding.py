@@ -1,5 +1,5 @@
-"""Decoding published pictures completely, once each, in the background: what headers cannot tell is found here, and the
-small copies that pages show are made of the pictures while they are decoded.
+"""Decoding published pictures completely, once each, in the background: what headers cannot tell is found here, and what
+those look like that the analysis of their upload did not get to. The small copies that pages show are made beside it.
 """
 
 import contextlib
@@ -13,20 +13,21 @@ from typing import IO
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.core.operations import ingest
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
-from apps.datasets.images.decoding_process import COMMAND, COPIES, SOUND
+from apps.datasets.images.decoding_process import COMMAND, COPIES
+from apps.datasets.likeness import cell_of
 from apps.datasets.models import Blob, Dataset, Entry
 from apps.datasets.selectors.images import thumbnail_key
 from apps.datasets.services.room import RESERVE_BYTES
 
 BATCH = 500
 
-#: A picture, whether it could be decoded, and its copies, the largest first.
-Answer = tuple[Blob, bool, list[bytes]]
+#: A picture, what it looks like (None: it cannot be decoded), and its copies, the largest first.
+Answer = tuple[Blob, bytes | None, list[bytes]]
 
 
 def decode_images(dataset_id: UUID | str) -> int:
@@ -41,13 +42,13 @@ def decode_images(dataset_id: UUID | str) -> int:
     broken = 0
     while batch := list(_waiting(dataset)[:BATCH]):
         answers = {}
-        for blob, sound, copies in _tried(batch, _copies_wanted(dataset, batch)):
-            answers[blob.pk] = sound
+        for blob, look, copies in _tried(batch, _copies_wanted(dataset, batch)):
+            answers[blob.pk] = look
             for size, copy in zip(COPIES, copies, strict=False):
                 storage().put(thumbnail_key(blob, size), io.BytesIO(copy))
-        _note(answers=answers)
+        _note(batch=batch, answers=answers)
         _remove_strays(batch)
-        broken += sum(not sound for sound in answers.values())
+        broken += sum(look is None for look in answers.values())
         if not answers:
             break
     return broken
@@ -55,7 +56,8 @@ def decode_images(dataset_id: UUID | str) -> int:
 
 def _waiting(dataset: Dataset) -> QuerySet[Blob]:
     blobs = Entry.objects.head(dataset.pk).images().values("blob_id")
-    return Blob.objects.filter(pk__in=blobs, is_sound__isnull=True).order_by("pk")
+    untried = Q(is_sound__isnull=True) | Q(is_sound=True, look__isnull=True)
+    return Blob.objects.filter(untried, pk__in=blobs).order_by("pk")
 
 
 def _copies_wanted(dataset: Dataset, batch: list[Blob]) -> dict[int, int]:
@@ -84,7 +86,7 @@ def _tried(batch: list[Blob], copies: dict[int, int]) -> Iterator[Answer]:
             finally:
                 child.kill()
         if waiting and blamed:
-            yield waiting.popleft(), False, []
+            yield waiting.popleft(), None, []
 
 
 def _decoder() -> "subprocess.Popen[bytes]":
@@ -108,11 +110,12 @@ def _asked(
         sink.flush()
         if not (answer := source.readline()):
             return True
-        if answer != SOUND:
-            yield waiting.popleft(), False, []
+        sound, _space, look = answer.strip().decode().partition(" ")
+        if sound != "sound":
+            yield waiting.popleft(), None, []
             continue
         made = _read_copies(source)
-        yield waiting.popleft(), True, made or []
+        yield waiting.popleft(), bytes.fromhex(look), made or []
         if made is None:
             return False
     return False
@@ -143,7 +146,12 @@ def _content(blob: Blob) -> bytes:
 
 
 @ingest("datasets.blobs_note_decoding")
-def _note(*, answers: dict[int, bool]) -> None:
-    """Remembers which pictures could be decoded."""
-    for sound in (True, False):
-        Blob.objects.filter(pk__in=[pk for pk, answer in answers.items() if answer is sound]).update(is_sound=sound)
+def _note(*, batch: list[Blob], answers: dict[int, bytes | None]) -> None:
+    """Remembers which pictures could be decoded, and what they look like where nobody has looked before."""
+    tried = [blob for blob in batch if blob.pk in answers]
+    for blob in tried:
+        look = answers[blob.pk]
+        blob.is_sound = look is not None
+        if blob.look is None and look is not None:
+            blob.look, blob.look_cell = look, cell_of(look) if look else None
+    Blob.objects.bulk_update(tried, ["is_sound", "look", "look_cell"])

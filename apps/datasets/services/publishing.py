@@ -25,10 +25,12 @@ from apps.datasets import actions
 from apps.datasets.folders import UploadFolder
 from apps.datasets.formats.classes import ClassInfo, remapped
 from apps.datasets.formats.model import Annotation
+from apps.datasets.likeness import cell_of
 from apps.datasets.models import Dataset, PublishMode, Revision, Upload, UploadState
 from apps.datasets.services import messages, statements
 from apps.datasets.services.blobs import store_files
 from apps.datasets.services.direct import sent_objects
+from apps.datasets.services.likeness import read_looks
 from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.reading import note_failure, refused_error
 from apps.datasets.services.revisions import next_revision
@@ -252,9 +254,11 @@ def _lines(items: Path) -> Iterator[dict[str, Any]]:
 
 def _rows(folder: UploadFolder, ids: dict[int, int | None] | None) -> Iterator[statements.Row]:
     warned = frozenset(json.loads(folder.warned.read_text(encoding="utf-8"))) if folder.warned.is_file() else ()
+    looks = read_looks(folder)
     for line in _lines(folder.items):
         document = line.get("document")
         annotation = None if document is None else _annotation(document, ids)
+        look = looks.get(line["sha256"])
         yield statements.Row(
             path=line["path"],
             bucket=hashlib.sha256(line["path"].encode()).digest()[0],
@@ -271,6 +275,8 @@ def _rows(folder: UploadFolder, ids: dict[int, int | None] | None) -> Iterator[s
             box_count=0 if annotation is None else len(annotation.objects),
             # An image is warned of by its own name or by that of its label.
             has_warnings="width" in line and (line["path"] in warned or line.get("label") in warned),
+            look=look,
+            look_cell=cell_of(look) if look else None,
         )
 
 

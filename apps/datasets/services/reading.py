@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 from uuid import UUID
 
 from django.db import OperationalError
@@ -26,17 +26,19 @@ from apps.datasets import actions
 from apps.datasets.analysis import Analysis, analyse
 from apps.datasets.archives import Limits, Staged, archive_kind, unpack, walk
 from apps.datasets.archives.staging import Stage
-from apps.datasets.defects import BadInput
+from apps.datasets.defects import WARNING, BadInput, Defect
 from apps.datasets.folders import UploadFolder
 from apps.datasets.foreign import Converted, convert, reason_off
 from apps.datasets.formats.model import ParsedItem
 from apps.datasets.formats.voc.parsing import LABEL_MAP, is_split_list
 from apps.datasets.formats.yolo.layout import CLASS_FILES
 from apps.datasets.images import MEDIA_TYPES
-from apps.datasets.models import Dataset, Entry, Upload, UploadSource, UploadState
+from apps.datasets.images.look_process import Looks
+from apps.datasets.models import Dataset, Entry, PublishMode, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
 from apps.datasets.services.direct import all_arrived
 from apps.datasets.services.foreign import require_format
+from apps.datasets.services.likeness import Picture, pictures_elsewhere, warn_of_known, write_looks
 from apps.datasets.services.locks import upload_lock
 from apps.datasets.services.parts import parts_open
 from apps.datasets.services.refusals import domain_errors
@@ -49,6 +51,8 @@ log = logging.getLogger(__name__)
 DIRECT_BYTES = 1 << 30
 DIRECT_AT_ONCE = 2
 DIRECT_AGAIN_SECONDS = 10
+#: As long as pictures are looked at, whose looks are compared; the others are looked at after publishing.
+LOOK_SECONDS, DIRECT_LOOK_SECONDS = 600.0, 20.0
 DIRECT_LIMITS = Limits(members=50_000, total_bytes=2 << 30, seconds=50.0)
 HEAD = 512
 PAUSE_SECONDS = 0.5
@@ -111,7 +115,8 @@ def upload_read(upload_id: UUID | str) -> None:
         if not held or upload.state != UploadState.ANALYSING:
             return
         try:
-            _note_analysis(upload_id=upload.pk, analysis=_analysed(upload))
+            found = _analysed(upload)
+            _note_analysis(upload_id=upload.pk, analysis=found.as_dict(), elsewhere=found.elsewhere)
         except OSError as error:
             log.exception("upload %s could not be read", upload.pk)
             _note_failure(upload_id=upload.pk, code="unreadable", params={"detail": error.strerror or ""})
@@ -143,12 +148,12 @@ def analyse_archive(*, actor: Actor, dataset: Dataset, stream: BinaryIO, lenient
             params={"retry_after": DIRECT_AGAIN_SECONDS},
         )
     try:
-        return _analysed_at_once(dataset.task, stream, lenient)
+        return _analysed_at_once(dataset, stream, lenient)
     finally:
         _direct.release()
 
 
-def _analysed_at_once(task: str, stream: BinaryIO, lenient: bool) -> Analysis:
+def _analysed_at_once(dataset: Dataset, stream: BinaryIO, lenient: bool) -> Analysis:
     release_connection()
     with tempfile.TemporaryDirectory(prefix="modelyard-analyse-") as name:
         archive = Path(name, "archive")
@@ -165,10 +170,25 @@ def _analysed_at_once(task: str, stream: BinaryIO, lenient: bool) -> Analysis:
         with domain_errors():
             staged = unpack(archive, Path(name, "staged"), limits=DIRECT_LIMITS)
         archive.unlink()
-        return analyse(staged, task=task, lenient=lenient)
+        notes = _Notes(None, staged)
+        with Looks(DIRECT_LOOK_SECONDS) as looks:
+            analysis = analyse(staged, task=dataset.task, lenient=lenient, on_item=notes.add_image, looks=looks)
+        if analysis.ok:
+            _compare_with_stored(dataset, analysis, notes, looks, set(), adds=True)
+        return analysis
 
 
-def _analysed(upload: Upload) -> dict[str, Any]:
+def _compare_with_stored(
+    dataset: Dataset, analysis: Analysis, notes: "_Notes", looks: Looks, warned: set[str], *, adds: bool
+) -> None:
+    """What the set has in common with this dataset, where that stays beside it (`adds`), and with others."""
+    if adds:
+        warn_of_known(dataset, analysis, notes.pictures, looks.found, warned)
+    digests = list(dict.fromkeys(picture.sha256 for picture in notes.pictures.values()))
+    analysis.elsewhere = pictures_elsewhere(dataset, digests)
+
+
+def _analysed(upload: Upload) -> Analysis:
     """Stages the files and analyses them; writes `items.jsonl` where the set may be published."""
     folder = UploadFolder(upload.pk)
     progress = _Progress(upload.pk)
@@ -182,10 +202,10 @@ def _analysed(upload: Upload) -> dict[str, Any]:
             converted = _converted(staged, folder, upload, progress)
             staged = converted.staged
     except BadInput as refused:
-        return Analysis(errors=1, defects=[refused.defect], defect_counts={refused.code: 1}).as_dict()
+        return Analysis(errors=1, defects=[refused.defect], defect_counts={refused.code: 1})
     temporary = folder.items.with_suffix(".part")
     warned: set[str] = set()
-    with temporary.open("w", encoding="utf-8") as target:
+    with temporary.open("w", encoding="utf-8") as target, Looks(LOOK_SECONDS) as looks:
         notes = _Notes(target, staged)
         analysis = analyse(
             staged,
@@ -194,6 +214,7 @@ def _analysed(upload: Upload) -> dict[str, Any]:
             progress=progress,
             on_item=notes.add_image,
             warned=warned,
+            looks=looks,
         )
         if analysis.ok:
             notes.add_files(with_json=analysis.format in JSON_FORMATS)
@@ -203,11 +224,14 @@ def _analysed(upload: Upload) -> dict[str, Any]:
     if analysis.ok and analysis.format in JSON_FORMATS:
         _warn_of_replaced(upload, analysis, temporary)
     if analysis.ok:
+        adds = upload.mode == PublishMode.ADD
+        _compare_with_stored(upload.dataset, analysis, notes, looks, warned, adds=adds)
+        write_looks(folder, looks.found)
         folder.warned.write_text(json.dumps(sorted(warned)), encoding="utf-8")
         os.replace(temporary, folder.items)
     else:
         temporary.unlink()
-    return analysis.as_dict()
+    return analysis
 
 
 def _warn_of_replaced(upload: Upload, analysis: Analysis, items: Path) -> None:
@@ -226,7 +250,7 @@ def _warn_of_replaced(upload: Upload, analysis: Analysis, items: Path) -> None:
         return
     labelled = now.images().filter(annotation__isnull=False).order_by().values_list("item__path", flat=True)
     if others := sum(path not in images for path in labelled.iterator()):
-        analysis.warn("set.labels_replaced", replaced[0], images=others)
+        analysis.warn([Defect("set.labels_replaced", WARNING, replaced[0], None, {"images": others})])
 
 
 def _converted(
@@ -281,16 +305,20 @@ def _only_archive(files: Path) -> Path | None:
 
 
 class _Notes:
-    """Writes down each file of the set that is to be published, one JSON object a line."""
+    """Writes down each file of the set that is to be published, one JSON object a line; nothing without a target."""
 
-    def __init__(self, target: Any, staged: Staged) -> None:
+    def __init__(self, target: TextIO | None, staged: Staged) -> None:
         self.target = target
         self.staged = staged
         self.labels: set[str] = set()
+        self.pictures: dict[str, Picture] = {}
 
     def add_image(self, item: ParsedItem) -> None:
         if item.label_path is not None:
             self.labels.add(item.label_path)
+        self.pictures[item.path] = Picture(item.sha256, item.split or "")
+        if self.target is None:
+            return
         annotation = item.annotation
         self._write(
             path=item.path,
@@ -322,6 +350,7 @@ class _Notes:
             )
 
     def _write(self, **values: Any) -> None:
+        assert self.target is not None
         self.target.write(json.dumps(values, separators=(",", ":")) + "\n")
 
 
@@ -345,13 +374,13 @@ def _note_progress(*, upload_id: UUID, progress: dict[str, Any]) -> None:
 
 
 @ingest("datasets.upload_note_analysis")
-def _note_analysis(*, upload_id: UUID, analysis: dict[str, Any]) -> None:
+def _note_analysis(*, upload_id: UUID, analysis: dict[str, Any], elsewhere: dict[str, int]) -> None:
     """The worker's answer to `upload_analyse`; a set with errors cannot be published."""
     upload = Upload.objects.select_for_update().get(pk=upload_id)
     if upload.state == UploadState.ANALYSING:
         counts = {"file_count": analysis["files"], "byte_count": analysis["bytes"]} if analysis["files"] else {}
         state = UploadState.READY if analysis["ok"] else UploadState.REFUSED
-        upload.change(state=state, analysis=analysis, progress={}, **counts)
+        upload.change(state=state, analysis=analysis, elsewhere=elsewhere, progress={}, **counts)
 
 
 @ingest("datasets.upload_note_failure")

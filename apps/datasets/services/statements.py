@@ -16,17 +16,17 @@ CREATE TEMP TABLE datasets_incoming (
     path text COLLATE "C" PRIMARY KEY, bucket smallint NOT NULL, sha256 text NOT NULL, size bigint NOT NULL,
     media_type text NOT NULL, is_image boolean NOT NULL, width integer, height integer, split text NOT NULL,
     annotation text, document jsonb, class_ids smallint[] NOT NULL, box_count integer NOT NULL,
-    has_warnings boolean NOT NULL, item_id bigint, blob_id bigint, annotation_id bigint
+    has_warnings boolean NOT NULL, look bytea, look_cell integer, item_id bigint, blob_id bigint, annotation_id bigint
 )
 """
 COPY = """
 COPY datasets_incoming (path, bucket, sha256, size, media_type, is_image, width, height, split, annotation, document,
-    class_ids, box_count, has_warnings) FROM STDIN
+    class_ids, box_count, has_warnings, look, look_cell) FROM STDIN
 """
 # Digests in order: two publications of one organization take their locks in the same order and never deadlock.
 BLOBS = """
-INSERT INTO datasets_blob (organization_id, sha256, size, media_type)
-SELECT DISTINCT ON (sha256) %(organization)s, sha256, size, media_type FROM datasets_incoming ORDER BY sha256
+INSERT INTO datasets_blob (organization_id, sha256, size, media_type, look, look_cell)
+SELECT DISTINCT ON (sha256) %(organization)s, sha256, size, media_type, look, look_cell FROM datasets_incoming ORDER BY sha256
 ON CONFLICT (organization_id, sha256) DO NOTHING
 """
 ANNOTATIONS = """
@@ -104,6 +104,8 @@ class Row(NamedTuple):
     class_ids: list[int]
     box_count: int
     has_warnings: bool = False
+    look: bytes | None = None
+    look_cell: int | None = None
 
 
 class Moved(NamedTuple):

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, signed_in
 from apps.datasets import services
-from apps.datasets.models import Dataset
+from apps.datasets.models import Dataset, Entry
 from apps.datasets.selectors import integrity
 from apps.datasets.selectors.contents import totals_of
+from apps.datasets.selectors.images import thumbnail_address
 from apps.datasets.selectors.versions import HEAD, version_named, version_names
 from apps.datasets.services import downloads
 from apps.datasets.views.frame import framed, origin_of, visible
@@ -39,6 +40,7 @@ def files(request: PortalRequest, pk: str) -> HttpResponse:
         (blob, [entry.item for entry in entries])
         for blob, entries in integrity.duplicate_images(dataset, size=DUPLICATES)
     ]
+    context |= _alike(dataset)
     if dataset.revision_no:
         version = version_named(dataset, wanted)
         context |= {"version": version, "totals": totals_of(version), **_snippets(request, dataset, wanted)}
@@ -83,6 +85,20 @@ def _integrity(dataset: Dataset) -> dict[str, Any]:
         "fraction": found.done_count / found.file_count if found and found.file_count else None,
         "damaged": damaged[:SHOWN],
         "damaged_count": damaged.count(),
+    }
+
+
+def _alike(dataset: Dataset) -> dict[str, Any]:
+    compared, groups = integrity.alike_images(dataset, size=DUPLICATES)
+    found = [{"leaks": group.leaks, "tiles": [_small(entry) for entry in group.images]} for group in groups]
+    return {"compared": compared, "alike": found}
+
+
+def _small(entry: Entry) -> dict[str, str]:
+    return {
+        "path": entry.item.path,
+        "src": thumbnail_address(entry.dataset_id, entry.item_id, entry.blob.sha256, 128),
+        "href": reverse("datasets:image", args=[entry.dataset_id, entry.item_id]),
     }
 
 

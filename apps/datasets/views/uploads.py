@@ -22,6 +22,8 @@ from apps.datasets.defects import REASONS, Defect, describe
 from apps.datasets.foreign import FORMATS
 from apps.datasets.forms import FormatForm, PublishForm
 from apps.datasets.models import Split, Task, Upload, UploadState
+from apps.datasets.selectors.images import PAIRS
+from apps.datasets.selectors.integrity import elsewhere_seen
 from apps.datasets.sources import failure_words
 from apps.datasets.views.frame import class_table, framed, visible
 from apps.datasets.views.imports import import_tabs
@@ -104,6 +106,7 @@ def report(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
         return HttpResponse(headers={"HX-Refresh": "true"})
     template = "datasets/_report.html" if request.htmx else "datasets/report.html"
     context = framed(request, visible(request, pk), "uploads", upload=found, **_report(found))
+    context["elsewhere"] = elsewhere_seen(request.actor, found.elsewhere)
     return render(request, template, context)
 
 
@@ -176,7 +179,7 @@ def _report(upload: Upload) -> dict[str, Any]:
             if name in analysis["splits"]
         ],
         "defects": [
-            {**found, "severity": found["severity"], "sentence": sentence, "hint": hint}
+            {**found, "sentence": sentence, "hint": hint, "pair": _pair(upload, found, preview)}
             for found, sentence, hint in defects
         ],
         "class_table": class_table(analysis["classes"]),
@@ -195,6 +198,18 @@ def _report(upload: Upload) -> dict[str, Any]:
         "format_form": FormatForm(initial={"format": upload.format}),
         "publish_form": PublishForm(initial={"mode": upload.mode, "note": upload.note}, classes=_class_names(upload)),
     }
+
+
+def _pair(upload: Upload, defect: dict[str, Any], preview: str) -> list[dict[str, str]]:
+    """The two pictures that a finding is about, while the upload's own are there; [] for any other finding."""
+    if defect["code"] not in PAIRS or upload.state not in (UploadState.READY, UploadState.REFUSED):
+        return []
+    other, item = defect["params"]["other"], defect["params"].get("item")
+    in_dataset = f"/api/v1/datasets/{upload.dataset_id}/images/{item}/thumbnail?size=128"
+    return [
+        {"alt": defect["path"], "src": f"{preview}?{urlencode({'path': defect['path']})}"},
+        {"alt": other, "src": f"{preview}?{urlencode({'path': other})}" if item is None else in_dataset},
+    ]
 
 
 def _fraction(upload: Upload) -> float | None:
