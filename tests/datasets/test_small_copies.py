@@ -2,17 +2,20 @@
 
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.utils import timezone
 from PIL import Image
 
+from apps.core.models import LooseObject
 from apps.core.storage import storage
 from apps.core.testing import Cast
 from apps.datasets import services, tasks
 from apps.datasets.images import decoding_process
-from apps.datasets.images.decoding import decoded, small_copies, thumbnail
+from apps.datasets.images.decoding import decoded, look_at, small_copies, thumbnail
 from apps.datasets.models import Blob, Dataset, Entry
 from apps.datasets.selectors import images as selectors
 from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key, thumbnail_of
@@ -131,7 +134,10 @@ def test_a_picture_that_ends_the_decoder_is_the_broken_one(monkeypatch: pytest.M
 
 def test_a_copy_that_cannot_be_made_is_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding_process, "small_copies", mock.Mock(side_effect=MemoryError))
-    assert list(decoding_process.answers(large(), (256,))) == [b"sound\n", b"\n"]
+    assert list(decoding_process.answers(large(), (256,))) == [
+        b"sound " + look_at(decoded(large())).hex().encode() + b"\n",
+        b"\n",
+    ]
 
 
 def test_copies_count_for_no_quota_and_are_no_finding(dataset: Dataset) -> None:
@@ -149,6 +155,8 @@ def test_copies_go_with_their_pictures(cast: Cast, dataset: Dataset) -> None:
     Entry.objects.filter(dataset=dataset).delete()
     services.sweep()
     assert not Blob.objects.filter(pk__in=[blob.pk for blob in blobs.values()]).exists()
+    LooseObject.objects.update(since=timezone.now() - timedelta(days=9))
+    services.sweep()
     assert [kept(blob) for blob in blobs.values()] == [[], [], []]
 
 
