@@ -17,6 +17,7 @@ from apps.invitations.models import Invitation
 from apps.organizations.services import token_issue
 from apps.projects.narrowing import LOOKED_AT, path_to_project
 from apps.projects.services import project_create
+from tests.factories.accounts import PASSWORD
 from tests.factories.apikeys import key_of
 from tests.factories.datasets import DatasetFactory
 from tests.factories.departures import OrganizationExportFactory
@@ -183,6 +184,18 @@ def test_what_belongs_to_a_person_alone_is_done_by_no_key(cast: Cast) -> None:
     assert cast.admin.user.refresh_tokens.filter(revoked_at__isnull=False).exists()
 
 
+def test_no_key_changes_its_owners_password_nor_tries_one(cast: Cast) -> None:
+    """Whoever holds the key would learn whether it is the right one, and lock the owner out."""
+    client, wanted = RestClient(key_of(cast.admin)[1]), "another long phrase"
+    for old in (PASSWORD, "wrong"):
+        answer = client.post("/auth/password/change", {"old_password": old, "password": wanted})
+        assert (answer.status_code, answer.json()["code"]) == (403, "outside_scope")
+    assert (
+        cast.admin.rest.post("/auth/password/change", {"old_password": PASSWORD, "password": wanted}).status_code
+        == 204
+    )
+
+
 def test_a_key_learns_of_its_own_organization_alone(cast: Cast) -> None:
     second = MembershipFactory(user=cast.owner.user).organization
     found = RestClient(key_of(cast.owner, "resources.view_node")[1]).get("/me").json()
@@ -288,7 +301,7 @@ def test_projects_of_others_are_no_choice(cast: Cast, other: Any) -> None:
 
 
 #: No scope covers it: refused before anything is looked for.
-NOT_FOR_KEYS = {"sessions_destroy"}
+NOT_FOR_KEYS = {"auth_password_change", "sessions_destroy"}
 
 
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.operation_id)

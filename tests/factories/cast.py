@@ -1,4 +1,4 @@
-"""The ten personas, as people of two organizations."""
+"""The personas, as people of two organizations."""
 
 from apps.core.identity import Actor, Role, Via
 from apps.core.testing import Cast, Person, Persona
@@ -13,15 +13,18 @@ ROLES = {
     Persona.EDITOR: Role.ENGINEER_I,
     Persona.VIEWER: Role.ENGINEER_I,
     Persona.MEMBER: Role.ENGINEER_I,
+    Persona.SENIOR: Role.ENGINEER_II,
     Persona.MANAGER: Role.MANAGER,
     Persona.ADMIN: Role.ADMIN,
     Persona.GUEST: Role.GUEST,
+    Persona.ADDED: Role.GUEST,
     Persona.STRANGER: Role.ADMIN,
 }
 PROJECT_ROLES = {
     Persona.OWNER: ProjectRole.OWNER,
     Persona.EDITOR: ProjectRole.EDITOR,
     Persona.VIEWER: ProjectRole.VIEWER,
+    Persona.ADDED: ProjectRole.EDITOR,
 }
 
 

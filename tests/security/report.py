@@ -1,14 +1,15 @@
 """Pytest plugin of `make security`: collects what was tried and writes docs/security.md.
 
 A test says where it belongs by its mark, `security(chapter, door)`, and what it has tried by properties: `tried` (a
-number of requests), `doors` (what was tried, its parameters by default), `bad` (names of bad inputs), `found` (what came
-of it, in words), `fuzz` (answers to one operation) and `atheris` (numbers of one target). The properties travel with the
-reports, so that the tests may run in several processes.
+number of requests), `actors` (those who asked, one for each request), `doors` (what was tried, its parameters by
+default), `bad` (names of bad inputs), `found` (what came of it, in words), `fuzz` (answers to one operation) and
+`atheris` (numbers of one target). The properties travel with the reports, so that the tests may run in several
+processes.
 """
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ FULL = "MODELYARD_SECURITY_FULL" in os.environ
 SEED = int(os.environ.get("MODELYARD_SECURITY_SEED", "20"))
 
 TENANCY = "People of another organization, and nobody"
+ROLES = "People of the own organization, by role"
 BAD_INPUT = "Bad input"
 CREDENTIALS = "Tokens and sessions"
 REQUESTS = "Requests drawn from the schema"
@@ -48,6 +50,7 @@ class Door:
     cases: int = 0
     bad: set[str] = field(default_factory=set)
     found: list[str] = field(default_factory=list)
+    actors: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -71,11 +74,13 @@ class Collected:
         door.cases += max(1, len(known["bad"]))
         door.bad.update(known["bad"])
         door.found += [known["found"]] if "found" in known else []
+        door.actors.update(known.get("actors", []))
         self.fuzz.update(known.get("fuzz", {}))
         self.fuzzed.update(known.get("atheris", {}))
 
     def text(self) -> str:
-        chapters = [self.tenancy(), self.bad_input(), self.proofs(), self.inputs(), self.requests(), self.others()]
+        chapters = [self.tenancy(), self.roles(), self.bad_input(), self.proofs(), self.inputs()]
+        chapters += [self.requests(), self.others()]
         return "\n".join([HEAD, f"Seed {SEED}, {datetime.now(UTC):%Y-%m-%d}.", "", *chapters])
 
     def rows(self, *chapters: str) -> list[tuple[str, Door]]:
@@ -84,6 +89,19 @@ class Collected:
     def tenancy(self) -> str:
         rows = [f"| {name} | {len(door.names)} | {door.tried} | {door.failed} |" for name, door in self.rows(TENANCY)]
         return table(TENANCY, "door | tried | requests | leaks", rows)
+
+    def roles(self) -> str:
+        found = self.rows(ROLES)
+        actors = list(dict.fromkeys(actor for _name, door in found for actor in door.actors))
+        head = (
+            "Requests by actor, right in everything but, perhaps, who sends them: `tests/security/roles.py` says what each\n"
+            "gets. A deviation is another answer, or an event of somebody who was refused.\n"
+        )
+        rows = [
+            f"| {name} | {len(door.names)} | {' | '.join(str(door.actors[actor]) for actor in actors)} | {door.failed} |"
+            for name, door in found
+        ]
+        return table(ROLES, " | ".join(["door", "tried", *actors, "deviations"]), rows, head)
 
     def bad_input(self) -> str:
         rows = [

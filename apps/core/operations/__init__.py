@@ -9,6 +9,6 @@ one audit event (inner operations' events become its children). `ingest` is for 
 carry a token and are not audited.
 """
 
-from apps.core.operations.registry import Operation, all_operations, ingest, operation
+from apps.core.operations.registry import Operation, all_operations, ingest, operation, refuse_keys
 
-__all__ = ["Operation", "all_operations", "ingest", "operation"]
+__all__ = ["Operation", "all_operations", "ingest", "operation", "refuse_keys"]

@@ -64,7 +64,7 @@ def operation(
             outermost = not auditing.is_collecting()
             with _conflicts(), transaction.atomic(), auditing.collect(name):
                 if outermost and permission is None:
-                    _refuse_keys(actor)
+                    refuse_keys(actor)
                 if permission is not None and on is not None:
                     obj: Any = kwargs[on]
                     asked = permission(obj) if callable(permission) else permission
@@ -98,7 +98,7 @@ def ingest(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return declare
 
 
-def _refuse_keys(actor: Actor) -> None:
+def refuse_keys(actor: Actor) -> None:
     """What asks for no permission is a person's own affair (sign-in, profile, tokens): no scope of a key covers it."""
     if actor.scopes is not None:
         raise Forbidden(

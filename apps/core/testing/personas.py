@@ -20,9 +20,11 @@ class Persona(StrEnum):
     EDITOR = "editor"  # engineer, editor of the project
     VIEWER = "viewer"  # engineer, viewer of the project
     MEMBER = "member"  # engineer of the organization, not in the project
+    SENIOR = "senior"  # engineer II of the organization, not in the project
     MANAGER = "manager"  # manager of the organization, not in the project
     ADMIN = "admin"  # administrator of the organization, not in the project
     GUEST = "guest"  # guest of the organization, not in the project
+    ADDED = "added"  # guest of the organization, editor of the project
     STRANGER = "stranger"  # administrator of another organization
     ANONYMOUS = "anonymous"  # nobody signed in
     PLATFORM = "platform"  # platform administrator, of no organization

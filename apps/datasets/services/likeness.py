@@ -168,10 +168,10 @@ class _Known:
         if len(compared) <= BY_CELLS:
             rows = rows.filter(blob__organization=self.dataset.organization_id, blob__look_cell__in=index.cells())
         there = rows.values_list("blob_id", "item__path", "blob__look")[:MOST_COMPARED]
-        for blob_id, path, look in there.iterator() if compared else ():
+        for blob_id, path, seen in there.iterator() if compared else ():
             if path in self.pictures:
                 continue
-            for value in islice(index.near(bytes(look or b"")), TOLD):
+            for value in islice(index.near(bytes(seen or b"")), TOLD):
                 if len(value.blobs) < TOLD and blob_id not in value.blobs:
                     value.blobs.append(blob_id)
         places = self._places(sorted({pk for value in compared.values() for pk in value.blobs}))

@@ -17,6 +17,7 @@ from apps.accounts.services import lockout, mailbox
 from apps.core import outbox
 from apps.core.errors import Invalid
 from apps.core.identity import Actor, Via, require_own_proof
+from apps.core.operations import refuse_keys
 
 FORGOTTEN = "organizations.password_forgotten"
 
@@ -54,7 +55,8 @@ def set_by_link(*, request: HttpRequest, user: User, password: str, field: str =
 
 def change(*, request: HttpRequest, actor: Actor, user: User, old_password: str, password: str) -> None:
     """Sets another password for a person who knows the old one; of their sessions the one that asks stays. Guessing it is
-    paused as at sign-in."""
+    paused as at sign-in. No key does it: whoever holds one could try passwords, and lock its owner out."""
+    refuse_keys(actor)
     require_own_proof(actor)
     ip = request.META.get("REMOTE_ADDR")
     lockout.attempt(user.email, ip)
