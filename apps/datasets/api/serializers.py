@@ -314,9 +314,12 @@ class UploadDetailSerializer(UploadSerializer):
 
     analysis = DatasetAnalysisSerializer(source="known_analysis", read_only=True)
     files = ReceivedSerializer(many=True, read_only=True, source="received")
+    begun = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="Paths of files that have arrived in part."
+    )
 
     class Meta(UploadSerializer.Meta):
-        fields = [*UploadSerializer.Meta.fields, "analysis", "files"]
+        fields = [*UploadSerializer.Meta.fields, "analysis", "files", "begun"]
 
 
 class ReceivedFileSerializer(ReceivedSerializer):
