@@ -25,6 +25,7 @@ from apps.datasets.models import Split, Task, Upload, UploadState
 from apps.datasets.sources import failure_words
 from apps.datasets.views.frame import class_table, framed, visible
 from apps.datasets.views.imports import import_tabs
+from apps.datasets.views.unfinished import address_of_the_rest, unfinished_upload
 
 DEFECTS = 200
 FORMAT_NAMES = {
@@ -76,6 +77,8 @@ def upload(request: PortalRequest, pk: str) -> HttpResponseBase:
         done=reverse("datasets:uploads", args=[pk]) + "{id}/",
         format_form=FormatForm(),
         direct=bool(origin),
+        part_bytes=services.PART_BYTES,
+        unfinished=unfinished_upload(request, dataset),
     )
     page: Callable[[HttpRequest], HttpResponseBase]
     page = partial(render, template_name="datasets/upload.html", context=context)
@@ -103,7 +106,8 @@ def report(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     if request.htmx and found.state == UploadState.PUBLISHED:
         return HttpResponse(headers={"HX-Refresh": "true"})
     template = "datasets/_report.html" if request.htmx else "datasets/report.html"
-    context = framed(request, visible(request, pk), "uploads", upload=found, **_report(found))
+    rest = address_of_the_rest(request, found)
+    context = framed(request, visible(request, pk), "uploads", upload=found, goes_on=rest, **_report(found))
     return render(request, template, context)
 
 
