@@ -78,9 +78,12 @@ export class OpenNotice {
   /** What was chosen when it was begun. */
   begin() {
     if (!this.root) return;
-    const { name, files, total } = this.note ?? {};
-    const words = name ? gettext("It was begun with “%(name)s”: files %(files)s, %(size)s together.") : gettext("It was begun with this many files: %(files)s, %(size)s together.");
-    this.#say(this.note ? fill(words, { name, files: count(files), size: bytes(total) }) : "");
+    if (!this.note) return this.#say("");
+    const { name, files, total } = this.note;
+    const words = name
+      ? ngettext("It was begun with “%(name)s”: %(files)s file, %(size)s.", "It was begun with “%(name)s”: %(files)s files, %(size)s.", files)
+      : ngettext("It was begun with %(files)s file, %(size)s.", "It was begun with %(files)s files, %(size)s.", files);
+    this.#say(fill(words, { name, files: count(files), size: bytes(total) }));
   }
 
   /** Somebody has to say whether what was chosen is the same set. @param {number} number of files that were not chosen */

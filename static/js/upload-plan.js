@@ -95,14 +95,14 @@ export class UploadPlan {
   }
 
   /**
-   * The files that have a row. All, where they are no more than `limit`; of more, those that failed before all others,
-   * and what is being sent or waits. @param {number} limit @returns {{items: Item[], hidden: number}} `hidden`: further ones that failed
+   * The files that have a row: those that failed before all others. Of more than `limit` only what is being sent or waits
+   * follows. @param {number} limit @returns {{items: Item[], hidden: number}} `hidden`: further ones that failed
    */
   shown(limit) {
-    if (this.order.length <= limit) return { items: this.order, hidden: 0 };
     const of = { failed: [], sending: [], waiting: [], sent: [] };
     for (const item of this.order) of[item.state].push(item);
-    const others = [...of.sending, ...of.waiting.slice(0, limit)].slice(0, limit);
+    const few = this.order.length <= limit;
+    const others = few ? this.order.filter((item) => item.state !== "failed") : [...of.sending, ...of.waiting.slice(0, limit)].slice(0, limit);
     return { items: [...of.failed.slice(0, MOST_FAILED), ...others], hidden: Math.max(0, of.failed.length - MOST_FAILED) };
   }
 

@@ -220,9 +220,10 @@ test("what was being sent waits again after a break, what has arrived does not",
 });
 
 test("of many files those that failed have rows, whatever their number, and then what goes on", () => {
-  const few = planned(["1", "2"]);
-  few.order[1].state = "failed";
-  assert.deepEqual(few.shown(2), { items: few.order, hidden: 0 });
+  const few = planned(["1", "2", "3"]);
+  few.order[2].state = "failed";
+  few.order[0].state = "sent";
+  assert.deepEqual(few.shown(3).items.map((item) => item.path), ["3", "1", "2"]);
   const many = planned(Array.from({ length: 5000 }, (_, number) => `${number}`));
   many.order.forEach((item, number) => (item.state = number < 2000 ? "sent" : number % 10 ? "waiting" : "failed"));
   many.order[2001].state = "sending";

@@ -172,16 +172,17 @@ def test_another_set_is_not_mixed_into_the_open_upload(
 ) -> None:
     page, traffic = engineer.page, Traffic(engineer.page)
     _upload_page(shelf, engineer, {"en": "Begun anew", "ko": "새로 시작한 데이터"}[language])
-    traffic.hold(lambda sent: sent in LATE)
+    traffic.hold(lambda sent: sent in LATE or isinstance(sent, int))
     page.set_input_files(FOLDER, str(belt))
-    traffic.wait(lambda: len(traffic.arrived) >= len(paths_of(belt)) - len(LATE))
+    here = paths_of(belt) - LATE - {LARGE}
+    traffic.wait(lambda: traffic.arrived == here)
     page.reload()
     traffic.forget()
     first = page.locator("[data-upload-open]").get_attribute("data-upload-open")
     other = tmp_path / "other.zip"
     other.write_bytes(sample_archive(train=2, val=1))
     page.set_input_files("[data-upload-files] >> nth=0", str(other))
-    expect(page.locator("[data-upload-open-note]")).to_contain_text(str(len(paths_of(belt)) - len(LATE)))
+    expect(page.locator("[data-upload-open-note]")).to_contain_text(str(len(here)))
     engineer.fits()
     assert (traffic.files, traffic.opened) == ([], 0)
     page.click("[data-upload-give-up]")
