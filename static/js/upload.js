@@ -1,18 +1,22 @@
 /**
  * Files, folders and ZIPs by drag and drop or picker. Root: components/dropzone.html ([data-upload][data-url]). It speaks
- * the uploads interface of docs/architecture/interface.md: start, put files side by side, ask what has arrived, complete.
- * On completion the root dispatches `upload:done` with the answer, or goes to data-done-url.
+ * the uploads interface of docs/architecture/interface.md: start or go on, put files side by side, ask what has arrived,
+ * complete. On completion the root dispatches `upload:done` with the answer, or goes to data-done-url.
  */
-import { ApiError, call, csrfToken, get, post } from "./api.js";
+import { ApiError, call, get, post } from "./api.js";
+import { ask } from "./confirm.js";
 import { isWorth, sendDirect, StoreUnreachable } from "./direct.js";
-import { el, throttle } from "./dom.js";
+import { throttle } from "./dom.js";
 import { bytes, count } from "./format.js";
 import { fill, gettext } from "./i18n.js";
-import { UploadPlan } from "./upload-plan.js";
+import { sendInParts } from "./parts.js";
+import { canDigest, pause, put } from "./sending.js";
+import { claim, OpenNotice, UploadNote } from "./upload-open.js";
+import { isInParts, UploadPlan } from "./upload-plan.js";
+import { UploadRows } from "./upload-rows.js";
 
 const AT_ONCE = 4;
 const TRIES = 4;
-const LISTED = 200;
 
 /** All files under what was dropped, with their paths. @param {DataTransfer} transfer @returns {Promise<[string, File][]>} */
 async function filesOf(transfer) {
@@ -36,44 +40,27 @@ async function filesOf(transfer) {
   return found;
 }
 
-/** One file by XMLHttpRequest, the only way to see how much has left. */
-function put(url, file, { signal, onProgress }) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("PUT", url);
-    request.setRequestHeader("X-CSRFToken", csrfToken());
-    request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.setRequestHeader("Accept", "application/json");
-    request.upload.onprogress = (event) => onProgress(event.loaded);
-    request.onload = () => {
-      if (request.status < 300) return resolve();
-      let body = {};
-      try {
-        body = JSON.parse(request.responseText);
-      } catch {
-        // A proxy's page; the status says enough.
-      }
-      reject(new ApiError(request.status, body));
-    };
-    request.onerror = () => reject(new ApiError(0, {}));
-    request.onabort = () => reject(new DOMException("", "AbortError"));
-    signal.addEventListener("abort", () => request.abort(), { once: true });
-    request.send(file);
-  });
-}
+/** No further file would be taken: the sign-in has ended, the right is gone, or the upload is closed. @param {unknown} error */
+const endsAll = (error) => error instanceof ApiError && ([401, 403, 404].includes(error.status) || error.code === "upload_state");
 
 export class Upload {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
+    this.url = `${root.dataset.url}/uploads`;
     this.part = (name) => root.querySelector(`[data-upload-${name}]`);
     this.zone = root.querySelector("[data-dropzone]");
     this.plan = new UploadPlan();
-    this.rows = new Map();
+    this.rows = new UploadRows(this.part("list"), (path) => this.#retry(path));
+    this.note = new UploadNote(root.dataset.url);
+    this.open = new OpenNotice(this.part("open"), this.note, { goOn: () => this.#goOn(), giveUp: () => this.#giveUpOpen() });
     this.id = null;
-    this.running = false;
-    // Straight to the store: digests need a page that came safely.
-    this.mayDirect = "direct" in root.dataset && isSecureContext;
+    /** @type {Promise<void>|null} while something is being sent */
+    this.task = null;
+    // Somebody has said that what was chosen belongs to the open upload; that nothing more is to be sent.
+    this.together = this.stopped = false;
+    this.mayDirect = "direct" in root.dataset && canDigest();
+    this.partBytes = canDigest() ? Number(root.dataset.partBytes || 0) : 0;
     this.direct = false;
     this.abort = new AbortController();
     this.paint = throttle(() => this.#paint(), 150);
@@ -103,71 +90,127 @@ export class Upload {
       // Somebody may be faster than this script.
       if (input.files.length) take();
     }
-    this.part("retry").addEventListener("click", () => {
-      this.plan.retry();
-      this.run();
-    });
+    this.part("retry").addEventListener("click", () => this.#retry());
     this.part("cancel").addEventListener("click", () => this.cancel());
-    addEventListener("beforeunload", (event) => this.running && event.preventDefault());
+    addEventListener("beforeunload", (event) => this.task && event.preventDefault());
   }
 
   /** @param {[string, File][]} files */
   add(files) {
-    for (const [path, file] of files) {
-      const item = this.plan.add(path, file.size, file);
-      if (item && this.rows.size < LISTED) this.#addRow(item);
-    }
+    for (const [path, file] of files) this.plan.add(path, file.size, file);
     this.part("status").hidden = this.plan.items.size === 0;
+    this.#paint();
+    if (this.id !== null) this.note.keep(this.id, this.plan);
     if (this.plan.next()) this.run();
   }
 
-  #addRow(item) {
-    const bar = el("progress", { class: "meter", max: 1, value: 0, "aria-label": item.path });
-    const size = el("span", { class: "text-end", text: bytes(item.size) });
-    const row = el("li", {}, el("span", { class: "name", title: item.path, text: item.path }), bar, size);
-    this.rows.set(item.path, { row, bar });
-    this.part("list").append(row);
+  /** @param {string} [path] one file; all that failed without it */
+  #retry(path) {
+    this.plan.retry(path);
+    this.#paint();
+    this.run();
   }
 
-  async run() {
-    if (this.running) return;
-    this.running = true;
+  /** @returns {Promise<void>} when everything was sent, or nothing more can be */
+  run() {
+    this.task ??= this.#run().finally(() => {
+      this.task = null;
+      this.#paint();
+    });
+    return this.task;
+  }
+
+  async #run() {
+    if (this.stopped) return;
     this.abort = new AbortController();
     this.part("retry").hidden = this.part("error").hidden = true;
-    let retry = false;
     try {
-      if (this.id === null) await this.#start();
-      else this.plan.settle((await get(`${this.root.dataset.url}/uploads/${this.id}`, { signal: this.abort.signal })).files);
-      await Promise.all(Array.from({ length: AT_ONCE }, () => this.#worker()));
-      if (this.plan.progress().done) await this.#complete();
+      // Once more for what is tried again while the last file is on its way.
+      do {
+        if (!(await this.#isOpen())) return;
+        await Promise.all(Array.from({ length: AT_ONCE }, () => this.#worker()));
+      } while (this.plan.next());
+      if (this.plan.progress().done) return await this.#complete();
     } catch (error) {
-      retry = error instanceof StoreUnreachable;
-      if (retry) await this.#throughPortal();
-      else if (error.name !== "AbortError") this.#say(error.message, error.hint);
-    } finally {
-      this.running = false;
-      this.part("retry").hidden = this.plan.progress().done || this.abort.signal.aborted;
-      this.#paint();
+      if (error instanceof StoreUnreachable) return await this.#throughPortal();
+      if (error.name !== "AbortError") this.#say(error.message, error.hint);
+      this.abort.abort();
+      this.plan.rest();
     }
-    if (retry) await this.run();
+    this.part("retry").hidden = this.plan.items.size === 0;
   }
 
+  /** Has an upload that takes files. False: nothing is to be sent now. */
+  async #isOpen() {
+    if (this.id !== null) {
+      const found = await this.#found(this.id);
+      if (found?.state === "receiving") {
+        this.plan.settle(found.files);
+        return true;
+      }
+      // Completed by a call whose answer was lost; or given up meanwhile, and everything is sent anew.
+      if (found && found.state !== "cancelled" && this.plan.progress().done) return this.#leave(found);
+      this.id = null;
+      this.plan.restart();
+    }
+    if (this.open.id !== null && !(await this.#goesOn())) return false;
+    if (this.id === null) await this.#start();
+    return true;
+  }
+
+  /** @returns {Promise<any>} null: there is no such upload any more */
+  async #found(id) {
+    try {
+      return await get(`${this.url}/${id}`, { signal: this.abort.signal });
+    } catch (error) {
+      if (error.status === 404) return null;
+      throw error;
+    }
+  }
+
+  /** Goes on with the open upload, where it takes files still. False: somebody has to say first whether this is its set. */
+  async #goesOn() {
+    const found = await this.#found(this.open.id);
+    if (found?.state === "receiving" && (await claim(found.id))) {
+      const missing = this.plan.missing([...found.files.map(({ path }) => path), ...found.begun]);
+      if (missing && !this.together) {
+        this.open.ask(missing);
+        return false;
+      }
+      this.direct = found.source === "direct";
+      if (this.direct && !this.mayDirect) await call("DELETE", `${this.url}/${found.id}`);
+      else this.id = found.id;
+      if (this.id !== null) {
+        this.plan.settle(found.files, { begun: found.begun, since: Date.parse(found.updated_at) });
+        this.note.keep(this.id, this.plan);
+        this.paint();
+      }
+    }
+    this.open.close();
+    return true;
+  }
+
+  /** Not broken off: what was begun has an id by which it can be given up. */
   async #start() {
     this.direct = this.mayDirect && isWorth([...this.plan.items.values()].map((item) => item.size));
-    this.id = (await post(`${this.root.dataset.url}/uploads`, this.direct ? { direct: true } : {}, { signal: this.abort.signal })).id;
+    this.id = (await post(this.url, this.direct ? { direct: true } : {})).id;
+    this.note.keep(this.id, this.plan);
+    await claim(this.id);
+    if (this.abort.signal.aborted) throw new DOMException("", "AbortError");
   }
 
   /** The store does not let this page in: what was begun there is given up, and everything goes the other way. */
   async #throughPortal() {
     this.abort.abort();
     this.mayDirect = false;
-    await call("DELETE", `${this.root.dataset.url}/uploads/${this.id}`).catch(() => null);
+    await call("DELETE", `${this.url}/${this.id}`).catch(() => null);
     this.id = null;
-    for (const item of this.plan.items.values()) Object.assign(item, { state: "waiting", loaded: 0, error: "" });
+    this.plan.restart();
+    await this.#run();
   }
 
   async #worker() {
-    for (let item = this.plan.next(); item; item = this.plan.next()) {
+    for (let item = this.plan.next(); item && !this.abort.signal.aborted; item = this.plan.next()) {
       item.state = "sending";
       await this.#send(item);
       this.paint();
@@ -175,45 +218,97 @@ export class Upload {
   }
 
   async #send(item) {
-    const upload = `${this.root.dataset.url}/uploads/${this.id}`;
-    const onProgress = (loaded) => {
-      item.loaded = loaded;
-      this.paint();
+    const options = {
+      signal: this.abort.signal,
+      onProgress: (loaded) => {
+        item.loaded = loaded;
+        this.paint();
+      },
     };
+    try {
+      await this.#sendOnce(`${this.url}/${this.id}`, item, options);
+      Object.assign(item, { state: "sent", loaded: item.size, error: "" });
+    } catch (error) {
+      if (error.name === "AbortError" || error instanceof StoreUnreachable || endsAll(error)) throw error;
+      Object.assign(item, { state: "failed", loaded: 0, error: [error.message, error.hint].filter(Boolean).join(" ") });
+    }
+  }
+
+  /** Large files have their own ways to try again. */
+  async #sendOnce(upload, item, options) {
+    if (this.direct) return sendDirect(upload, item, options);
+    if (this.partBytes && (item.begun || isInParts(item.size, this.partBytes))) return sendInParts(upload, item, options);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        if (this.direct) await sendDirect(upload, item, { signal: this.abort.signal, onProgress });
-        else await put(`${upload}/files?path=${encodeURIComponent(item.path)}`, item.file, { signal: this.abort.signal, onProgress });
-        Object.assign(item, { state: "sent", loaded: item.size, error: "" });
-        return;
+        return await put(`${upload}/files?path=${encodeURIComponent(item.path)}`, item.file, options);
       } catch (error) {
-        if (error.name === "AbortError" || error instanceof StoreUnreachable) throw error;
         item.loaded = 0;
-        if (!(error instanceof ApiError) || !error.passing || attempt === TRIES) {
-          Object.assign(item, { state: "failed", error: [error.message, error.hint].filter(Boolean).join(" ") });
-          return;
-        }
-        await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt * (0.5 + Math.random() / 2)));
-        if (this.abort.signal.aborted) throw new DOMException("", "AbortError");
+        if (!(error instanceof ApiError) || !error.passing || attempt === TRIES) throw error;
+        await pause(attempt, options.signal);
       }
     }
   }
 
   async #complete() {
     const fields = Object.fromEntries([...this.root.querySelectorAll("select[name]:enabled")].map((field) => [field.name, field.value]));
-    const answer = await post(`${this.root.dataset.url}/uploads/${this.id}/${this.root.dataset.complete || "complete"}`, fields, { signal: this.abort.signal });
-    this.running = false;
-    this.root.dispatchEvent(new CustomEvent("upload:done", { bubbles: true, detail: { id: this.id, answer } }));
-    if (this.root.dataset.doneUrl) location.assign(this.root.dataset.doneUrl.replace("{id}", this.id));
+    this.#leave(await post(`${this.url}/${this.id}/${this.root.dataset.complete || "complete"}`, fields, { signal: this.abort.signal }));
   }
 
-  cancel() {
+  /** @returns {false} */
+  #leave(answer) {
+    this.task = null;
+    this.note.drop();
+    this.root.dispatchEvent(new CustomEvent("upload:done", { bubbles: true, detail: { id: this.id, answer } }));
+    if (this.root.dataset.doneUrl) location.assign(this.root.dataset.doneUrl.replace("{id}", this.id));
+    return false;
+  }
+
+  /** Gives up what is being sent, there too: what has arrived counts against the quota. */
+  async cancel() {
+    if ((this.id !== null || this.task) && !(await this.#isMeant())) return;
+    this.stopped = true;
     this.abort.abort();
-    this.plan = new UploadPlan();
-    this.rows.clear();
-    this.part("list").replaceChildren();
-    this.part("status").hidden = this.part("error").hidden = true;
+    await this.task;
+    this.stopped = false;
+    if (this.id !== null && !(await this.#remove(this.id))) return;
     this.id = null;
+    this.together = false;
+    this.plan = new UploadPlan();
+    this.part("status").hidden = this.part("error").hidden = true;
+    this.open.begin();
+    this.#paint();
+  }
+
+  /** What was chosen meanwhile begins an upload of its own. */
+  async #giveUpOpen() {
+    if (!(await this.#isMeant()) || this.open.id === null || !(await this.#remove(this.open.id))) return;
+    this.open.close();
+    if (this.plan.next()) this.run();
+  }
+
+  #isMeant() {
+    return ask(gettext("Give this upload up? Its files are removed."), { label: gettext("Give up"), danger: true });
+  }
+
+  /** The files again, by the picker that they came from; with some chosen, all of them are one set. */
+  #goOn() {
+    this.together = this.plan.items.size > 0;
+    if (this.together) this.run();
+    else this.root.querySelector(`[data-upload-files]${this.open.note?.files > 1 ? "[webkitdirectory]" : ""}`)?.click();
+  }
+
+  /** @returns {Promise<boolean>} whether the portal has nothing of it any more */
+  async #remove(id) {
+    try {
+      await call("DELETE", `${this.url}/${id}`);
+    } catch (error) {
+      if (error.status !== 404) {
+        this.#say(error.message, error.hint);
+        return false;
+      }
+    }
+    this.note.drop();
+    return true;
   }
 
   #say(text, hint = "") {
@@ -229,20 +324,12 @@ export class Upload {
     if (fraction === null) bar.removeAttribute("value");
     else bar.value = fraction;
     this.root.querySelector("[data-percent]").textContent = fraction === null ? "" : `${Math.floor(fraction * 100)}\u00a0%`;
-    if (this.running || done || failed) {
+    if (this.task || done || failed) {
       const words = fill(gettext("%(sent)s of %(files)s files, %(loaded)s of %(total)s"), { sent: count(sent), files: count(files), loaded: bytes(loaded), total: bytes(total) });
       const more = fill(gettext("%(count)s failed"), { count: count(failed) });
       this.root.querySelector("[data-text]").textContent = failed ? `${words} · ${more}` : words;
     }
-    for (const item of this.plan.items.values()) {
-      const shown = this.rows.get(item.path);
-      if (!shown) continue;
-      shown.bar.value = item.size ? item.loaded / item.size : item.state === "sent" ? 1 : 0;
-      let error = shown.row.querySelector(".error");
-      if (item.error && !error) shown.row.append((error = el("span", { class: "error" })));
-      if (error) error.textContent = item.error;
-      if (item.state === "sent" && this.plan.items.size > LISTED) shown.row.remove();
-    }
+    this.rows.paint(this.plan);
     if (done) this.part("words").textContent = gettext("Everything has arrived.");
   }
 }

@@ -122,6 +122,67 @@ def test_parts_of_two_states_of_a_file_are_thrown_away(cast: Cast, upload: str) 
     assert join(cast, upload, after).status_code == 200
 
 
+def join_by_parts(cast: Cast, upload: str, content: bytes, digests: list[str]) -> Any:
+    body = {"path": "set.zip", "size": len(content), "parts": digests}
+    return cast.editor.rest.post(f"{upload}/parts/join", body)
+
+
+def digests_of(content: bytes) -> list[str]:
+    return [sha256(content[start : start + SIZE]) for start in range(0, len(content), SIZE)]
+
+
+def test_a_sender_that_cannot_digest_the_whole_names_its_parts(cast: Cast, upload: str) -> None:
+    content = bytes(range(40))
+    for number in (1, 2, 3):
+        put(cast, upload, content, number)
+    few = join_by_parts(cast, upload, content, digests_of(content)[:2])
+    assert (few.status_code, few.json()["code"]) == (400, "part_digests")
+    for body in ({}, {"sha256": sha256(content), "parts": digests_of(content)}):
+        both = cast.editor.rest.post(f"{upload}/parts/join", {"path": "set.zip", "size": 40, **body})
+        assert both.status_code == 400
+    done = join_by_parts(cast, upload, content, digests_of(content))
+    assert (done.status_code, done.json()["sha256"]) == (200, sha256(content))
+    assert (folder_of(upload).files / "set.zip").read_bytes() == content
+    assert counted(upload) == (1, 40) and not any(folder_of(upload).parts.iterdir())
+
+
+def test_of_named_parts_only_those_are_sent_again_that_lie_here_otherwise(cast: Cast, upload: str) -> None:
+    content, other = bytes(range(40)), bytes(40)
+    for number, sent in ((1, content), (2, other), (3, content)):
+        put(cast, upload, sent, number)
+    answer = join_by_parts(cast, upload, content, digests_of(content))
+    assert (answer.status_code, answer.json()["code"]) == (409, "parts_missing")
+    assert answer.json()["params"] == {"missing": [2], "count": 1}
+    arrived = cast.editor.rest.get(f"{upload}/parts?path=set.zip").json()["parts"]
+    assert [part["number"] for part in arrived] == [1, 3] and counted(upload) == (1, 40)
+    put(cast, upload, content, 2)
+    assert join_by_parts(cast, upload, content, digests_of(content)).status_code == 200
+    assert (folder_of(upload).files / "set.zip").read_bytes() == content
+
+
+def test_a_bit_that_turns_on_the_disk_is_found_before_named_parts_are_joined(cast: Cast, upload: str) -> None:
+    content = bytes(range(40))
+    for number in (1, 2, 3):
+        put(cast, upload, content, number)
+    (kept,) = folder_of(upload).parts.glob("*/content")
+    kept.write_bytes(content[:20] + b"x" + content[21:])
+    answer = join_by_parts(cast, upload, content, digests_of(content))
+    assert answer.json()["params"] == {"missing": [2], "count": 1}
+
+
+def test_a_sender_that_goes_on_is_told_which_files_have_begun(cast: Cast, upload: str) -> None:
+    content = bytes(range(40))
+    cast.editor.rest.put(f"{upload}/files?path=a.txt", b"a", content_type=OCTETS)
+    put(cast, upload, content, 2, path="큰 묶음.zip")
+    found = cast.editor.rest.get(upload).json()
+    assert (found["files"], found["begun"]) == ([{"path": "a.txt", "size": 1}], ["큰 묶음.zip"])
+    for number in (1, 3):
+        put(cast, upload, content, number, path="큰 묶음.zip")
+    assert join(cast, upload, content, path="큰 묶음.zip").status_code == 200
+    found = cast.editor.rest.get(upload).json()
+    assert {file["path"] for file in found["files"]} == {"a.txt", "큰 묶음.zip"} and found["begun"] == []
+
+
 def test_a_part_far_beyond_the_end_is_not_read_through(
     cast: Cast, upload: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

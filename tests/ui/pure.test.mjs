@@ -7,13 +7,14 @@ import { cells } from "../../static/js/charts/density.js";
 import { shares } from "../../static/js/charts/heatmap.js";
 import { between, stepped } from "../../static/js/choose.js";
 import { clipRange, pairs, smooth, tableRows, toCsv } from "../../static/js/charts/series.js";
-import { isWorth, partsOf, WORTH } from "../../static/js/direct.js";
+import { isWorth, WORTH } from "../../static/js/direct.js";
 import { ago, bytes, duration, figure } from "../../static/js/format.js";
 import { Logbook, passes } from "../../static/js/logbook.js";
 import { baseOf, MetricStore, Series, toNumber } from "../../static/js/metrics.js";
 import { complaint, sameValue } from "../../static/js/schema-form.js";
+import { sideBySide } from "../../static/js/sending.js";
 import { stageStates } from "../../static/js/stages.js";
-import { cleanPath, isJunk, UploadPlan } from "../../static/js/upload-plan.js";
+import { cleanPath, isInParts, isJunk, partsOf, UploadPlan } from "../../static/js/upload-plan.js";
 import { held, zoomed } from "../../static/js/viewer.js";
 
 const steps = (series) => series.points.map(([step, , , , attempt]) => [step, attempt]);
@@ -163,6 +164,102 @@ test("an upload sends what is not there yet, and tries failed files again", () =
   assert.ok(isJunk("__MACOSX/a.jpg") && isJunk("x/._a.jpg") && !isJunk("x/a._b.jpg"));
 });
 
+const planned = (paths, file) => {
+  const plan = new UploadPlan();
+  for (const path of paths) plan.add(path, 10, file);
+  return plan;
+};
+
+test("an upload that is gone on with takes what has arrived for sent, unless it was changed since", () => {
+  const plan = planned([]);
+  plan.add("a/old.jpg", 10, { lastModified: 1000 });
+  plan.add("a/edited.jpg", 10, { lastModified: 3000 });
+  plan.add("a/large.zip", 90, { lastModified: 1000 });
+  const arrived = [{ path: "a/old.jpg", size: 10 }, { path: "a/edited.jpg", size: 10 }];
+  plan.settle(arrived, { begun: ["a/large.zip", "a/gone.zip"], since: 2000 });
+  assert.deepEqual(plan.order.map((item) => [item.state, item.changed, item.begun]), [["sent", false, false], ["waiting", true, false], ["waiting", false, true]]);
+  // Asked again in the same window, it is not taken for the earlier one either.
+  plan.settle(arrived);
+  assert.equal(plan.next().path, "a/edited.jpg");
+});
+
+test("what has arrived of files that were not chosen is told from the same set chosen again", () => {
+  const plan = planned(["a/1.jpg", "a/2.jpg", "a/3.jpg"]);
+  assert.equal(plan.missing(["a/1.jpg", "a/3.jpg"]), 0);
+  assert.equal(plan.missing([]), 0);
+  assert.equal(plan.missing(["a/1.jpg", "b/1.jpg", "b/2.jpg"]), 2);
+});
+
+test("files that are chosen have a name together: their folder, or the one file", () => {
+  assert.equal(planned(["photos/a/1.jpg", "photos/b/2.jpg"]).name, "photos");
+  assert.equal(planned(["photos.zip"]).name, "photos.zip");
+  assert.equal(planned(["a/1.jpg", "ab/1.jpg"]).name, "");
+  assert.equal(planned(["1.jpg", "2.jpg"]).name, "");
+  assert.equal(planned([]).name, "");
+});
+
+test("one failed file is tried again, the others wait for theirs", () => {
+  const plan = planned(["1", "2", "3"]);
+  for (const item of plan.order) Object.assign(item, { state: "failed", loaded: 4, error: "no" });
+  plan.retry("2");
+  plan.retry("unknown");
+  assert.deepEqual(plan.order.map((item) => item.state), ["failed", "waiting", "failed"]);
+  assert.deepEqual([plan.next().path, plan.next().loaded, plan.next().error], ["2", 0, ""]);
+  plan.retry();
+  assert.equal(plan.next().path, "1");
+});
+
+test("what was being sent waits again after a break, what has arrived does not", () => {
+  const plan = planned(["1", "2", "3"]);
+  plan.order[0].state = "sent";
+  plan.next().state = "sending";
+  assert.equal(plan.next().path, "3");
+  plan.rest();
+  assert.equal(plan.next().path, "2");
+  plan.restart();
+  assert.equal(plan.next().path, "1");
+});
+
+test("of many files those that failed have rows, whatever their number, and then what goes on", () => {
+  const few = planned(["1", "2", "3"]);
+  few.order[2].state = "failed";
+  few.order[0].state = "sent";
+  assert.deepEqual(few.shown(3).items.map((item) => item.path), ["3", "1", "2"]);
+  const many = planned(Array.from({ length: 5000 }, (_, number) => `${number}`));
+  many.order.forEach((item, number) => (item.state = number < 2000 ? "sent" : number % 10 ? "waiting" : "failed"));
+  many.order[2001].state = "sending";
+  const { items, hidden } = many.shown(200);
+  assert.deepEqual([items.filter((item) => item.state === "failed").length, hidden], [300, 0]);
+  assert.equal(items[300].path, "2001");
+  assert.equal(items.length, 500);
+  many.order.forEach((item) => (item.state = "failed"));
+  assert.deepEqual([many.shown(200).items.length, many.shown(200).hidden], [1000, 4000]);
+});
+
+test("a plan of a quarter of a million files is gone through once", () => {
+  const plan = planned(Array.from({ length: 250_000 }, (_, number) => `${number}`));
+  let sent = 0;
+  for (let item = plan.next(); item; item = plan.next(), sent += 1) item.state = "sent";
+  assert.equal(sent, 250_000);
+});
+
+test("work goes side by side; what fails lets nothing further begin, and what has begun ends first", async () => {
+  const [begun, ended] = [[], []];
+  const work = (bad) => async (index) => {
+    begun.push(index);
+    await Promise.resolve();
+    if (index === bad) throw new Error("bad");
+    await Promise.resolve();
+    ended.push(index);
+  };
+  await sideBySide(5, 2, work(-1));
+  assert.deepEqual(ended.toSorted(), [0, 1, 2, 3, 4]);
+  begun.length = ended.length = 0;
+  await assert.rejects(sideBySide(50, 2, work(0)), { message: "bad" });
+  assert.ok(begun.length < 5);
+  assert.deepEqual(ended, begun.filter((index) => index !== 0));
+});
+
 test("settings: equal values, limits in words", () => {
   assert.ok(sameValue("0.10", "0.1") && sameValue("True", "true") && !sameValue("", "0"));
   assert.equal(complaint("5", { min: "1", max: "10", step: "1" }), "");
@@ -254,6 +351,11 @@ test("a file is cut into parts that follow each other and end where it ends", ()
   assert.deepEqual(partsOf(10, 4), [[0, 4], [4, 8], [8, 10]]);
   assert.deepEqual(partsOf(8, 4), [[0, 4], [4, 8]]);
   assert.deepEqual(partsOf(1, 4), [[0, 1]]);
+});
+
+test("files of a few parts go in one piece", () => {
+  assert.ok(isInParts(17, 4));
+  assert.ok(!isInParts(16, 4));
 });
 
 test("large files are worth sending straight to the store, many small ones and empty ones are not", () => {

@@ -383,9 +383,12 @@ class UploadDetailSerializer(UploadSerializer):
 
     analysis = serializers.SerializerMethodField()
     files = ReceivedSerializer(many=True, read_only=True, source="received")
+    begun = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="Paths of files that have arrived in part."
+    )
 
     class Meta(UploadSerializer.Meta):
-        fields = [*UploadSerializer.Meta.fields, "analysis", "files"]
+        fields = [*UploadSerializer.Meta.fields, "analysis", "files", "begun"]
 
     @extend_schema_field(DatasetAnalysisSerializer)
     def get_analysis(self, upload: Upload) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
@@ -44,8 +45,22 @@ class PartsSerializer(serializers.Serializer[Any]):
 
 
 class PartsJoinSerializer(PartsQuery):
+    """One of `sha256` and `parts`."""
+
     size = serializers.IntegerField(min_value=1, help_text="Of the whole file.")
-    sha256 = serializers.RegexField(DIGEST, help_text="Of the whole file.")
+    sha256 = serializers.RegexField(DIGEST, required=False, help_text="Of the whole file.")
+    parts = serializers.ListField(
+        child=serializers.RegexField(DIGEST),
+        required=False,
+        allow_empty=False,
+        max_length=services.MOST_PARTS,
+        help_text="SHA-256 of every part, in order, from a sender that cannot digest the whole.",
+    )
+
+    def validate(self, attrs: Any) -> Any:
+        if ("sha256" in attrs) == ("parts" in attrs):
+            raise serializers.ValidationError(_("Give either sha256 or parts."))
+        return attrs
 
 
 class KnownFileSerializer(serializers.Serializer[Any]):

@@ -53,7 +53,7 @@ class UploadViewSet(TransferMixin, viewsets.ModelViewSet[Upload]):
 
     @extend_schema(parameters=[DATASET], responses=UploadDetailSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Its state, its analysis, and the files that have arrived while it receives."""
+        """Its state, its analysis, and the files that have arrived, whole or in part, while it receives."""
         return self._answer(self.get_object())
 
     @extend_schema(exclude=True)
@@ -119,4 +119,5 @@ class UploadViewSet(TransferMixin, viewsets.ModelViewSet[Upload]):
         receives = upload.state == UploadState.RECEIVING
         found = services.received_files(upload) if receives else ()
         upload.received = [{"path": path, "size": size} for path, size in found]  # type: ignore[attr-defined]
+        upload.begun = services.begun_files(upload) if receives else []  # type: ignore[attr-defined]
         return Response(UploadDetailSerializer(upload, context=self.get_serializer_context()).data)

@@ -15,7 +15,14 @@ from apps.datasets.services.importing import (
 )
 from apps.datasets.services.integrity import integrity_check
 from apps.datasets.services.known import MOST_KNOWN, upload_take_known
-from apps.datasets.services.parts import MOST_PARTS, PART_BYTES, part_receive, parts_join, parts_received
+from apps.datasets.services.parts import (
+    MOST_PARTS,
+    PART_BYTES,
+    begun_files,
+    part_receive,
+    parts_join,
+    parts_received,
+)
 from apps.datasets.services.publishing import dataset_publish, upload_publish, upload_store
 from apps.datasets.services.purging import dataset_purge
 from apps.datasets.services.reading import analyse_archive, upload_analyse, upload_read
@@ -47,6 +54,7 @@ __all__ = [
     "ImportFrom",
     "analyse_archive",
     "as_domain_error",
+    "begun_files",
     "checked_split",
     "dataset_change",
     "dataset_create",

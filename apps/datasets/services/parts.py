@@ -1,14 +1,16 @@
 """A large file in parts: each is sent by itself with its digest, refused when a byte is wrong, and sent again alone.
 
 All parts hold `PART_BYTES`, the last one what is left. They are written where they belong in one file, so nothing is
-copied when they are joined; beside it a mark for each part that has arrived holds its digest.
+copied when they are joined; beside it a mark for each part that has arrived holds its digest, and one file the path.
 """
 
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from django.utils.translation import gettext as _
@@ -20,7 +22,7 @@ from apps.core.identity import Actor
 from apps.datasets.archives.limits import MEBIBYTE
 from apps.datasets.defects import BadInput
 from apps.datasets.folders import UploadFolder
-from apps.datasets.models import Upload
+from apps.datasets.models import Upload, UploadSource
 from apps.datasets.services.locks import path_lock
 from apps.datasets.services.refusals import domain_errors
 from apps.datasets.services.room import LIMITS
@@ -42,6 +44,8 @@ PART_BYTES = 4 * MEBIBYTE
 MOST_PARTS = LIMITS.member_bytes // PART_BYTES
 #: Named in the refusal to join what is not all there.
 NAMED = 100
+#: Beside the content and the marks: the path of the file.
+PATH = "path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class _Parts:
     """The parts of one file of an upload: `content`, and a mark for each that is in it."""
 
     def __init__(self, upload: Upload, path: str) -> None:
+        self.path = path
         self.folder = UploadFolder(upload.pk).parts / hashlib.sha256(path.encode()).hexdigest()
         self.content = self.folder / "content"
 
@@ -73,6 +78,7 @@ class _Parts:
 
     def write(self, number: int, body: bytes, sha256: str) -> None:
         """The mark comes last: a part without one counts as not sent."""
+        (self.folder / PATH).write_text(self.path, encoding="utf-8")
         mark = self.folder / str(number)
         mark.unlink(missing_ok=True)
         descriptor = os.open(self.content, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -82,6 +88,10 @@ class _Parts:
         temporary = self.folder / f"{number}.mark"
         temporary.write_text(sha256, encoding="ascii")
         os.replace(temporary, mark)
+
+    def forget(self, number: int) -> None:
+        """The part is to be sent again."""
+        (self.folder / str(number)).unlink(missing_ok=True)
 
     @property
     def size(self) -> int:
@@ -122,25 +132,29 @@ def parts_received(*, actor: Actor, upload: Upload, path: str) -> list[Part]:
 
 
 @domain_errors()
-def parts_join(*, actor: Actor, upload: Upload, path: str, size: int, sha256: str) -> ReceivedFile:
+def parts_join(
+    *, actor: Actor, upload: Upload, path: str, size: int, sha256: str = "", parts: Sequence[str] = ()
+) -> ReceivedFile:
     """Makes a file of the parts that have arrived; it replaces one that lies under the path.
 
-    Raises `Conflict` while parts are missing (the first of them in `params`). Where the whole has another size, which is
-    seen before anything is read, or another digest, all of its parts are thrown away: they are of different states of the
-    sender's file.
+    What was sent is told by the `sha256` of the whole, or by those of its `parts` in order: a page cannot digest what does
+    not fit into its memory. Raises `Conflict` while parts are missing (the first of them in `params`), or lie here with
+    another digest than is told; those are to be sent again. Where the whole has another size, which is seen before
+    anything is read, or another digest, all of its parts are thrown away: they are of different states of the sender's
+    file.
     """
     policy.require(actor, "datasets.change_upload", upload)
     check_receiving(upload, new=False)
     clean = clean_path(path)
     folder = UploadFolder(upload.pk)
-    parts = _Parts(upload, clean)
+    here = _Parts(upload, clean)
     with path_lock(upload.pk, clean):
-        _check_complete(parts, size)
-        if parts.size != size:
-            raise _other_size(upload, parts, size)
-        found = sha256_of(parts.content)
-        if found != sha256:
-            _throw_away(upload, parts)
+        _check_complete(here, size)
+        if here.size != size:
+            raise _other_size(upload, here, size)
+        found = _checked_parts(here, parts) if parts else sha256_of(here.content)
+        if not parts and found != sha256:
+            _throw_away(upload, here)
             check_digest(found, sha256)
         target = folder.files / clean
         before = target.stat().st_size if target.is_file() else None
@@ -150,12 +164,25 @@ def parts_join(*, actor: Actor, upload: Upload, path: str, size: int, sha256: st
             raise wrong_state(upload)
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.replace(parts.content, target)
+            os.replace(here.content, target)
         except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
-            _throw_away(upload, parts)
+            _throw_away(upload, here)
             raise BadInput("path.file_and_folder", clean) from error
-        shutil.rmtree(parts.folder, ignore_errors=True)
-    return ReceivedFile(clean, size, sha256)
+        shutil.rmtree(here.folder, ignore_errors=True)
+    return ReceivedFile(clean, size, found)
+
+
+def begun_files(upload: Upload) -> list[str]:
+    """Paths of files of which something has arrived, but not all; for a sender that goes on after a break."""
+    if upload.source == UploadSource.DIRECT:
+        return list(upload.direct_files.filter(completed_at__isnull=True).values_list("path", flat=True))
+    folder = UploadFolder(upload.pk).parts
+    found = []
+    for begun in folder.iterdir() if folder.is_dir() else ():
+        # It may be joined at this moment.
+        with suppress(FileNotFoundError):
+            found.append((begun / PATH).read_text(encoding="utf-8"))
+    return sorted(found)
 
 
 def parts_open(upload: Upload) -> bool:
@@ -194,12 +221,42 @@ def _check_complete(parts: _Parts, size: int) -> None:
     numbers = parts.marks().keys()
     missing = [number for number in range(1, -(-size // PART_BYTES) + 1) if number not in numbers]
     if missing or not numbers:
-        raise Conflict(
-            _("%(count)s parts of the file are missing.") % {"count": len(missing) or 1},
-            code="parts_missing",
-            hint=_("Send them, and join the parts again."),
-            params={"missing": missing[:NAMED], "count": len(missing)},
+        raise _missing(missing)
+
+
+def _missing(numbers: list[int]) -> Conflict:
+    return Conflict(
+        _("%(count)s parts of the file are missing.") % {"count": len(numbers) or 1},
+        code="parts_missing",
+        hint=_("Send them, and join the parts again."),
+        params={"missing": numbers[:NAMED], "count": len(numbers)},
+    )
+
+
+def _checked_parts(parts: _Parts, digests: Sequence[str]) -> str:
+    """SHA-256 of the whole, after every part was read and found to be as its sender says."""
+    whole, found = _read_through(parts.content)
+    if len(digests) != len(found):
+        raise Invalid(
+            _("Give the SHA-256 of each of the %(count)s parts, in order.") % {"count": len(found)},
+            code="part_digests",
         )
+    wrong = [number for number, pair in enumerate(zip(found, digests, strict=True), 1) if pair[0] != pair[1]]
+    if wrong:
+        for number in wrong:
+            parts.forget(number)
+        raise _missing(wrong)
+    return whole
+
+
+def _read_through(content: Path) -> tuple[str, list[str]]:
+    """SHA-256 of the whole, and of each part."""
+    whole, found = hashlib.sha256(), []
+    with content.open("rb") as file:
+        while part := file.read(PART_BYTES):
+            whole.update(part)
+            found.append(hashlib.sha256(part).hexdigest())
+    return whole.hexdigest(), found
 
 
 def _other_size(upload: Upload, parts: _Parts, size: int) -> Invalid:

@@ -27,6 +27,7 @@ from apps.datasets.selectors.integrity import elsewhere_seen
 from apps.datasets.sources import failure_words
 from apps.datasets.views.frame import class_table, framed, visible
 from apps.datasets.views.imports import import_tabs
+from apps.datasets.views.unfinished import address_of_the_rest, unfinished_upload
 
 DEFECTS = 200
 FORMAT_NAMES = {
@@ -78,6 +79,8 @@ def upload(request: PortalRequest, pk: str) -> HttpResponseBase:
         done=reverse("datasets:uploads", args=[pk]) + "{id}/",
         format_form=FormatForm(),
         direct=bool(origin),
+        part_bytes=services.PART_BYTES,
+        unfinished=unfinished_upload(request, dataset),
     )
     page: Callable[[HttpRequest], HttpResponseBase]
     page = partial(render, template_name="datasets/upload.html", context=context)
@@ -107,6 +110,7 @@ def report(request: PortalRequest, pk: str, upload_pk: str) -> HttpResponse:
     template = "datasets/_report.html" if request.htmx else "datasets/report.html"
     context = framed(request, visible(request, pk), "uploads", upload=found, **_report(found))
     context["elsewhere"] = elsewhere_seen(request.actor, found.elsewhere)
+    context["goes_on"] = address_of_the_rest(request, found)
     return render(request, template, context)
 
 
