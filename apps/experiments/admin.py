@@ -2,14 +2,14 @@ from typing import Any
 
 from django.contrib import admin
 
-from apps.core.admin import PolicyAdmin, ReadOnlyAdmin
+from apps.core.admin import ReadOnlyAdmin, TrashAdmin
 from apps.core.identity.requests import PortalRequest
 from apps.experiments import services
 from apps.experiments.models import Experiment, Run
 
 
 @admin.register(Experiment)
-class ExperimentAdmin(PolicyAdmin):
+class ExperimentAdmin(TrashAdmin):
     list_display = ("name", "project", "organization", "is_default", "mirror_state", "created_at")
     list_filter = ("mirror_state", "is_default", "organization")
     list_select_related = ("project", "organization")
@@ -27,6 +27,7 @@ class ExperimentAdmin(PolicyAdmin):
         "version",
     )
     fields = ("project", "name", "description", *readonly_fields)
+    actions = ("restore",)
 
     def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "project") if obj else self.readonly_fields
@@ -39,6 +40,9 @@ class ExperimentAdmin(PolicyAdmin):
 
     def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.experiment_trash(actor=request.actor, experiment=obj)
+
+    def restore_operation(self, request: PortalRequest, obj: Any) -> None:
+        services.experiment_restore(actor=request.actor, experiment=obj)
 
 
 @admin.register(Run)

@@ -729,6 +729,7 @@ ADMIN: dict[str, Row] = {
     "organizations.Membership": Row(HIDDEN),
     "organizations.Organization": Row(HIDDEN),
     "projects.Project": Row(HIDDEN),
+    "projects.ProjectMembership": Row(HIDDEN),
     "resources.Node": Row(HIDDEN),
     "resources.ResourceGroup": Row(HIDDEN),
     "singlesignon.Connection": Row(HIDDEN),
