@@ -105,6 +105,7 @@ def with_form(action: Any = None, *, form_class: type[ActionForm]) -> Any:
             "opts": admin.opts,
             "reason_form": form,
             "sent": SENT,
+            "takes": FIELD in form.fields,
             "action": code,
             "rows": list(rows[:NAMED]),
             "count": count,
