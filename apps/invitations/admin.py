@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -25,6 +25,12 @@ def _target_search(target: Target) -> AutocompleteSelect:
     here by name."""
     found = next(found.field for found in target.model._meta.related_objects if found.field.many_to_one)
     return search_select(found.model, found.name)
+
+
+def _open_to(actor: Actor, target: Target) -> QuerySet[Any]:
+    """What of this kind the actor may invite to."""
+    rows: Any = target.model._default_manager
+    return cast(QuerySet[Any], rows.permitted(actor, target.permission))
 
 
 class TargetFields(forms.Form):
@@ -54,7 +60,7 @@ class TargetFields(forms.Form):
         super().__init__(*args, **kwargs)
         for target in targets():
             self.fields[f"to_{target.name}"] = forms.ModelChoiceField(
-                target.model._default_manager.permitted(self.actor, target.permission),
+                _open_to(self.actor, target),
                 label=target.label,
                 required=False,
                 widget=_target_search(target),
@@ -87,7 +93,7 @@ class ImportForm(TargetFields):
     file = AddressFile(widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}))
 
 
-class InvitingForm(TargetFields, forms.ModelForm):  # type: ignore[misc]  # two metaclasses that Django makes one of
+class InvitingForm(TargetFields, forms.ModelForm):
     """One address."""
 
     class Meta:
@@ -151,8 +157,8 @@ class InvitationAdmin(PolicyAdmin):
 
     def has_add_permission(self, request: PortalRequest) -> bool:
         """Whoever may invite to anything."""
-        rows = (target.model._default_manager.permitted(request.actor, target.permission) for target in targets())
-        return request.actor.is_platform_admin or any(found.exists() for found in rows)
+        actor = request.actor
+        return actor.is_platform_admin or any(_open_to(actor, target).exists() for target in targets())
 
     def has_change_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return obj is None and super().has_change_permission(request, obj)

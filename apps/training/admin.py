@@ -2,7 +2,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -27,13 +27,14 @@ from apps.training.models import Checkpoint, TrainingJob, TrainingJobGroupShare,
 
 #: Of a draft, what its job asks for.
 REQUEST = ("name", "priority", "not_before", "resource_group", "cpus", "memory_mb", "gpus")
-#: And what it does; the trainer's own form stands in the portal. `data` is the dataset: Unfold takes a posted field of
-#: that name for an action on a list of its own.
-WORK = ("data", "seed", "config")
+#: And what it does; the trainer's own form stands in the portal. Unfold takes a posted field called
+#: `dataset` for an action on a list of its own.
+WORK = ("dataset_id", "seed", "config")
 
 
-def _label(name: str) -> Any:
-    return capfirst(Job._meta.get_field(name).verbose_name)
+def _label(name: str, model: type[Model] = Job) -> Any:
+    field: Any = model._meta.get_field(name)
+    return capfirst(field.verbose_name)
 
 
 def _number(name: str, lowest: int, highest: int, **more: Any) -> forms.IntegerField:
@@ -55,9 +56,9 @@ class DraftForm(ReasonedForm):
     cpus = _number("cpus", 1, 1024)
     memory_mb = _number("memory_mb", 128, 2**31 - 1)
     gpus = _number("gpus", 0, 64)
-    data = forms.ModelChoiceField(
+    dataset_id = forms.ModelChoiceField(
         Dataset.objects.none(),
-        label=capfirst(TrainingJob._meta.get_field("dataset").verbose_name),
+        label=_label("dataset", TrainingJob),
         required=False,
         widget=search_select(TrainingJob, "dataset"),
     )
@@ -66,7 +67,7 @@ class DraftForm(ReasonedForm):
         super().__init__(*args, **kwargs)
         job = self.instance.job
         asked = {name: getattr(job, name) for name in REQUEST if name != "resource_group"}
-        chosen = {"resource_group": job.resource_group_id, "data": self.instance.dataset_id}
+        chosen = {"resource_group": job.resource_group_id, "dataset_id": self.instance.dataset_id}
         self.initial = {**asked, **chosen, **self.initial}
 
 
@@ -110,11 +111,11 @@ class TrainingJobAdmin(PolicyAdmin):
     def get_form(self, request: PortalRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
         form.base_fields["resource_group"].queryset = ResourceGroup.objects.visible(request.actor)
-        form.base_fields["data"].queryset = Dataset.objects.visible(request.actor)
+        form.base_fields["dataset_id"].queryset = Dataset.objects.visible(request.actor)
         return form
 
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> TrainingJob:
-        fields = {"dataset" if name == "data" else name: form.cleaned_data[name] for name in form.changed_data}
+        fields = {"dataset" if name == "dataset_id" else name: form.cleaned_data[name] for name in form.changed_data}
         return services.training_change(actor=request.actor, training=obj, **fields)
 
     def get_deleted_objects(

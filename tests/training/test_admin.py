@@ -42,7 +42,7 @@ def training(cast: Cast) -> TrainingJob:
 def asked(training: TrainingJob, **fields: Any) -> dict[str, Any]:
     job = training.job
     shown = {name: str(getattr(job, name)) for name in ("name", "priority", "cpus", "memory_mb", "gpus")}
-    shown |= {"resource_group": str(job.resource_group_id), "not_before_0": "", "not_before_1": "", "data": ""}
+    shown |= {"resource_group": str(job.resource_group_id), "not_before_0": "", "not_before_1": "", "dataset_id": ""}
     return {**shown, "seed": str(training.seed), "config": json.dumps(training.config), **fields}
 
 
@@ -60,7 +60,7 @@ def test_a_draft_is_changed_and_only_what_differs_is_noted(cast: Cast, training:
     config = json.dumps(training.config | {"steps": 9})
     wanted = {"name": "Renamed", "priority": "3", "seed": "7", "cpus": "2", "config": config}
     dataset = cast.sample("dataset")
-    wanted |= {"not_before_0": "2030-01-02", "not_before_1": "03:04", "data": str(dataset.pk)}
+    wanted |= {"not_before_0": "2030-01-02", "not_before_1": "03:04", "dataset_id": str(dataset.pk)}
     assert cast.platform.portal.post(path, asked(training, **wanted)).status_code == 302
     fresh = TrainingJob.objects.get(pk=training.pk)
     job = fresh.job
