@@ -1,12 +1,24 @@
+from functools import partial
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.core.admin import PolicyAdmin, PolicyInline, ReadOnlyAdmin, TrashAdmin, each_row, with_reason
+from apps.core.admin import (
+    ActionForm,
+    PolicyAdmin,
+    PolicyInline,
+    ReadOnlyAdmin,
+    TrashAdmin,
+    each_row,
+    with_form,
+    with_reason,
+)
 from apps.core.identity.requests import PortalRequest
 from apps.core.templatetags.ui import format_bytes
 from apps.datasets import services
@@ -17,6 +29,7 @@ from apps.datasets.models import (
     DatasetUserShare,
     DirectFile,
     Export,
+    ExportFormat,
     ImageTag,
     IntegrityCheck,
     Revision,
@@ -28,6 +41,12 @@ from apps.datasets.selectors.exports import worded
 from apps.datasets.selectors.integrity import damaged_files
 from apps.datasets.services.datasets import CHANGEABLE
 from apps.shares.admin import GroupShareAdmin, ShareAdmin
+
+
+class ExportForm(ActionForm):
+    """The format in which the newest version is written, for the task of its labels."""
+
+    format = forms.ChoiceField(label=_("Format"), choices=ExportFormat.choices, widget=UnfoldAdminSelectWidget)
 
 
 class RevisionInline(PolicyInline):
@@ -80,7 +99,13 @@ class DatasetAdmin(TrashAdmin):
     )
     fields = ("project", *CHANGEABLE, *readonly_fields)
     inlines = (ImageTagInline, RevisionInline)
-    actions = ("withdraw_datasets",)
+    actions = (
+        "fix_version",
+        "check_integrity",
+        "write_export",
+        "remove_split",
+        "withdraw_datasets",
+    )
 
     @admin.display(description=_("size"))
     def shown_bytes(self, dataset: Dataset) -> str:
@@ -97,13 +122,34 @@ class DatasetAdmin(TrashAdmin):
         address, label = reverse("datasets:release", args=[dataset.pk]), _("Make a version public")
         return format_html('{} · <a class="text-link" href="{}">{}</a>', names, address, label)
 
+    @admin.action(description=_("Take a snapshot of the chosen datasets"))
+    def fix_version(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        self._each(request, rows, services.snapshot_create, _("A snapshot was taken of %(name)s."))
+
+    @admin.action(description=_("Check the files of the chosen datasets"))
+    def check_integrity(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        done = _("The files of %(name)s are being checked; the outcome stands under the integrity checks.")
+        self._each(request, rows, services.integrity_check, done)
+
+    @admin.action(description=_("Export the chosen datasets in a format"))
+    @with_form(form_class=ExportForm)
+    def write_export(self, request: PortalRequest, rows: QuerySet[Any], format: str) -> None:
+        done = _("%(name)s is being written; the archive stands under the exports.")
+        self._each(request, rows, partial(services.export_ask, format=format), done)
+
+    @admin.action(description=_("Put the chosen datasets back to the default split"))
+    @with_reason
+    def remove_split(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        self._each(request, rows, services.split_remove, _("Back to the default split: %(name)s."))
+
+    @staticmethod
+    def _each(request: PortalRequest, rows: QuerySet[Any], service: Any, done: Any) -> None:
+        each_row(request, rows, lambda dataset: service(actor=request.actor, dataset=dataset), done)
+
     @admin.action(description=_("Withdraw the chosen datasets from the public"))
     @with_reason
     def withdraw_datasets(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
-        def withdraw(dataset: Dataset) -> None:
-            services.dataset_withdraw(actor=request.actor, dataset=dataset)
-
-        each_row(request, rows, withdraw, _("Withdrawn from the public: %(name)s."))
+        self._each(request, rows, services.dataset_withdraw, _("Withdrawn from the public: %(name)s."))
 
     def get_form(self, request: PortalRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
@@ -122,12 +168,6 @@ class DatasetAdmin(TrashAdmin):
         if change:
             return services.dataset_change(actor=request.actor, dataset=obj, **fields)
         return services.dataset_create(actor=request.actor, project=obj.project, **fields)
-
-    def get_deleted_objects(
-        self, objs: Any, request: PortalRequest
-    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Deleting is moving to the trash: nothing else goes with it."""
-        return [str(obj) for obj in objs], {str(Dataset._meta.verbose_name_plural): len(objs)}, set(), []
 
     def delete_operation(self, request: PortalRequest, obj: Any) -> None:
         services.dataset_trash(actor=request.actor, dataset=obj)

@@ -1,37 +1,44 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.core.admin import PolicyAdmin, each_row, search_select
-from apps.core.identity import Role
+from apps.core.identity import Actor, Role
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors
 from apps.invitations import services
 from apps.invitations.forms import AddressFile
 from apps.invitations.models import MESSAGE, MESSAGE_CHARACTERS, Invitation
-from apps.invitations.targets import target_named
-from apps.organizations.models import Organization
+from apps.invitations.selectors import described
+from apps.invitations.targets import Target, target_named, targets
 
 
-class ImportForm(forms.Form):
-    """Many people of one organization, from a file."""
+def _target_search(target: Target) -> AutocompleteSelect:
+    """Looks for what people can be invited to, by any reference that some table has to it: those above are not known
+    here by name."""
+    found = next(found.field for found in target.model._meta.related_objects if found.field.many_to_one)
+    return search_select(found.model, found.name)
 
-    organization = forms.ModelChoiceField(
-        Organization.objects.none(),
-        label=capfirst(Invitation._meta.get_field("organization").verbose_name),
-        widget=search_select(Invitation, "organization"),
-    )
-    file = AddressFile(widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}))
+
+def _open_to(actor: Actor, target: Target) -> QuerySet[Any]:
+    """What of this kind the actor may invite to."""
+    rows: Any = target.model._default_manager
+    return cast(QuerySet[Any], rows.permitted(actor, target.permission))
+
+
+class TargetFields(forms.Form):
+    """To what people are invited, of every registered kind, and the role there: of one kind, so that of the others
+    nothing may be chosen. Cleaned to `target` and `role`."""
+
     role = forms.ChoiceField(
-        label=_("Role"), choices=Role.choices, initial=Role.ENGINEER_I, widget=UnfoldAdminSelectWidget
+        label=_("Role"), initial=f"organization:{Role.ENGINEER_I}", widget=UnfoldAdminSelectWidget
     )
     message = forms.CharField(
         label=_("Message"),
@@ -41,15 +48,63 @@ class ImportForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
 
-    def __init__(self, *args: Any, request: PortalRequest) -> None:
-        super().__init__(*args)
-        field: Any = self.fields["organization"]
-        field.queryset = Organization.objects.visible(request.actor)
+    #: Who invites; set on the class that a page makes of this one.
+    actor: Actor
+
+    @classmethod
+    def target_names(cls) -> tuple[str, ...]:
+        """Of the fields. Unfold takes a posted `dataset` for something else."""
+        return tuple(f"to_{target.name}" for target in targets())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for target in targets():
+            self.fields[f"to_{target.name}"] = forms.ModelChoiceField(
+                _open_to(self.actor, target),
+                label=target.label,
+                required=False,
+                widget=_target_search(target),
+            )
+        role: Any = self.fields["role"]
+        role.choices = [
+            (target.label, [(f"{target.name}:{value}", label) for value, label in target.roles])
+            for target in targets()
+        ]
+        self.order_fields((*self.target_names(), "email", "file", "role", "message"))
+
+    def clean(self) -> Any:
+        cleaned = super().clean() or self.cleaned_data
+        kind, _colon, role = cleaned.get("role", "").partition(":")
+        wanted = f"to_{kind}"
+        for name in self.target_names() if kind else ():
+            chosen = cleaned.pop(name, None)
+            if name != wanted and chosen is not None:
+                self.add_error(name, _("The role is in something else; leave this empty."))
+            elif name == wanted and chosen is None and name not in self.errors:
+                self.add_error(name, _("Choose what the role is in."))
+            elif name == wanted:
+                cleaned["target"] = chosen
+        return cleaned | {"role": role}
+
+
+class ImportForm(TargetFields):
+    """Many people at once, from a file."""
+
+    file = AddressFile(widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}))
+
+
+class InvitingForm(TargetFields, forms.ModelForm):
+    """One address."""
+
+    class Meta:
+        model = Invitation
+        fields = ("email",)
 
 
 @admin.register(Invitation)
 class InvitationAdmin(PolicyAdmin):
-    """Invites to an organization; what was sent is sent again or withdrawn by actions, never edited or removed."""
+    """Invites to whatever people can be invited to; what was sent is sent again or withdrawn by actions, never edited
+    or removed."""
 
     list_display = ("email", "organization", "shown_target", "shown_role", "shown_state", "expires_at")
     list_filter = ("state", "target_type", "organization")
@@ -59,6 +114,7 @@ class InvitationAdmin(PolicyAdmin):
     actions_list = ("invite_from_file",)
     sent_fields = (
         "shown_target",
+        "shown_name",
         "target_id",
         "state",
         "sendings",
@@ -67,12 +123,16 @@ class InvitationAdmin(PolicyAdmin):
         "invited_by",
         "accepted_by",
     )
-    fields = ("organization", "email", "role", "message", "expires_at", *sent_fields)
-    readonly_fields = ("expires_at", *sent_fields)
+    fields = readonly_fields = ("organization", "email", "shown_role", "message", "expires_at", *sent_fields)
 
     @admin.display(description=_("invited to"))
     def shown_target(self, invitation: Invitation) -> str:
         return str(target_named(invitation.target_type).label)
+
+    @admin.display(description=_("name"))
+    def shown_name(self, invitation: Invitation) -> str:
+        """Of what it is for; "" when that is gone."""
+        return described([invitation])[0].target_name
 
     @admin.display(description=_("role"))
     def shown_role(self, invitation: Invitation) -> str:
@@ -82,15 +142,23 @@ class InvitationAdmin(PolicyAdmin):
     def shown_state(self, invitation: Invitation) -> str:
         return invitation.state_label
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields if obj else ("organization", "email", "role", "message")
+    def get_fields(self, request: PortalRequest, obj: Any = None) -> Any:
+        return self.fields if obj else (*TargetFields.target_names(), "email", "role", "message")
 
-    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        if db_field.name == "role":
-            return forms.ChoiceField(
-                label=capfirst(db_field.verbose_name), choices=Role.choices, widget=UnfoldAdminSelectWidget
-            )
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+    def get_readonly_fields(self, request: PortalRequest, obj: Any = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    def get_form(self, request: PortalRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs |= {"form": InvitingForm, "fields": ("email",)}
+        form = super().get_form(request, obj, change, **kwargs)
+        form.actor = request.actor
+        return form
+
+    def has_add_permission(self, request: PortalRequest) -> bool:
+        """Whoever may invite to anything."""
+        actor = request.actor
+        return actor.is_platform_admin or any(_open_to(actor, target).exists() for target in targets())
 
     def has_change_permission(self, request: PortalRequest, obj: Any = None) -> bool:
         return obj is None and super().has_change_permission(request, obj)
@@ -99,9 +167,8 @@ class InvitationAdmin(PolicyAdmin):
         return False
 
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Invitation | None:
-        fields = {name: form.cleaned_data[name] for name in ("email", "role", "message")}
-        found = services.invitation_create(actor=request.actor, target=obj.organization, **fields)
-        return found.invitation
+        given = {name: form.cleaned_data[name] for name in ("target", "email", "role", "message")}
+        return services.invitation_create(actor=request.actor, **given).invitation
 
     @admin.action(description=_("Send again"))
     def send_again(self, request: PortalRequest, queryset: QuerySet[Invitation]) -> None:
@@ -117,14 +184,14 @@ class InvitationAdmin(PolicyAdmin):
     def invite_from_file(self, request: PortalRequest) -> TemplateResponse:
         """Invites the people of a file, and shows what became of each line."""
         posted = (request.POST, request.FILES) if request.method == "POST" else ()
-        form = ImportForm(*posted, request=request)
+        form = type("ActorsImportForm", (ImportForm,), {"actor": request.actor})(*posted)
         lines = None
         if form.is_valid():
             given = form.cleaned_data
             with form_errors(form):
                 lines = services.invitations_create(
                     actor=request.actor,
-                    target=given["organization"],
+                    target=given["target"],
                     text=given["file"],
                     role=given["role"],
                     message=given["message"],

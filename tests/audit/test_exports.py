@@ -16,9 +16,10 @@ from django.utils.translation import override
 from apps.audit import services
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import EventFilter, Scope, readable
-from apps.audit.services.exporting import Format, harmless
+from apps.audit.services.exporting import Format
 from apps.core.errors import Forbidden, NotFound
 from apps.core.outbox.services import deliver_waiting
+from apps.core.tables import harmless
 from apps.core.testing import Cast
 from apps.projects import services as projects
 from tests.audit.chains import chain_of

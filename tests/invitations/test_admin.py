@@ -1,4 +1,6 @@
-"""Inviting from a file in the admin (T6, T12)."""
+"""Inviting in the admin, one address or a file of them, to whatever people can be invited to (T6, T12)."""
+
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -9,11 +11,17 @@ from apps.invitations.models import Invitation
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/admin/invitations/invitation/from-file/"
+ADD = "/admin/invitations/invitation/add/"
 
 
 def asked(cast: Cast, content: bytes, sample: str = "organization") -> dict[str, object]:
     file = SimpleUploadedFile("people.csv", content, "text/csv")
-    return {"organization": str(cast.sample(sample).pk), "file": file, "role": "engineer_i", "message": ""}
+    return {
+        "to_organization": str(cast.sample(sample).pk),
+        "file": file,
+        "role": "organization:engineer_i",
+        "message": "",
+    }
 
 
 def addresses() -> set[str]:
@@ -70,3 +78,61 @@ def test_it_speaks_korean(cast: Cast) -> None:
     User.objects.filter(pk=cast.platform.user.pk).update(language="ko")
     text = cast.platform.portal.get(ADDRESS).content.decode()
     assert "파일" in text
+
+
+def to(cast: Cast, kind: str, role: str, **fields: Any) -> dict[str, Any]:
+    return {
+        f"to_{kind}": str(cast.sample(kind).pk),
+        "email": "new@example.com",
+        "role": f"{kind}:{role}",
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(("kind", "role"), [("organization", "guest"), ("project", "editor"), ("dataset", "use")])
+def test_one_address_is_invited_to_any_kind_of_thing(kind: str, role: str, cast: Cast) -> None:
+    text = cast.platform.portal.get(ADD).content.decode()
+    assert f'name="to_{kind}"' in text and f'value="{kind}:{role}"' in text
+    assert cast.platform.portal.post(ADD, to(cast, kind, role)).status_code == 302
+    found = Invitation.objects.get()
+    assert (found.target_type, found.target_id, found.role) == (kind, cast.sample(kind).pk, role)
+    shown = cast.platform.portal.get(f"/admin/invitations/invitation/{found.pk}/change/").content.decode()
+    assert str(cast.sample(kind)) in shown
+
+
+def test_many_are_invited_to_a_project_from_a_file(cast: Cast) -> None:
+    file = SimpleUploadedFile("people.csv", b"a@example.com\nb@example.com\n", "text/csv")
+    body = to(cast, "project", "viewer", file=file)
+    assert cast.platform.portal.post(ADDRESS, body).status_code == 200
+    assert set(Invitation.objects.values_list("email", "target_type")) == {
+        ("a@example.com", "project"),
+        ("b@example.com", "project"),
+    }
+
+
+def test_role_and_target_are_of_one_kind(cast: Cast) -> None:
+    other = {"to_dataset": str(cast.sample("dataset").pk)}
+    for wrong in (
+        to(cast, "project", "editor", to_project=""),
+        to(cast, "project", "editor", **other),
+        to(cast, "project", "guest"),
+        to(cast, "project", "editor") | {"role": "editor"},
+        to(cast, "project", "editor") | {"role": ""},
+        to(cast, "project", "editor", email="nobody"),
+    ):
+        assert cast.platform.portal.post(ADD, wrong).status_code == 200, wrong
+    assert addresses() == set()
+
+
+def test_an_owner_on_the_staff_invites_to_the_project_and_to_nothing_else(cast: Cast) -> None:
+    for person in (cast.owner, cast.stranger):
+        User.objects.filter(pk=person.user.pk).update(is_staff=True)
+    assert cast.owner.portal.post(ADD, to(cast, "organization", "guest")).status_code == 200
+    assert addresses() == set()
+    assert cast.owner.portal.post(ADD, to(cast, "project", "viewer")).status_code == 302
+    assert addresses() == {"new@example.com"}
+    for kind, role in (("organization", "guest"), ("project", "viewer"), ("dataset", "view")):
+        answer = cast.stranger.portal.post(ADD, to(cast, kind, role, email="other@example.com"))
+        assert answer.status_code == 200
+        assert cast.canary not in answer.content.decode()
+    assert addresses() == {"new@example.com"}

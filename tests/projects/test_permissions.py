@@ -47,13 +47,19 @@ class TestProjects(PermissionMatrix):
         "PATCH /projects/{project}/members/{project-member}": {"role": "editor"},
         "POST /admin/projects/project/{project}/change/": {"name": "Renamed", "description": "", **INLINES},
         "POST /admin/projects/project/{project}/delete/": {"post": "yes", "reason": "a test"},
+        "POST /admin/projects/projectmembership/{project-member}/change/": {"role": "editor", "reason": "a test"},
+        "POST /admin/projects/projectmembership/{project-member}/delete/": {"post": "yes", "reason": "a test"},
     }
     admin = """
-                                                    owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform
-    GET   /admin/projects/project/                  200    =       =       =       =        =      =      =         302        200
-    GET   /admin/projects/project/{project}/change/ 200    =       =       302     200      =      302    302       302        200
-    POST  /admin/projects/project/{project}/change/ 302    403     403     302     302      =      302    302       302        302
-    POST  /admin/projects/project/{project}/delete/ 302    403     403     302     302      =      302    302       302        302
+                                                                      owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform
+    GET   /admin/projects/project/                                    200    =       =       =       =        =      =      =         302        200
+    GET   /admin/projects/project/{project}/change/                   200    =       =       302     200      =      302    302       302        200
+    POST  /admin/projects/project/{project}/change/                   302    403     403     302     302      =      302    302       302        302
+    POST  /admin/projects/project/{project}/delete/                   302    403     403     302     302      =      302    302       302        302
+    GET   /admin/projects/projectmembership/                          200    =       =       =       =        =      =      =         302        200
+    GET   /admin/projects/projectmembership/{project-member}/change/  200    =       =       302     200      =      302    302       302        200
+    POST  /admin/projects/projectmembership/{project-member}/change/  302    403     403     302     302      =      302    302       302        302
+    POST  /admin/projects/projectmembership/{project-member}/delete/  302    403     403     302     302      =      302    302       302        302
     """
 
 

@@ -1,8 +1,6 @@
 """Exports: CSV for tables, JSON Lines for programs and for the verifier. An export is an event itself."""
 
-import csv
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,12 +20,10 @@ from apps.audit.verification import statement_of
 from apps.core import auditing, policy
 from apps.core.identity import Actor
 from apps.core.operations import operation
+from apps.core.tables import BOM, csv_lines
 
 KIND = "modelyard.audit.export"
 BATCH = 500
-BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
-# What makes a table program take a cell for a formula, in their usual and their full-width form.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Format(StrEnum):
@@ -170,27 +166,14 @@ COLUMNS: dict[str, Callable[[ReadableEvent], Any]] = {
 
 
 def _csv(export: Export) -> Iterator[bytes]:
-    yield _table([[*COLUMNS, "seal", "hash"]], start=BOM)
+    yield csv_lines([[*COLUMNS, "seal", "hash"]], start=BOM)
     for batch in _batches(export):
-        yield _table(
+        yield csv_lines(
             [
                 [*(read(row) for read in COLUMNS.values()), seal.seq if seal else "", seal.hash if seal else ""]
                 for row, seal in batch
             ]
         )
-
-
-def _table(rows: list[list[Any]], start: str = "") -> bytes:
-    text = io.StringIO(newline="")
-    text.write(start)
-    csv.writer(text).writerows([harmless(cell) for cell in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def harmless(cell: Any) -> str:
-    """A cell that no table program takes for a formula: an apostrophe stands before what would begin one."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.lstrip(" \N{NO-BREAK SPACE}").startswith(FORMULA) else text
 
 
 # --- JSON Lines

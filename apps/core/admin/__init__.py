@@ -1,11 +1,12 @@
 """Bases of the admin's pages: rows through the policy, writes through operations only."""
 
 from apps.core.admin.base import PolicyAdmin, PolicyInline, ReadOnlyAdmin, search_select
-from apps.core.admin.reasons import ReasonForm, with_reason
+from apps.core.admin.reasons import ActionForm, ReasonForm, with_form, with_reason
 from apps.core.admin.selections import each_row
 from apps.core.admin.trash import TrashAdmin
 
 __all__ = [
+    "ActionForm",
     "PolicyAdmin",
     "PolicyInline",
     "ReadOnlyAdmin",
@@ -13,5 +14,6 @@ __all__ = [
     "TrashAdmin",
     "each_row",
     "search_select",
+    "with_form",
     "with_reason",
 ]

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.admin import site
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.paginator import Page, Paginator
@@ -13,11 +14,13 @@ from django.db import transaction
 from django.db.models import Field, Model, QuerySet
 from django.forms import CharField, HiddenInput, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import PaginationInlineFormSet
 
 from apps.core import auditing, policy
+from apps.core.admin.exports import export_rows
 from apps.core.admin.reasons import FIELD as REASON
 from apps.core.admin.reasons import ReasonedForm, ReasonForm, delete_selected_with_reason
 from apps.core.admin.selections import selected_delete
@@ -69,6 +72,8 @@ class PolicyAdmin(ModelAdmin):
 
     form: Any = ReasonedForm
     reasoned: tuple[str, ...] = ()
+    #: Whether its list is taken along as a file, with the columns that it shows.
+    exportable = True
     list_per_page = 50
     show_full_result_count = False
     compressed_fields = True
@@ -178,6 +183,8 @@ class PolicyAdmin(ModelAdmin):
         if "delete_selected" in found:
             _plain, name, text = found["delete_selected"]
             found["delete_selected"] = (delete_selected_with_reason, name, text)
+        if self.exportable and IS_POPUP_VAR not in request.GET:
+            found["export_rows"] = (export_rows, "export_rows", _("Export the chosen rows"))
         return found
 
     def delete_model(self, request: PortalRequest, obj: Any) -> None:

@@ -1,6 +1,7 @@
 """Why: administrators are asked before they delete, and before they take something from somebody.
 
-The reason is required and stands in every audit event of the act (`auditing.because`), so in each object's history.
+The reason is required and stands in every audit event of the act (`auditing.because`), so in each object's history. Other
+actions ask on the same page for what they need and for no reason (`with_form`).
 """
 
 from functools import partial, wraps
@@ -19,6 +20,8 @@ from apps.core.entities import PLAIN
 from apps.core.identity.requests import PortalRequest
 
 FIELD = "reason"
+# Marks the form of an action as sent: it may have no field that is always there.
+SENT = "sent"
 LONGEST = 300
 # Of the rows that an action is for, so many are named.
 NAMED = 20
@@ -42,14 +45,18 @@ def _field(kind: type[forms.CharField] = forms.CharField) -> forms.CharField:
     )
 
 
-class ReasonForm(forms.Form):
-    """What an action asks before it is done; others ask for more besides, and look at who acts on which rows for that."""
-
-    reason = _field()
+class ActionForm(forms.Form):
+    """What an action asks before it is done; some look at who acts on which rows for that."""
 
     def __init__(self, data: Any = None, *, actor: Any = None, rows: Any = ()) -> None:
         super().__init__(data)
         self.actor, self.rows = actor, rows
+
+
+class ReasonForm(ActionForm):
+    """Why; others ask for more besides."""
+
+    reason = _field()
 
 
 class ReasonedForm(forms.ModelForm):
@@ -74,15 +81,21 @@ def with_reason(action: Any = None, *, form_class: type[ReasonForm] = ReasonForm
 
     What another `form_class` asks for besides is given to the action by name.
     """
+    return partial(with_form, form_class=form_class) if action is None else with_form(action, form_class=form_class)
+
+
+def with_form(action: Any = None, *, form_class: type[ActionForm]) -> Any:
+    """Makes an action ask on a page of its own for what its form says, which it is given by name."""
     if action is None:
-        return partial(with_reason, form_class=form_class)
+        return partial(with_form, form_class=form_class)
 
     @wraps(action)
     def ask(admin: Any, request: PortalRequest, rows: Any) -> Any:
-        form = form_class(request.POST if FIELD in request.POST else None, actor=request.actor, rows=rows)
+        is_sent = SENT in request.POST or FIELD in request.POST
+        form = form_class(request.POST if is_sent else None, actor=request.actor, rows=rows)
         if form.is_valid():
             given = {name: value for name, value in form.cleaned_data.items() if name != FIELD}
-            with auditing.because(form.cleaned_data[FIELD]):
+            with auditing.because(form.cleaned_data.get(FIELD, "")):
                 return action(admin, request, rows, **given)
         code = request.POST["action"]
         count = rows.count()
@@ -91,6 +104,8 @@ def with_reason(action: Any = None, *, form_class: type[ReasonForm] = ReasonForm
             "title": admin.get_actions(request)[code][2],
             "opts": admin.opts,
             "reason_form": form,
+            "sent": SENT,
+            "takes": FIELD in form.fields,
             "action": code,
             "rows": list(rows[:NAMED]),
             "count": count,

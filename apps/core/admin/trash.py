@@ -79,6 +79,12 @@ class TrashAdmin(PolicyAdmin):
         found = [self.get_action(name) for name in ACTIONS]
         return {name: (function, name, text) for function, name, text in filter(None, found)}
 
+    def get_deleted_objects(
+        self, objs: Any, request: PortalRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Deleting is moving to the trash: nothing else goes with it."""
+        return [str(obj) for obj in objs], {str(self.opts.verbose_name_plural): len(objs)}, set(), []
+
     @admin.display(description=_("deleted for good on"))
     def shown_due(self, obj: Any) -> Any:
         return obj.purge_due_at

@@ -14,6 +14,7 @@ AREAS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         _("Work"),
         (
             ("projects.project", "folder"),
+            ("projects.projectmembership", "group"),
             ("datasets.dataset", "database"),
             ("datasets.upload", "upload"),
             ("datasets.snapshot", "photo_library"),

@@ -41,7 +41,7 @@ KEYWORDS: dict[str, tuple[Any, ...] | None] = {
 KINDS = {".py": ("python", "django"), ".html": ("python", "django"), ".txt": ("python", "django")}
 KINDS[".js"] = ("javascript", "djangojs")
 #: Packages that people read, and what of them this portal never shows.
-PACKAGES = ("unfold", "rest_framework", "django_filters", "import_export", "django_celery_beat")
+PACKAGES = ("unfold", "rest_framework", "django_filters", "django_celery_beat")
 UNSHOWN = {
     *("commands", "constance", "forms", "guardian", "location_field", "migrations", "schemas", "simple_history"),
     *("tests", "unfold_crispy", "versioning.py"),
