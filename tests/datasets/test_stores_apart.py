@@ -151,6 +151,7 @@ def test_the_sweep_takes_unused_files_out_of_both_and_leaves_those_that_jobs_nam
         key = blob_key(blob.organization_id, blob.sha256)
         put(both["results"], key, both["datasets"].read(key))
     launcher = running()
+    Job.objects.filter(pk=launcher.attempt.job_id).update(organization=dataset.organization, project=dataset.project)
     AttemptFile.objects.create(
         attempt=launcher.attempt, kind="artifact", name="a", sha256=named.sha256, size=named.size
     )

@@ -408,6 +408,9 @@ def test_pages_say_when_ask_and_delete(cast: Cast, settings: Any, kind: str) -> 
     row, portal = cast.sample(f"trashed-{kind}"), cast.owner.portal
     list_page = portal.get(f"/{kind}s/trash/").content.decode()
     assert f"{timezone.localtime(row.purge_due_at):%Y-%m-%d}" in list_page and f"/{kind}s/{row.pk}/purge/" in list_page
+    asked = portal.get(f"/{kind}s/{row.pk}/purge/").content
+    (form,) = [part for part in asked.split(b"<form") if b'name="name"' in part]
+    assert b"csrfmiddlewaretoken" in form
     wrong = portal.post(f"/{kind}s/{row.pk}/purge/", {"name": "Another"})
     assert wrong.status_code == 422 and "Enter the name exactly as it is shown" in wrong.content.decode()
     assert portal.post(f"/{kind}s/{row.pk}/purge/", {"name": row.name}).status_code == 302
