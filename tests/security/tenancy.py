@@ -360,6 +360,7 @@ OPERATIONS: dict[str, Row] = {
     "datasets.blob_note_damage": Row(CHECKED, why=ITSELF),
     "datasets.blobs_note_decoding": Row(CHECKED, why=ITSELF),
     "datasets.blobs_note_whole": Row(CHECKED, why=ITSELF),
+    "datasets.revision_note_alike": Row(CHECKED, why=ITSELF),
     "datasets.check_begin": Row(CHECKED, why=ITSELF),
     "datasets.check_end": Row(HIDDEN),
     "datasets.check_fail": Row(CHECKED, why=ITSELF),
