@@ -115,7 +115,7 @@ def compare_images(dataset_id: UUID | str) -> None:
     for item_id, blob_id, look in rows.values_list("item_id", "blob_id", "blob__look")[:MOST_COMPARED].iterator():
         if blob_id not in seen:  # what is identical is told apart from this
             seen.add(blob_id)
-            groups.put(item_id, "", bytes(look))
+            groups.put(item_id, "", bytes(look or b""))
     found = [group[:OF_A_GROUP] for group in islice(groups.groups, GROUPS)]
     images = sum(len(group) - 1 for group in groups.groups)
     _note_alike(revision_id=revision.pk, alike={"compared": len(seen), "images": images, "groups": found})
@@ -167,11 +167,11 @@ class _Known:
         rows = self.head.filter(blob__look_cell__isnull=False)
         if len(compared) <= BY_CELLS:
             rows = rows.filter(blob__organization=self.dataset.organization_id, blob__look_cell__in=index.cells())
-        rows = rows.values_list("blob_id", "item__path", "blob__look")[:MOST_COMPARED]
-        for blob_id, path, look in rows.iterator() if compared else ():
+        found = rows.values_list("blob_id", "item__path", "blob__look")[:MOST_COMPARED]
+        for blob_id, path, seen in found.iterator() if compared else ():
             if path in self.pictures:
                 continue
-            for value in islice(index.near(bytes(look)), TOLD):
+            for value in islice(index.near(bytes(seen or b"")), TOLD):
                 if len(value.blobs) < TOLD and blob_id not in value.blobs:
                     value.blobs.append(blob_id)
         places = self._places(sorted({pk for value in compared.values() for pk in value.blobs}))
