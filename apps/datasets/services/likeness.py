@@ -167,8 +167,8 @@ class _Known:
         rows = self.head.filter(blob__look_cell__isnull=False)
         if len(compared) <= BY_CELLS:
             rows = rows.filter(blob__organization=self.dataset.organization_id, blob__look_cell__in=index.cells())
-        there = rows.values_list("blob_id", "item__path", "blob__look")[:MOST_COMPARED]
-        for blob_id, path, seen in there.iterator() if compared else ():
+        found = rows.values_list("blob_id", "item__path", "blob__look")[:MOST_COMPARED]
+        for blob_id, path, seen in found.iterator() if compared else ():
             if path in self.pictures:
                 continue
             for value in islice(index.near(bytes(seen or b"")), TOLD):
