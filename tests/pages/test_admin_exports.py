@@ -68,7 +68,7 @@ def test_a_file_for_table_programs_begins_with_its_columns_and_holds_no_formula(
     assert (row["ID"], row["Name"]) == (str(project.pk), f"'{evil}")
     assert row["Organization"] == str(project.organization)
     assert answer["Content-Disposition"].startswith('attachment; filename="project-20')
-    assert answer["Cache-Control"] == "private, no-store"
+    assert "no-store" in answer["Cache-Control"]
     (found,) = json.loads(export(cast.platform, PROJECTS, project, form="json").content)
     assert found["name"] == evil, "a program gets it as it is"
 
