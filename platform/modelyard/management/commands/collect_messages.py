@@ -43,8 +43,8 @@ KINDS[".js"] = ("javascript", "djangojs")
 #: Packages that people read, and what of them this portal never shows.
 PACKAGES = ("unfold", "rest_framework", "django_filters", "django_celery_beat")
 UNSHOWN = {
-    *("commands", "constance", "forms", "guardian", "location_field", "migrations", "schemas", "simple_history"),
-    *("tests", "unfold_crispy", "versioning.py"),
+    *("commands", "constance", "forms", "guardian", "import_export", "location_field", "migrations", "schemas"),
+    *("simple_history", "tests", "unfold_crispy", "versioning.py"),
 }
 #: What a package puts into a variable first, and extraction therefore sees as two texts.
 PLURALS = {"Expected available in {wait} second.": "Expected available in {wait} seconds."}
