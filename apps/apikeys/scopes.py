@@ -17,6 +17,7 @@ VERBS: dict[str, Any] = {
     "change": _("change"),
     "delete": _("delete"),
     "restore": _("restore"),
+    "purge": _("delete for good"),
     "contribute": _("work in"),
     "revoke": _("revoke"),
     "manage": _("manage"),

@@ -19,7 +19,8 @@ from apps.resources.models import ResourceGroup
 from apps.resources.selectors import groups_for_choice, largest_of
 from apps.trainers.catalogue import Trainer
 from apps.trainers.forms import cpu_preset
-from apps.training.models import TrainingJob
+from apps.training.models import Checkpoint, TrainingJob
+from apps.training.selectors import weights_for_choice
 
 SPLIT_FIELDS = ("split_method", "split_train", "split_val", "split_test", "split_seed", "split_pattern")
 
@@ -30,6 +31,13 @@ class VersionChoiceField(RowChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         counts = _("train %(train)s, val %(val)s, test %(test)s") % obj.counts
         return f"{obj.tag} (r{obj.revision.no}) · {counts}"
+
+
+class WeightsChoiceField(RowChoiceField):
+    """Weights, told apart by the training that wrote them."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.job.name if obj.job else '–'} · {obj}"
 
 
 class TrainingForm(forms.Form):
@@ -53,6 +61,14 @@ class TrainingForm(forms.Form):
     )
     task = forms.ChoiceField(label=_("Task"))
     model = forms.ChoiceField(label=_("Model"), required=False)
+    start_from = WeightsChoiceField(
+        label=_("Starts from"),
+        queryset=Checkpoint.objects.none(),
+        search=("job__name",),
+        empty_label=_("The model as the trainer has it"),
+        required=False,
+        help_text=_("Weights of an earlier training with this trainer; the model has to be the same."),
+    )
     resource_group = forms.ModelChoiceField(label=_("Resource group"), queryset=ResourceGroup.objects.none())
     cpus = forms.IntegerField(label=_("CPUs"), min_value=1, max_value=1024)
     memory_mb = forms.IntegerField(label=_("Memory in MB"), min_value=128)
@@ -99,6 +115,9 @@ class TrainingForm(forms.Form):
         if not trainer.needs_dataset:
             for name in ("dataset", "dataset_version", *SPLIT_FIELDS):
                 del fields[name]
+        fields["start_from"].queryset = weights_for_choice(actor, trainer.name)
+        if not fields["start_from"].queryset.exists():
+            del fields["start_from"]
         fields["resource_group"].queryset = groups_for_choice(actor)
         descriptor = trainer.descriptor
         fields["task"].choices = [
@@ -179,7 +198,9 @@ class TrainingForm(forms.Form):
 
 
 def _values_of(training: TrainingJob) -> dict[str, Any]:
-    work = {name: getattr(training, name) for name in ("dataset", "dataset_version", "task", "model", "seed")}
+    work = {
+        name: getattr(training, name) for name in ("dataset", "dataset_version", "task", "model", "seed", "start_from")
+    }
     asked = ("name", "resource_group", "cpus", "memory_mb", "gpus", "priority")
     own = training.split
     split = {"split_method": own.get("method", ""), "split_seed": own.get("seed", 0)}

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid, NotFound
 from apps.core.identity import Actor
+from apps.core.policy import PermittedQuerySet
 from apps.datasets.models import Dataset
 from apps.datasets.selectors import UsageQuery, Use
 from apps.jobs.models import JobArtifact
@@ -16,9 +17,16 @@ from apps.metrics.models import Series
 from apps.metrics.selectors import AXES, chart, series_of
 from apps.trainers.catalogue import Trainer, trainer
 from apps.trainers.forms import title_of
-from apps.training.models import TrainingJob
+from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
 
 CLASS = re.compile(r"/class \d+$")
+
+
+def weights_for_choice(actor: Actor, trainer_name: str) -> PermittedQuerySet[Checkpoint]:
+    """The weights of the chosen organization that a training with this trainer may start from, the newest first."""
+    rows = Checkpoint.objects.permitted(actor, "training.use_checkpoint")
+    rows = rows.filter(organization=actor.organization_id, trainer=trainer_name)
+    return rows.exclude(kind=CheckpointKind.RESUME).select_related("job").order_by("-pk")
 
 
 def charts(

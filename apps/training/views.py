@@ -139,10 +139,17 @@ def training_checkpoints(request: PortalRequest, pk: str) -> HttpResponse:
 @signed_in
 @require_GET
 def training_config(request: PortalRequest, pk: str) -> HttpResponse:
+    """Whoever sees the training sees what it learnt from by name; whoever sees the dataset too, how it has moved on."""
     training = _training(request, pk)
-    return render(
-        request, "training/_config.html", {"training": training, "settings": selectors.settings_of(training)}
-    )
+    sees = training.dataset is not None and policy.allows(request.actor, "datasets.view_dataset", training.dataset)
+    learnt = training.snapshot or training.dataset_version
+    context = {
+        "training": training,
+        "settings": selectors.settings_of(training),
+        "sees_dataset": sees,
+        "newer": training.dataset.revision_no - learnt.revision.no if sees and learnt and training.dataset else 0,
+    }
+    return render(request, "training/_config.html", context)
 
 
 @signed_in

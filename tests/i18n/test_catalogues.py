@@ -31,7 +31,7 @@ TRAINERS = sorted(path.parent for path in (ROOT / "trainers").glob("*/trainer.to
 #: One of our own, one of Django, and one of each package that people read.
 SPOKEN = (
     *("Training", "This field is required.", "Select action to run", "Not a valid string.", "is greater than"),
-    *("Select format", "periodic tasks", "The two password fields didn’t match."),
+    *("periodic tasks", "The two password fields didn’t match."),
 )
 
 

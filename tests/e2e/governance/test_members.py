@@ -25,7 +25,7 @@ def test_limits_are_set_in_the_admin_shown_to_members_and_kept(
     company = people.found(language, f"Limits {language}")
     platform, admin = window(Person(platform_admin.email, "", language)), window(company.admin)
     admin.go("/organization/")
-    expect(admin.page.get_by_text(admin.say("no limit"))).to_have_count(3)
+    expect(admin.page.get_by_text(admin.say("no limit"))).to_have_count(4)
 
     platform.go(f"/admin/organizations/organization/{company.id}/change/")
     platform.page.fill("input[name=max_users]", "2")
