@@ -70,6 +70,14 @@ class QuickTest {
         input.value = "";
       });
     }
+    this.root.addEventListener("change", (event) => {
+      if (event.target === this.part("checkpoint")) this.chosen = event.target.value;
+    });
+    // A newer list that was asked for before the choice knows nothing of it.
+    document.addEventListener("htmx:after:swap", () => {
+      const list = this.root.isConnected ? this.part("checkpoint") : null;
+      if (list && [...list.options].some((option) => option.value === this.chosen)) list.value = this.chosen;
+    });
     this.part("stop").addEventListener("click", () => this.#stop());
     this.part("threshold").addEventListener("input", () => this.#draw());
     this.part("previous").addEventListener("click", () => this.go(this.at - 1));

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.db import connection, connections
 from modelyard.asgi import application
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from apps.core.testing import Cast
 from apps.evaluation.models import InferenceInput, InferenceJob
@@ -175,9 +175,16 @@ def test_the_list_of_checkpoints_is_as_new_as_the_tab_and_keeps_the_choice(
     page.wait_for_selector(f"#quick-checkpoint option[value='{newer.pk}']", state="attached")
     page.select_option("#quick-checkpoint", str(tried.pk))
     newest = elsewhere(lambda: TriedCheckpointFactory(job=tried.job, kind=CheckpointKind.LAST))
-    page.evaluate("document.dispatchEvent(new CustomEvent('job:state'))")
-    page.wait_for_selector(f"#quick-checkpoint option[value='{newest.pk}']", state="attached")
-    assert page.locator("#quick-checkpoint").input_value() == str(tried.pk)
+    # Again and again: a list that has just come hears nothing yet.
+    page.wait_for_function(
+        """(value) => {
+            document.dispatchEvent(new CustomEvent("job:state"));
+            return Boolean(document.querySelector(`#quick-checkpoint option[value="${value}"]`));
+        }""",
+        arg=str(newest.pk),
+        polling=300,
+    )
+    expect(page.locator("#quick-checkpoint")).to_have_value(str(tried.pk))
     assert page.locator("[data-quick-drop]").count() == 1
     assert page.complaints == []
 
