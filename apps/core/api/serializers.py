@@ -18,3 +18,14 @@ class VisibleField(serializers.PrimaryKeyRelatedField[Any]):
     def get_queryset(self) -> Any:
         declared: Any = vars(self)["queryset"]
         return declared.model.objects.visible(actor_of(self))
+
+
+class PurgeDueField(serializers.DateTimeField):
+    """When a row in the trash goes by itself."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            read_only=True,
+            allow_null=True,
+            help_text="When it is deleted for good, if nothing stands in the way; null: never by itself.",
+        )

@@ -4,7 +4,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.api.serializers import VisibleField
+from apps.core.api.serializers import PurgeDueField, VisibleField
 from apps.core.entities.validators import PLAIN
 from apps.core.identity import Actor
 from apps.datasets.defects import Defect, describe
@@ -117,11 +117,7 @@ class TrashedDatasetSerializer(serializers.ModelSerializer[Dataset]):
     training_count = serializers.IntegerField(
         read_only=True, help_text="Trainings that refer to it: while there are any, it stays."
     )
-    purge_due_at = serializers.DateTimeField(
-        read_only=True,
-        allow_null=True,
-        help_text="When it is deleted for good, if nothing stands in the way; null: never by itself.",
-    )
+    purge_due_at = PurgeDueField()
 
     class Meta:
         model = Dataset

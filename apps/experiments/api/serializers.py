@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.serializers import VisibleField
+from apps.core.api.serializers import PurgeDueField, VisibleField
 from apps.experiments.models import Experiment, Run
 from apps.projects.models import Project
 
@@ -52,11 +52,7 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
 class TrashedExperimentSerializer(serializers.ModelSerializer[Experiment]):
     """An experiment in the trash."""
 
-    purge_due_at = serializers.DateTimeField(
-        read_only=True,
-        allow_null=True,
-        help_text="When it is deleted for good, if nothing stands in the way; null: never by itself.",
-    )
+    purge_due_at = PurgeDueField()
 
     class Meta:
         model = Experiment

@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.models import User
-from apps.core.api.serializers import VisibleField
+from apps.core.api.serializers import PurgeDueField, VisibleField
 from apps.organizations.models import Organization
 from apps.projects.models import Project, ProjectMembership, ProjectRole
 
@@ -44,11 +44,7 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
 class TrashedProjectSerializer(serializers.ModelSerializer[Project]):
     """A project in the trash."""
 
-    purge_due_at = serializers.DateTimeField(
-        read_only=True,
-        allow_null=True,
-        help_text="When it is deleted for good, if nothing stands in the way; null: never by itself.",
-    )
+    purge_due_at = PurgeDueField()
 
     class Meta:
         model = Project
