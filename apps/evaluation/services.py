@@ -15,8 +15,9 @@ from apps.core.errors import Conflict, Invalid, NotFound, TooLarge
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.core.storage import results
-from apps.core.storage.keys import blob_key, incoming_key
+from apps.core.storage.keys import blob_key
 from apps.core.storage.locks import blobs_shared
+from apps.core.storage.receiving import received
 from apps.datasets.defects import ERROR, Defect, describe
 from apps.datasets.images import MEDIA_TYPES, ImageFacts, ImageLimits, inspect
 from apps.evaluation import actions
@@ -210,13 +211,11 @@ def _stored(project: Project, file: "File[bytes]", facts: ImageFacts) -> Picture
     sha256 = digest.hexdigest()
     key = blob_key(project.organization_id, sha256)
     if results().size(key) != size:
-        incoming = incoming_key()
         file.seek(0)
-        stored = results().put(incoming, cast(BinaryIO, file))
-        if stored.sha256 != sha256:
-            results().delete(incoming)
-            raise OSError(f"{file.name} changed while it was read")
-        results().move(incoming, key)
+        with received(results(), cast(BinaryIO, file)) as (incoming, stored):
+            if stored.sha256 != sha256:
+                raise OSError(f"{file.name} changed while it was read")
+            results().move(incoming, key)
     return Picture(_name_of(file, 0), sha256, size, MEDIA_TYPES[facts.format], facts.width, facts.height)
 
 

@@ -95,7 +95,10 @@ def _dataset(visitor: Visitor, name: str, folder: Path) -> None:
     page.wait_for_url("**/upload/", wait_until="load")
     page.set_input_files("[data-upload-files] >> nth=0", str(archive))
     page.wait_for_url("**/uploads/*/")
-    page.click("form[action$='/publish/'] button[type=submit]")
+    publish = page.locator("form[action$='/publish/'] button[type=submit]")
+    publish.wait_for()
+    visitor.sees_pictures("#report")
+    publish.click()
     page.wait_for_selector(".notice a[href^='/datasets/'], .image-grid figure, [data-state=published]")
     until(page, "() => !document.querySelector('#report[hx-get]')")
 

@@ -81,6 +81,12 @@ class Visitor:
             self.page.wait_for_timeout(50)
         self.complaints.remove(found[0])
 
+    def sees_pictures(self, place: str) -> None:
+        """Every picture there has arrived: what is asked for later may be gone by then."""
+        for picture in self.page.locator(f"{place} img").all():
+            picture.scroll_into_view_if_needed()
+            self.page.wait_for_function("picture => picture.complete", arg=picture.element_handle())
+
     def sign_in(self, email: str = "", password: str = "") -> None:
         self.go("/account/login/")
         self.give_password(email or self.portal.email, password or self.portal.password)

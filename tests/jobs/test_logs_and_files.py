@@ -1,16 +1,20 @@
 """Logs in pieces, read back by tail and search; files that are kept only when every byte is right."""
 
+import hashlib
+import io
 import threading
 from typing import Any
+from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import override_settings
 
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.jobs.models import AttemptFile, Job, LogChunk
 from apps.jobs.selectors import log_search, log_slice
+from apps.jobs.services import ingest
 from apps.jobs.services.attempts import attempt_lost
 from apps.jobs.services.dispatch import dispatch
 from apps.jobs.services.ingest import MAX_LOG_PIECE
@@ -185,6 +189,25 @@ def test_bytes_that_are_not_those_announced_leave_nothing() -> None:
     assert not AttemptFile.objects.exists()
     assert_nothing_left_incoming()
     assert storage().size(blob_key(job_of(launcher).organization_id, "a" * 64)) is None
+
+
+def test_a_database_that_goes_before_the_row_is_written_leaves_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = running()
+
+    def gone(organization_id: UUID) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(ingest, "blobs_shared", gone)
+    with pytest.raises(OperationalError):
+        ingest.file_store(
+            attempt=launcher.attempt,
+            kind="checkpoint",
+            name="weights.pt",
+            sha256=hashlib.sha256(b"weights").hexdigest(),
+            size=7,
+            stream=io.BytesIO(b"weights"),
+        )
+    assert_nothing_left_incoming()
 
 
 @pytest.mark.parametrize(

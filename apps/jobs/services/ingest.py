@@ -17,8 +17,9 @@ from django.utils import timezone
 from apps.core.errors import Invalid, TooLarge
 from apps.core.operations import ingest
 from apps.core.storage import results
-from apps.core.storage.keys import blob_key, incoming_key, log_key
+from apps.core.storage.keys import blob_key, log_key
 from apps.core.storage.locks import blobs_shared
+from apps.core.storage.receiving import received
 from apps.jobs.kinds import event_handlers, kind_of
 from apps.jobs.models import Attempt, AttemptFile, Job, JobArtifact, JobEvent, LogChunk
 from apps.jobs.services.attempts import commands, locked, renew
@@ -134,15 +135,13 @@ def file_store(*, attempt: Attempt, kind: str, name: str, sha256: str, size: int
         raise TooLarge("A file may have 64 GiB.")
     if AttemptFile.objects.filter(attempt=attempt, kind=kind, name=name, sha256=sha256).exists():
         return
-    incoming = incoming_key()
-    stored = results().put(incoming, cast(BinaryIO, _Announced(stream, size)))
-    if stored.sha256 != sha256 or stored.size != size:
-        results().delete(incoming)
-        raise Malformed("The bytes are not those that were announced.", code="digest_differs")
     organization_id = attempt.job.organization_id
-    with blobs_shared(organization_id):
-        results().move(incoming, blob_key(organization_id, sha256))
-        _file_row(attempt=attempt, kind=kind, name=name, sha256=sha256, size=size)
+    with received(results(), cast(BinaryIO, _Announced(stream, size))) as (incoming, stored):
+        if stored.sha256 != sha256 or stored.size != size:
+            raise Malformed("The bytes are not those that were announced.", code="digest_differs")
+        with blobs_shared(organization_id):
+            results().move(incoming, blob_key(organization_id, sha256))
+            _file_row(attempt=attempt, kind=kind, name=name, sha256=sha256, size=size)
 
 
 class _Announced:

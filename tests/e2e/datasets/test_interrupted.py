@@ -202,6 +202,7 @@ def _is_whole(shelf: Shelf, engineer: Window, dataset: str, belt: Path) -> None:
     """Published, it holds every byte of the folder."""
     page = engineer.page
     page.locator("#report [data-state=ready]").wait_for()
+    engineer.sees_pictures("#report")
     engineer.submit("form[action$='/publish/']")
     page.locator("#report [data-state=published]").wait_for()
     lines = shelf.http.get(f"{dataset}download?manifest").raise_for_status().text.splitlines()

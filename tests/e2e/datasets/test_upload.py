@@ -82,6 +82,7 @@ def _publish(engineer: Window) -> None:
     assert boxes_over(page.locator("#report .image-grid"), 8) > 0
     expect(page.locator("#report tr", has_text=LABEL)).to_have_count(0)
     page.fill("#id_note", "2026-03")
+    engineer.sees_pictures("#report")
     engineer.submit("form[action$='/publish/']")
     page.locator("#report [data-state=published]").wait_for()
     engineer.fits()

@@ -113,6 +113,7 @@ def _publish_instead(engineer: Window, dataset: str, archive: bytes, path: Path)
     page.wait_for_url("**/uploads/*/")
     page.check("input[name=mode][value=replace]")
     engineer.fits()
+    engineer.sees_pictures("#report")
     engineer.submit("form[action$='/publish/']")
     page.locator("#report [data-state=published]").wait_for()
 
