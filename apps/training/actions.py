@@ -33,3 +33,11 @@ ARTIFACT_DOWNLOADED = register_action(
 CLONED = register_action(
     "training.cloned", _("Training copied"), _("%(actor)s copied a training as the draft %(object)s.")
 )
+SCHEDULED = register_action(
+    "training.scheduled",
+    _("Training scheduled"),
+    _("%(actor)s scheduled the training %(object)s: %(cron)s, %(time_zone)s."),
+)
+UNSCHEDULED = register_action(
+    "training.unscheduled", _("Schedule ended"), _("%(actor)s ended the schedule of the training %(object)s.")
+)

@@ -22,7 +22,7 @@ from apps.jobs.services.lifecycle import job_resume, job_stop
 from apps.jobs.states import JobState
 from apps.resources.models import ResourceGroup
 from apps.shares.admin import GroupShareAdmin, ShareAdmin
-from apps.training import services
+from apps.training import schedules, services
 from apps.training.models import Checkpoint, TrainingJob, TrainingJobGroupShare, TrainingJobUserShare
 
 #: Of a draft, what its job asks for.
@@ -80,7 +80,7 @@ class TrainingJobAdmin(PolicyAdmin):
     list_filter = ("trainer", "task", "job__state", "job__organization")
     list_select_related = ("job__project", "dataset")
     search_fields = ("job__name", "job__id")
-    actions = ("start", "stop", "resume", "retry", "clone")
+    actions = ("start", "stop", "resume", "retry", "clone", "unschedule")
     readonly_fields = (
         "job",
         "shown_state",
@@ -92,6 +92,7 @@ class TrainingJobAdmin(PolicyAdmin):
         "snapshot",
         "start_from",
         "run",
+        "shown_schedule",
     )
 
     def has_add_permission(self, request: PortalRequest) -> bool:
@@ -136,6 +137,10 @@ class TrainingJobAdmin(PolicyAdmin):
     def shown_task(self, training: TrainingJob) -> Any:
         return dict(Task.choices).get(training.task, training.task)
 
+    @admin.display(description=_("schedule"))
+    def shown_schedule(self, training: TrainingJob) -> str:
+        return str(getattr(training, "schedule", "–"))
+
     @admin.action(description=_("Start the chosen drafts"))
     def start(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
         self._each(request, rows, services.training_start, _("Started: %(name)s."))
@@ -157,6 +162,11 @@ class TrainingJobAdmin(PolicyAdmin):
     @admin.action(description=_("Copy the chosen trainings as drafts"))
     def clone(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
         self._each(request, rows, services.training_clone, _("A copy of %(name)s is a draft now."))
+
+    @admin.action(description=_("End the schedules of the chosen trainings"))
+    def unschedule(self, request: PortalRequest, rows: QuerySet[Any]) -> None:
+        done = _("No longer scheduled: %(name)s.")
+        self._each(request, rows, schedules.training_unschedule, done)
 
     @staticmethod
     def _each(request: PortalRequest, rows: QuerySet[Any], service: Any, done: Any) -> None:

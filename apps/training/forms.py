@@ -1,5 +1,6 @@
 """The form of a training: everything but the trainer's settings, which `apps.trainers.forms` draws."""
 
+import zoneinfo
 from typing import Any
 
 from django import forms
@@ -19,6 +20,7 @@ from apps.resources.models import ResourceGroup
 from apps.resources.selectors import groups_for_choice, largest_of
 from apps.trainers.catalogue import Trainer
 from apps.trainers.forms import cpu_preset
+from apps.training.cron import MAX_LENGTH
 from apps.training.models import Checkpoint, TrainingJob
 from apps.training.selectors import weights_for_choice
 
@@ -207,3 +209,28 @@ def _values_of(training: TrainingJob) -> dict[str, Any]:
     split |= {f"split_{name}": share for name, share in own.get("ratios", {}).items()}
     split["split_pattern"] = own.get("pattern", "")
     return {**work, **split, **{name: getattr(training.job, name) for name in asked}}
+
+
+class ScheduleForm(forms.Form):
+    """When copies of a training start."""
+
+    cron = forms.CharField(
+        label=_("Times"),
+        max_length=MAX_LENGTH,
+        help_text=_("Minute, hour, day of the month, month, day of the week (0 is Sunday); * is every one."),
+        widget=forms.TextInput(attrs={"list": "times-of-schedules", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"),
+        choices=lambda: [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())],
+    )
+
+    @property
+    def suggestions(self) -> list[tuple[str, Any]]:
+        """Expressions to choose from, and what they say."""
+        return [
+            ("0 * * * *", _("Every hour")),
+            ("0 3 * * *", _("Every day at 03:00")),
+            ("0 3 * * 1", _("Every Monday at 03:00")),
+            ("0 3 1 * *", _("On the first of every month at 03:00")),
+        ]

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
@@ -102,6 +103,42 @@ class TrainingJob(models.Model):
     @property
     def project_id(self) -> Any:
         return self.job.project_id
+
+
+class TrainingSchedule(models.Model):
+    """When beat starts copies of a training, as the person who said so; the times stand in a row of beat.
+
+    When the training goes, this goes with it, and the row of beat at its next time.
+    """
+
+    training = models.OneToOneField(
+        TrainingJob,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="schedule",
+        verbose_name=_("training job"),
+    )
+    beat = models.OneToOneField(
+        "django_celery_beat.PeriodicTask", on_delete=models.CASCADE, related_name="+", verbose_name=_("row of beat")
+    )
+    cron = models.CharField(_("times"), max_length=100)
+    time_zone = models.CharField(_("time zone"), max_length=60)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("person")
+    )
+    last_at = models.DateTimeField(_("last time"), null=True)
+    last_training = models.ForeignKey(
+        TrainingJob, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("last training")
+    )
+    # Why the last time started none, in the person's language: {"code", "text", "hint"}; {} when it did.
+    refusal = models.JSONField(_("refusal"), default=dict)
+
+    class Meta:
+        verbose_name = _("schedule of a training")
+        verbose_name_plural = _("schedules of trainings")
+
+    def __str__(self) -> str:
+        return f"{self.cron} ({self.time_zone})"
 
 
 class TrainingJobUserShare(UserShare):

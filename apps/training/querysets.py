@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 class TrainingJobQuerySet(PermittedQuerySet["TrainingJob"]):
     def with_job(self) -> Self:
-        return self.select_related("job__project", "job__created_by", "dataset", "snapshot")
+        return self.select_related("job__project", "job__created_by", "dataset", "snapshot", "schedule")
 
     def search(self, text: str) -> Self:
         return self.filter(job__name__icontains=text) if text else self

@@ -2,9 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from modelyard_trainer.dataset import TEACHES
@@ -201,19 +199,6 @@ def training_clone(*, actor: Actor, training: TrainingJob) -> TrainingJob:
     fresh = _copy(actor, training, name=_("Copy of %(name)s") % {"name": training.job.name}, retry_of=None)
     auditing.record(actor, actions.CLONED, fresh, before={"job": str(training.pk)}, about=[training])
     return fresh
-
-
-def run_scheduled(template_id: str) -> None:
-    """Called by beat: starts a copy of a draft or finished training, as its creator."""
-    training = (
-        TrainingJob.objects.select_related("job__created_by", "job__project").filter(pk=UUID(template_id)).first()
-    )
-    if training is None or training.job.created_by is None:
-        return
-    # Roles are read afresh: who may not start it any more does not.
-    actor = Actor.of(training.job.created_by, organization_id=training.job.organization_id)
-    with transaction.atomic():
-        training_start(actor=actor, training=training_clone(actor=actor, training=training))
 
 
 def _new_job(

@@ -13,4 +13,6 @@ urlpatterns = [
     path("<uuid:pk>/checkpoints/", views.training_checkpoints, name="checkpoints"),
     path("<uuid:pk>/config/", views.training_config, name="config"),
     path("<uuid:pk>/results/", views.training_results, name="results"),
+    path("<uuid:pk>/schedule/", views.training_schedule, name="schedule"),
+    path("<uuid:pk>/schedule/end/", views.training_unschedule, name="unschedule"),
 ]

@@ -1,27 +1,33 @@
 """Portal pages of trainings."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
-from apps.core.errors import Invalid, NotFound
+from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.identity.requests import PortalRequest
-from apps.core.portal import form_errors, page_of, search_of, signed_in
+from apps.core.portal import form_errors, page_of, search_of, signed_in, with_notice
 from apps.jobs.selectors import states_of, summary
 from apps.jobs.states import JobState
 from apps.projects.selectors import projects_for_choice
 from apps.trainers.catalogue import Trainer, trainer, trainers
 from apps.trainers.forms import config_of, schema_fields, schema_presets
-from apps.training import selectors, services
+from apps.training import schedules, selectors, services
+from apps.training.cron import times_after
 from apps.training.forecast import Plan, forecast
-from apps.training.forms import TrainingForm
+from apps.training.forms import ScheduleForm, TrainingForm
 from apps.training.models import Checkpoint, TrainingJob
+
+#: So many of the times to come are shown.
+NEXT_TIMES = 3
 
 
 @signed_in
@@ -164,6 +170,48 @@ def training_results(request: PortalRequest, pk: str) -> HttpResponse:
     return render(request, "training/_results.html", context)
 
 
+@signed_in
+@require_http_methods(["GET", "POST"])
+def training_schedule(request: PortalRequest, pk: str) -> HttpResponse:
+    """When copies of it start by themselves; a POST says so."""
+    training = _training(request, pk)
+    if request.method == "GET":
+        return _schedule_panel(request, training)
+    policy.require(request.actor, "training.change_trainingjob", training)
+    form = ScheduleForm(request.POST)
+    if form.is_valid():
+        with form_errors(form):
+            schedules.training_schedule(actor=request.actor, training=training, **form.cleaned_data)
+            return with_notice(_schedule_panel(request, _training(request, pk)), _("The training is scheduled."))
+    return _schedule_panel(request, training, form)
+
+
+@signed_in
+@require_POST
+def training_unschedule(request: PortalRequest, pk: str) -> HttpResponse:
+    training = _training(request, pk)
+    # Somebody else may have been faster: what is wanted is so.
+    with suppress(Conflict):
+        schedules.training_unschedule(actor=request.actor, training=training)
+    return with_notice(_schedule_panel(request, _training(request, pk)), _("The schedule has ended."))
+
+
+def _schedule_panel(request: PortalRequest, training: TrainingJob, form: ScheduleForm | None = None) -> HttpResponse:
+    found = getattr(training, "schedule", None)
+    now = {"cron": found.cron, "time_zone": found.time_zone} if found else {"time_zone": timezone.get_current_timezone_name()}
+    may_change = policy.allows(request.actor, "training.change_trainingjob", training)
+    last = found.last_training if found else None
+    context = {
+        "training": training,
+        "schedule": found,
+        "next_times": times_after(found.cron, found.time_zone, timezone.now(), NEXT_TIMES) if found else [],
+        "last": last if last and policy.allows(request.actor, "training.view_trainingjob", last) else None,
+        "form": (form or ScheduleForm(initial=now)) if may_change else None,
+        "lacks": "" if may_change else policy.lack_of(request.actor, "training.change_trainingjob", training).text,
+    }
+    return render(request, "training/_schedule.html", context, status=422 if form and form.errors else 200)
+
+
 def _training(request: PortalRequest, pk: str) -> TrainingJob:
     return (
         TrainingJob.objects.with_job().select_related("job__resource_group", "run").get_visible(request.actor, pk=pk)
@@ -259,6 +307,7 @@ def _urls(training: TrainingJob, sees_project: bool) -> dict[str, str]:
         "checkpoints": reverse("training:checkpoints", args=[pk]),
         "config": reverse("training:config", args=[pk]),
         "results": reverse("training:results", args=[pk]),
+        "schedule": reverse("training:schedule", args=[pk]),
         "sharing": f"{reverse('shares:panel')}?object_type=training_job&object_id={pk}",
     }
 

@@ -34,7 +34,7 @@ SAMPLES = (
         "dataset-snapshot",
     ),
     "dataset-export",
-    *("training-job", "stopped-training", "pinned-training", "checkpoint", "artifact"),
+    *("training-job", "stopped-training", "pinned-training", "scheduled-training", "checkpoint", "artifact"),
     *("experiment", "trashed-experiment"),
     *("run", "inference-job", "resource-group", "node", "organization-export", "apikeys.EndpointUsage"),
     *("share", "group-share", "training-share", "training-group-share"),

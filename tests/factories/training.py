@@ -11,6 +11,7 @@ from apps.core.testing import Cast, sample
 from apps.jobs.models import Job, JobArtifact
 from apps.jobs.states import JobState
 from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
+from apps.training.schedules import training_schedule
 from tests.factories.jobs import JobFactory
 
 
@@ -77,6 +78,14 @@ def pinned_training(cast: Cast) -> TrainingJob:
     version = cast.sample("dataset-snapshot")
     job = _own_job(cast, "Pinned", JobState.DRAFT)
     return TrainingJobFactory(job=job, dataset=version.dataset, dataset_version=version)
+
+
+@sample("scheduled-training")
+def scheduled_training(cast: Cast) -> TrainingJob:
+    """A draft of which beat starts copies."""
+    training = TrainingJobFactory(job=_own_job(cast, "Scheduled", JobState.DRAFT))
+    training_schedule(actor=cast.owner.actor, training=training, cron="0 3 * * *", time_zone="Asia/Seoul")
+    return training
 
 
 def _own_job(cast: Cast, word: str, state: JobState) -> Job:

@@ -1,4 +1,7 @@
-"""Begins or ends a schedule of every second for a training, in the portal whose variables it runs with."""
+"""Has a training's schedule come to pass every second, in the portal whose variables it runs with.
+
+A schedule that people make comes to pass once a minute at most.
+"""
 
 import os
 import sys
@@ -8,16 +11,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "modelyard.settings.base")
 django.setup()
 
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import IntervalSchedule
 
+from apps.training.models import TrainingSchedule
 
-def main(what: str, template: str) -> None:
-    name = f"training {template}"
-    if what == "end":
-        PeriodicTask.objects.get(name=name).delete()
-        return
-    every, _made = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.SECONDS)
-    PeriodicTask.objects.create(name=name, task="training.run_scheduled", interval=every, args=f'["{template}"]')
-
-
-main(*sys.argv[1:])
+beat = TrainingSchedule.objects.select_related("beat").get(pk=sys.argv[1]).beat
+beat.interval, _made = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.SECONDS)
+beat.crontab = None
+beat.save()

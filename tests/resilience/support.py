@@ -208,7 +208,7 @@ class Portal:
 
         response = until(answer, f"{method} {path}", seconds)
         assert response.status_code < 300, f"{method} {path} → {response.status_code} {response.text}"
-        return response.json()
+        return response.json() if response.content else None
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the portal's database, asked again while it is away."""

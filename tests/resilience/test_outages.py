@@ -133,25 +133,21 @@ def command_line(pid: int) -> bytes:
 def test_beat_starts_a_training_when_its_schedule_says(portal: Portal, report: Report) -> None:
     body = {"project_id": portal.project_id, "name": "every second", "trainer": "reference", "config": {"steps": 5}}
     template = portal.rest("POST", "/training-jobs", body)["id"]
-    with scheduled(portal, template):
-        copies = "SELECT id::text FROM jobs_job WHERE name LIKE '%%every second' AND id <> %s AND state <> 'draft'"
-        found = until(lambda: portal.rows(copies, template), "a training that beat has started")
+    portal.rest("POST", f"/training-jobs/{template}/schedule", {"cron": "* * * * *", "time_zone": "Asia/Seoul"})
+    _every_second(portal, template)
+    copies = "SELECT id::text FROM jobs_job WHERE name LIKE '%%every second' AND id <> %s AND state <> 'draft'"
+    found = until(lambda: portal.rows(copies, template), "a training that beat has started")
+    portal.rest("DELETE", f"/training-jobs/{template}/schedule")
     assert portal.wait_for_end(found[0][0]) == "succeeded", portal.story(found[0][0])
     portal.check_history(found[0][0])
     # The template itself is still the draft that it was.
     assert portal.state(template) == "draft"
 
 
-@contextmanager
-def scheduled(portal: Portal, template: str) -> Iterator[None]:
-    """A schedule of every second for as long as the block runs, as the admin makes one."""
-    command = [sys.executable, "-m", "tests.resilience.schedule"]
+def _every_second(portal: Portal, template: str) -> None:
+    command = [sys.executable, "-m", "tests.resilience.schedule", template]
     environment = {**portal.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([*command, "begin", template], cwd=ROOT, env=environment, check=True)
-    try:
-        yield
-    finally:
-        subprocess.run([*command, "end", template], cwd=ROOT, env=environment, check=True)
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
 def test_ctrl_c_saves_the_training_and_the_next_start_goes_on(portal: Portal, report: Report) -> None:

@@ -323,6 +323,8 @@ REST: dict[str, Row] = {
     "training_jobs_resume_create": Row("EDITORS"),
     "training_jobs_retrieve": Row("READERS"),
     "training_jobs_retry_create": Row("EDITORS"),
+    "training_jobs_schedule_create": Row("EDITORS"),
+    "training_jobs_schedule_destroy": Row("EDITORS", state={409}),
     "training_jobs_start_create": Row("EDITORS"),
     "training_jobs_stop_create": Row("EDITORS"),
     "ws_tickets_create": Row("ANY_KEY"),

@@ -331,6 +331,8 @@ REST: dict[str, Row] = {
     "training_jobs_resume_create": Row(HIDDEN),
     "training_jobs_retrieve": Row(HIDDEN),
     "training_jobs_retry_create": Row(HIDDEN),
+    "training_jobs_schedule_create": Row(HIDDEN),
+    "training_jobs_schedule_destroy": Row(HIDDEN),
     "training_jobs_start_create": Row(HIDDEN),
     "training_jobs_stop_create": Row(HIDDEN),
     "ws_tickets_create": Row(OWN),
@@ -558,12 +560,15 @@ OPERATIONS: dict[str, Row] = {
         CHECKED, why="tests/shares/test_permissions.py: who manages the object, or whose it is"
     ),
     "shares.share_set": Row(CHECKED, why="tests/shares/test_permissions.py: who manages the object"),
+    "training.schedule_note": Row(CHECKED, why=ITSELF),
     "training.training_change": Row(HIDDEN),
     "training.training_clone": Row(HIDDEN),
     "training.training_create": Row(HIDDEN),
     "training.training_delete": Row(HIDDEN),
     "training.training_retry": Row(HIDDEN),
+    "training.training_schedule": Row(HIDDEN),
     "training.training_start": Row(HIDDEN),
+    "training.training_unschedule": Row(HIDDEN),
 }
 
 #: Name of a URL outside `/api/v1/` and `/admin/` (its route, where it has no name; `*` stands for anything) → row.
@@ -714,6 +719,8 @@ PAGES: dict[str, Row] = {
     "training:list": Row(OWN),
     "training:monitor": Row(HIDDEN),
     "training:results": Row(HIDDEN),
+    "training:schedule": Row(HIDDEN),
+    "training:unschedule": Row(HIDDEN),
     "training:versions": Row(
         OWN, query=lambda cast: urlencode({"dataset": cast.sample("dataset-snapshot").dataset_id})
     ),

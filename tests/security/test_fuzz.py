@@ -105,6 +105,7 @@ READY = {
     "projects_unarchive_create": {"projects": "archived-project"},
     "training_jobs_resume_create": {"training-jobs": "stopped-training"},
     "training_jobs_retry_create": {"training-jobs": "stopped-training"},
+    "training_jobs_schedule_destroy": {"training-jobs": "scheduled-training"},
     "training_jobs_stop_create": {"training-jobs": "queued-training"},
 }
 Value = Callable[[Cast, Person], Any]
@@ -245,6 +246,8 @@ RIGHT: dict[str, Value | None] = {
     "shares/project_id": None,
     "short_name": lambda cast, person: "acme",
     "start_from_id": None,
+    "training-jobs/cron": lambda cast, person: "0 3 * * *",
+    "training-jobs/time_zone": lambda cast, person: "Asia/Seoul",
     "training-jobs/config": lambda cast, person: {},
     "training-jobs/model": lambda cast, person: "softmax",
     "training-jobs/split": None,

@@ -19,7 +19,8 @@ from apps.datasets.services import snapshot_create, snapshot_delete, split_set, 
 from apps.jobs.models import Job
 from apps.jobs.states import JobState
 from apps.training.models import TrainingJob
-from apps.training.services import run_scheduled, training_clone, training_create, training_retry, training_start
+from apps.training.schedules import run_scheduled, training_schedule
+from apps.training.services import training_clone, training_create, training_retry, training_start
 from tests.factories.datasets import SYSTEM, DatasetFactory, published, shapes
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +99,8 @@ def test_copies_keep_the_version(dataset: Dataset, first: Snapshot, cast: Cast) 
     training = training_start(actor=cast.editor.actor, training=drafted(cast, dataset, first))
     copy = training_clone(actor=cast.editor.actor, training=training)
     again = training_retry(actor=cast.editor.actor, training=ended(training))
-    run_scheduled(str(copy.pk))
+    training_schedule(actor=cast.editor.actor, training=copy, cron="0 3 * * *", time_zone="Asia/Seoul")
+    run_scheduled(copy.pk)
     scheduled = TrainingJob.objects.exclude(pk__in=[training.pk, copy.pk, again.pk]).get()
     assert (copy.dataset_version, copy.snapshot) == (first, None)
     for found in (again, scheduled):

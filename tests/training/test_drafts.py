@@ -204,22 +204,6 @@ def test_a_clone_is_a_draft_with_the_same_settings(cast: Cast) -> None:
     assert clone["config"] == made["config"]
 
 
-def test_a_scheduled_training_starts_a_copy_as_its_creator(cast: Cast) -> None:
-    made = cast.owner.rest.post("/training-jobs", body(cast)).json()
-    services.run_scheduled(made["id"])
-    copy = TrainingJob.objects.exclude(pk=made["id"]).get(job__project=cast.sample("project"))
-    assert copy.job.state == JobState.QUEUED
-    assert copy.job.created_by == cast.owner.user
-
-
-def test_a_scheduled_training_does_not_start_for_somebody_who_may_not_any_more(cast: Cast) -> None:
-    made = cast.owner.rest.post("/training-jobs", body(cast)).json()
-    cast.owner.user.memberships.update(state="suspended")
-    with pytest.raises(Exception, match="nothing here"):
-        services.run_scheduled(made["id"])
-    assert TrainingJob.objects.filter(job__project=cast.sample("project")).count() == 1
-
-
 def test_the_list_asks_the_same_number_of_questions_for_one_row_and_for_twenty(cast: Cast) -> None:
     def add_rows(count: int) -> None:
         for _number in range(count):

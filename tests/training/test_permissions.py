@@ -30,6 +30,8 @@ class TestTrainings(PermissionMatrix):
     POST   /training-jobs/{training-job}/stop   409    =       403     404     409      =      404    404       401        409
     POST   /training-jobs/{training-job}/resume 409    =       403     404     409      =      404    404       401        409
     POST   /training-jobs/{training-job}/clone  201    =       403     404     201      =      404    404       401        201
+    POST   /training-jobs/{training-job}/schedule 200  =       403     404     200      =      404    404       401        200
+    DELETE /training-jobs/{training-job}/schedule 409  =       403     404     409      =      404    404       401        409
     GET    /training-jobs/{training-job}/events 200    =       =       404     200      =      404    404       401        200
     GET    /training-jobs/{training-job}/forecast 200  =       =       404     200      =      404    404       401        200
     GET    /training-jobs/{training-job}/metrics 200   =       =       404     200      =      404    404       401        200
@@ -40,6 +42,7 @@ class TestTrainings(PermissionMatrix):
     bodies = {
         "POST /training-jobs": new_training,
         "PATCH /training-jobs/{training-job}": {"name": "Renamed"},
+        "POST /training-jobs/{training-job}/schedule": {"cron": "0 3 * * *", "time_zone": "UTC"},
     }
     portal = """
                                                 owner  editor  viewer  member  manager  admin  guest  stranger  anonymous  platform
@@ -51,6 +54,8 @@ class TestTrainings(PermissionMatrix):
     GET   /training/{training-job}/checkpoints/ 200    =       =       404     200      =      404    404       302        200
     GET   /training/{training-job}/config/      200    =       =       404     200      =      404    404       302        200
     GET   /training/{training-job}/results/     200    =       =       404     200      =      404    404       302        200
+    GET   /training/{training-job}/schedule/    200    =       =       404     200      =      404    404       302        200
+    POST  /training/{training-job}/schedule/end/ 200   =       403     404     200      =      404    404       302        200
     """
     admin = """
                                                              owner  viewer  member  stranger  anonymous  platform

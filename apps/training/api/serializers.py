@@ -1,6 +1,8 @@
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from apps.core.api.serializers import VisibleField
@@ -9,7 +11,8 @@ from apps.jobs.api.serializers import JobSummarySerializer
 from apps.jobs.selectors import summary
 from apps.projects.models import Project
 from apps.resources.models import ResourceGroup
-from apps.training.models import Checkpoint, CheckpointKind, TrainingJob
+from apps.training.cron import times_after
+from apps.training.models import Checkpoint, CheckpointKind, TrainingJob, TrainingSchedule
 
 
 class OwnSplitSerializer(serializers.Serializer[Any]):
@@ -22,6 +25,36 @@ class OwnSplitSerializer(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> Any:
         return instance or None
+
+
+class RefusalSerializer(serializers.Serializer[Any]):
+    """Why the last time started nothing."""
+
+    code = serializers.CharField()
+    text = serializers.CharField(help_text="In the language of the person who made the schedule.")
+    hint = serializers.CharField(allow_blank=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        return super().to_representation(instance) if instance else None
+
+
+class TrainingScheduleSerializer(serializers.Serializer[Any]):
+    """When copies of the training start by themselves."""
+
+    cron = serializers.CharField(
+        max_length=100,
+        help_text="Minute, hour, day of the month, month, day of the week (0 is Sunday): `0 3 * * mon`.",
+    )
+    time_zone = serializers.CharField(max_length=60, help_text="Name of the IANA database, such as Asia/Seoul.")
+    next_at = serializers.SerializerMethodField()
+    last_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    last_training_id = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="What it started last, null: nothing, or it was deleted."
+    )
+    refusal = RefusalSerializer(read_only=True, allow_null=True)
+
+    def get_next_at(self, schedule: TrainingSchedule) -> datetime:
+        return times_after(schedule.cron, schedule.time_zone, timezone.now(), 1)[0]
 
 
 class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
@@ -63,6 +96,9 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
     not_before = serializers.DateTimeField(source="job.not_before", required=False, allow_null=True)
     created_at = serializers.DateTimeField(source="job.created_at", read_only=True)
     version = serializers.IntegerField(source="job.version", read_only=True)
+    schedule = TrainingScheduleSerializer(
+        read_only=True, allow_null=True, help_text="null: it starts only when somebody starts it."
+    )
     job = serializers.SerializerMethodField()
 
     class Meta:
@@ -91,6 +127,7 @@ class TrainingJobSerializer(serializers.ModelSerializer[TrainingJob]):
             "not_before",
             "created_at",
             "version",
+            "schedule",
             "job",
         ]
 

@@ -22,7 +22,7 @@ from apps.jobs.api.serializers import EventsSerializer, StopSerializer, changeab
 from apps.jobs.selectors import events_after, log_search, log_slice
 from apps.jobs.services.lifecycle import job_resume, job_stop
 from apps.jobs.states import JobState
-from apps.training import selectors, services
+from apps.training import schedules, selectors, services
 from apps.training.api import serializers
 from apps.training.forecast import Plan, forecast
 from apps.training.models import Checkpoint, TrainingJob
@@ -108,6 +108,23 @@ class TrainingJobViewSet(viewsets.ModelViewSet[TrainingJob]):
         """What it is likely to take of the month's GPU hours; `start` refuses only when none is left."""
         found = forecast(request.actor, Plan.of(self.get_object()))
         return Response(serializers.ForecastSerializer(found).data)
+
+    @extend_schema(request=serializers.TrainingScheduleSerializer, responses=serializers.TrainingJobSerializer)
+    @action(detail=True, methods=["post"])
+    def schedule(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Have a copy start at these times, one at a time, as whoever asks; what was asked before is replaced."""
+        training = self.get_object()
+        form = serializers.TrainingScheduleSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        schedules.training_schedule(actor=request.actor, training=training, **form.validated_data)
+        return self._answer(training)
+
+    @extend_schema(request=None, responses={204: None})
+    @schedule.mapping.delete
+    def unschedule(self, request: ApiRequest, pk: str | None = None) -> Response:
+        """Start no more copies; those that were started stay."""
+        schedules.training_unschedule(actor=request.actor, training=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=StopSerializer, responses=serializers.TrainingJobSerializer)
     @action(detail=True, methods=["post"])
