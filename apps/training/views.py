@@ -198,7 +198,11 @@ def training_unschedule(request: PortalRequest, pk: str) -> HttpResponse:
 
 def _schedule_panel(request: PortalRequest, training: TrainingJob, form: ScheduleForm | None = None) -> HttpResponse:
     found = getattr(training, "schedule", None)
-    now = {"cron": found.cron, "time_zone": found.time_zone} if found else {"time_zone": timezone.get_current_timezone_name()}
+    now = (
+        {"cron": found.cron, "time_zone": found.time_zone}
+        if found
+        else {"time_zone": timezone.get_current_timezone_name()}
+    )
     may_change = policy.allows(request.actor, "training.change_trainingjob", training)
     last = found.last_training if found else None
     context = {
