@@ -9,8 +9,8 @@ from django.contrib.admin import site
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.core.paginator import Page, Paginator
 from django.core.exceptions import FieldDoesNotExist
+from django.core.paginator import Page, Paginator
 from django.db import transaction
 from django.db.models import Field, Model, QuerySet
 from django.db.models.constants import LOOKUP_SEP
