@@ -12,6 +12,7 @@ from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, RestClient
 from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
 from apps.organizations.services import organization_ask
+from apps.organizations.services.asking import MOST_A_DAY
 from apps.organizations.services.memberships import MOST_FOUNDED
 from tests.factories.accounts import UserFactory
 from tests.factories.apikeys import key_of
@@ -67,6 +68,21 @@ def test_so_many_are_founded_by_one_person_and_no_more(cast: Cast) -> None:
         MembershipFactory(user=cast.editor.user, role=Role.ADMIN)
     assert asked(cast, company="One too many").json()["code"] == "organizations_too_many"
     assert not Organization.objects.filter(company="One too many").exists()
+
+
+def test_names_are_not_tried_one_after_the_other(cast: Cast) -> None:
+    """Each answer says whether there is such an organization, and stands in its log: of strangers, too."""
+    closed = OrganizationFactory(company="Closed", join_policy=JoinPolicy.INVITATION)
+    codes = [asked(cast, company="Closed").json()["code"] for _number in range(MOST_A_DAY)]
+    assert set(codes) == {"invitation_only"}
+    for company in ("Closed", "Other"):
+        answer = asked(cast, company=company)
+        assert (answer.status_code, answer.json()["code"]) == (429, "asked_too_often")
+    page = cast.editor.portal.post(reverse("organizations:ask"), {"company": "Other"})
+    assert page.status_code == 422
+    assert not Organization.objects.filter(company="Other").exists()
+    assert AuditEvent.objects.filter(action="membership.requested", organization_id=closed.pk).count() == MOST_A_DAY
+    assert asked(cast, "viewer", company="Other").status_code == 201, "others ask for themselves"
 
 
 def test_an_address_that_is_not_verified_founds_nothing() -> None:
