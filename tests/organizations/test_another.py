@@ -11,7 +11,7 @@ from apps.core.errors import Forbidden
 from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, RestClient
 from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
-from apps.organizations.services import organization_ask
+from apps.organizations.services import membership_approve, membership_remove, organization_ask
 from apps.organizations.services.asking import MOST_A_DAY
 from apps.organizations.services.memberships import MOST_FOUNDED
 from tests.factories.accounts import UserFactory
@@ -141,3 +141,30 @@ def test_the_platform_founds_one_for_somebody_in_the_admin(cast: Cast) -> None:
     assert Membership.objects.get(organization__company="New").user == cast.viewer.user
     again = portal.post(address, {"company": "new", "division": "", "administrator": cast.viewer.user.email})
     assert again.status_code == 200 and "exists already" in again.content.decode()
+
+
+def test_who_is_suspended_does_not_leave_and_come_back_by_the_domain(cast: Cast) -> None:
+    """Everybody may leave; who had lost their rights there gets none by asking for them."""
+    domain = cast.editor.user.email.partition("@")[2]
+    there = OrganizationFactory(company="Open", join_policy=JoinPolicy.DOMAIN, join_domains=[domain])
+    own = MembershipFactory(organization=there, user=cast.editor.user, state=MembershipState.SUSPENDED)
+    membership_remove(actor=Actor.of(cast.editor.user), membership=own)
+    assert asked(cast, company="Open").json()["state"] == "pending"
+    # Nor by taking the question back.
+    membership_remove(actor=Actor.of(cast.editor.user), membership=Membership.objects.get(organization=there))
+    assert asked(cast, company="Open").json()["state"] == "pending"
+
+
+def test_whom_a_manager_took_out_waits_for_one_who_lets_them_in(cast: Cast) -> None:
+    domain = cast.editor.user.email.partition("@")[2]
+    there = OrganizationFactory(company="Open", join_policy=JoinPolicy.DOMAIN, join_domains=[domain])
+    head = Actor.of(MembershipFactory(organization=there, role=Role.ADMIN).user)
+    own = MembershipFactory(organization=there, user=cast.editor.user)
+    membership_remove(actor=head, membership=own)
+    assert asked(cast, company="Open").json()["state"] == "pending"
+    membership_approve(actor=head, membership=Membership.objects.get(organization=there, user=cast.editor.user))
+    # From then on it is theirs to go and to come.
+    membership_remove(
+        actor=Actor.of(cast.editor.user), membership=Membership.objects.get(user=cast.editor.user, organization=there)
+    )
+    assert asked(cast, company="Open").json()["state"] == "active"
