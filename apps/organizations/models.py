@@ -1,6 +1,6 @@
 """Organizations and memberships."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -152,3 +152,27 @@ class Membership(Entity):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"
+
+
+class Barring(models.Model):
+    """A person whom somebody took out of an organization, or who left it while suspended: nothing but somebody there lets
+    them in again. It goes when somebody does, and with the person."""
+
+    id = models.BigAutoField(primary_key=True)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="barrings", verbose_name=_("organization")
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name=_("person")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("barring")
+        verbose_name_plural = _("barrings")
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["organization", "user"], name="barring_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization} · {self.user}"

@@ -102,6 +102,19 @@ def test_a_part_with_a_wrong_byte_is_refused_and_leaves_nothing(cast: Cast, uplo
     assert counted(upload) == (0, 0) and not folder_of(upload).parts.exists()
 
 
+def test_an_empty_part_takes_no_room(cast: Cast, upload: str) -> None:
+    """Its place is far behind what has arrived: counted, a few requests would take the organization's whole quota."""
+    for _number in range(3):
+        assert cast.editor.rest.put(
+            f"{upload}/parts?path=set.zip&number=9&sha256={sha256(b'')}", b"", content_type=OCTETS
+        ).status_code in (200, 400)
+    assert counted(upload)[1] == 0
+    content = bytes(range(20))
+    for number in (1, 2):
+        put(cast, upload, content, number)
+    assert join(cast, upload, content).status_code == 200 and counted(upload) == (1, 20)
+
+
 def test_a_small_file_with_a_wrong_byte_is_refused_too(cast: Cast, upload: str) -> None:
     answer = cast.editor.rest.put(f"{upload}/files?path=a.txt&sha256={sha256(b'a')}", b"b", content_type=OCTETS)
     assert (answer.status_code, answer.json()["code"]) == (400, "digest_mismatch")

@@ -162,6 +162,32 @@ def test_what_is_stored_again_within_the_grace_stays(cast: Cast) -> None:
     assert all(map(is_stored, blobs.values())) and not LooseObject.objects.exists()
 
 
+def test_what_a_broken_publication_had_stored_goes_too(cast: Cast) -> None:
+    """It weighs in no quota: kept, whoever publishes beyond the quota and deletes the dataset would fill the disk."""
+    dataset = published(DatasetFactory(project=cast.sample("project")))
+    shared = next(iter(blobs_of(dataset).values()))
+    going = DatasetFactory(project=cast.sample("project"))
+    waiting = uploaded(going, shapes(seed=5))
+    left = Blob(organization_id=going.organization_id, sha256="5" * 64)
+    storage().put(blob_key(left.organization_id, left.sha256), io.BytesIO(b"left"))
+    UploadFolder(waiting.pk).stored.write_text(f"{left.sha256}\n{shared.sha256}\n", encoding="ascii")
+    purged(going)
+    assert is_stored(left), "there is the grace"
+    ran_out()
+    assert sweep()["objects"] == 1
+    assert (is_stored(left), is_stored(shared)) == (False, True)
+
+
+def test_no_snapshot_is_taken_of_what_went_a_moment_ago(cast: Cast) -> None:
+    dataset = published(DatasetFactory(project=cast.sample("project")))
+    services.dataset_purge(actor=SYSTEM, dataset=trashed(dataset), name=dataset.name)
+    # Asked by the portal itself, which the policy refuses nothing, as by who was allowed a moment ago.
+    for take in (services.snapshot_create, services.snapshot_for_training):
+        with pytest.raises(NotFound):
+            take(actor=SYSTEM, dataset=dataset)
+    assert trash.trash_empty() == 1 and not Dataset.objects.filter(pk=dataset.pk).exists()
+
+
 def test_another_organization_with_the_same_bytes_loses_and_holds_back_nothing(cast: Cast) -> None:
     mine, theirs = published(DatasetFactory(project=cast.sample("project"))), published(DatasetFactory())
     assert mine.organization_id != theirs.organization_id

@@ -82,6 +82,29 @@ def test_a_group_runs_no_more_at_once_than_it_may(group: ResourceGroup) -> None:
     assert reason(jobs[2]) == ("group_at_limit", {"limit": 2})
 
 
+@pytest.mark.parametrize("blocked", ["too_large", "jobs_at_limit", "group_at_limit", "gpu_hours_used", "no_node"])
+def test_jobs_that_wait_for_what_there_is_not_hold_up_nobody_elses(
+    group: ResourceGroup, monkeypatch: pytest.MonkeyPatch, blocked: str
+) -> None:
+    """One organization fills the head of the queue; the machines are for all."""
+    monkeypatch.setattr("apps.jobs.services.dispatch.PASS_SIZE", 3)
+    NodeFactory(group=group, cpus=8, gpus=[{"index": 0}])
+    full = ResourceGroupFactory(organization=None, max_jobs_at_once=0)
+    if blocked == "group_at_limit":
+        NodeFactory(group=full, cpus=8)
+    where = {"group_at_limit": full, "no_node": ResourceGroupFactory(organization=None)}.get(blocked, group)
+    wanted = {"too_large": {"cpus": 1024}, "gpu_hours_used": {"gpus": 1}}.get(blocked, {})
+    greedy = queue(where, priority=10, **wanted)
+    limits = {"jobs_at_limit": {"max_jobs_at_once": 0}, "gpu_hours_used": {"max_gpu_hours_per_month": 0}}
+    Organization.objects.filter(pk=greedy.organization_id).update(**limits.get(blocked, {"max_users": None}))
+    for _number in range(7):
+        queue(where, priority=10, project=greedy.project, **wanted)
+    others = [queue(group), queue(group)]
+    dispatch()
+    assert reason(greedy)[0] == blocked
+    assert states(*others) == [JobState.STARTING, JobState.STARTING]
+
+
 def test_a_claim_takes_slots_and_tells_the_node(group: ResourceGroup, sent: list[Any]) -> None:
     node = NodeFactory(group=group, cpus=4, memory_mb=4096, gpus=[{"index": 0}, {"index": 1}, {"index": 3}])
     job = queue(group, cpus=3, memory_mb=1000, gpus=2)

@@ -11,7 +11,8 @@ from apps.core.errors import Forbidden
 from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, RestClient
 from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
-from apps.organizations.services import organization_ask
+from apps.organizations.services import membership_approve, membership_remove, organization_ask
+from apps.organizations.services.asking import MOST_A_DAY
 from apps.organizations.services.memberships import MOST_FOUNDED
 from tests.factories.accounts import UserFactory
 from tests.factories.apikeys import key_of
@@ -67,6 +68,21 @@ def test_so_many_are_founded_by_one_person_and_no_more(cast: Cast) -> None:
         MembershipFactory(user=cast.editor.user, role=Role.ADMIN)
     assert asked(cast, company="One too many").json()["code"] == "organizations_too_many"
     assert not Organization.objects.filter(company="One too many").exists()
+
+
+def test_names_are_not_tried_one_after_the_other(cast: Cast) -> None:
+    """Each answer says whether there is such an organization, and stands in its log: of strangers, too."""
+    closed = OrganizationFactory(company="Closed", join_policy=JoinPolicy.INVITATION)
+    codes = [asked(cast, company="Closed").json()["code"] for _number in range(MOST_A_DAY)]
+    assert set(codes) == {"invitation_only"}
+    for company in ("Closed", "Other"):
+        answer = asked(cast, company=company)
+        assert (answer.status_code, answer.json()["code"]) == (429, "asked_too_often")
+    page = cast.editor.portal.post(reverse("organizations:ask"), {"company": "Other"})
+    assert page.status_code == 422
+    assert not Organization.objects.filter(company="Other").exists()
+    assert AuditEvent.objects.filter(action="membership.requested", organization_id=closed.pk).count() == MOST_A_DAY
+    assert asked(cast, "viewer", company="Other").status_code == 201, "others ask for themselves"
 
 
 def test_an_address_that_is_not_verified_founds_nothing() -> None:
@@ -125,3 +141,30 @@ def test_the_platform_founds_one_for_somebody_in_the_admin(cast: Cast) -> None:
     assert Membership.objects.get(organization__company="New").user == cast.viewer.user
     again = portal.post(address, {"company": "new", "division": "", "administrator": cast.viewer.user.email})
     assert again.status_code == 200 and "exists already" in again.content.decode()
+
+
+def test_who_is_suspended_does_not_leave_and_come_back_by_the_domain(cast: Cast) -> None:
+    """Everybody may leave; who had lost their rights there gets none by asking for them."""
+    domain = cast.editor.user.email.partition("@")[2]
+    there = OrganizationFactory(company="Open", join_policy=JoinPolicy.DOMAIN, join_domains=[domain])
+    own = MembershipFactory(organization=there, user=cast.editor.user, state=MembershipState.SUSPENDED)
+    membership_remove(actor=Actor.of(cast.editor.user), membership=own)
+    assert asked(cast, company="Open").json()["state"] == "pending"
+    # Nor by taking the question back.
+    membership_remove(actor=Actor.of(cast.editor.user), membership=Membership.objects.get(organization=there))
+    assert asked(cast, company="Open").json()["state"] == "pending"
+
+
+def test_whom_a_manager_took_out_waits_for_one_who_lets_them_in(cast: Cast) -> None:
+    domain = cast.editor.user.email.partition("@")[2]
+    there = OrganizationFactory(company="Open", join_policy=JoinPolicy.DOMAIN, join_domains=[domain])
+    head = Actor.of(MembershipFactory(organization=there, role=Role.ADMIN).user)
+    own = MembershipFactory(organization=there, user=cast.editor.user)
+    membership_remove(actor=head, membership=own)
+    assert asked(cast, company="Open").json()["state"] == "pending"
+    membership_approve(actor=head, membership=Membership.objects.get(organization=there, user=cast.editor.user))
+    # From then on it is theirs to go and to come.
+    membership_remove(
+        actor=Actor.of(cast.editor.user), membership=Membership.objects.get(user=cast.editor.user, organization=there)
+    )
+    assert asked(cast, company="Open").json()["state"] == "active"

@@ -224,3 +224,48 @@ def test_references_are_searched_for_wherever_there_may_be_any_number(cast):
     query = "app_label=organizations&model_name=membership&field_name=user"
     (row,) = cast.platform.portal.get(f"/admin/autocomplete/?{query}&term={cast.owner.user.email}").json()["results"]
     assert row["text"] == f"{cast.owner.user.name} · {cast.owner.user.email}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "accounts/user/?password__startswith=",
+        "accounts/user/?token_generation__gt=",
+        "accounts/refreshtoken/?digest__startswith=",
+        "accounts/refreshtoken/?user__password__startswith=",
+        "invitations/invitation/?token_hash__startswith=",
+        "invitations/invitation/?organization__company__startswith=",
+        "singlesignon/connection/?client_secret__startswith=",
+        "datasets/upload/?place_secret__startswith=",
+        "datasets/upload/?direct_files__path__startswith=",
+    ],
+)
+def test_no_list_is_asked_about_columns_that_it_does_not_tell(cast, address):
+    """Which rows begin with these letters says the letters, one after the other: digests of the passwords of others."""
+    assert staff(cast.manager).get(f"/admin/{address}1").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "accounts/user/?is_active__exact=1",
+        "accounts/user/?email__startswith=a",
+        "jobs/job/?state__exact=failed",
+        "organizations/membership/?organization__id__exact={organization}",
+        "projects/projectmembership/?project__organization__id__exact={organization}",
+        "projects/project/?archived_at__isempty=1",
+        "datasets/dataset/?trash=yes",
+        "datasets/upload/?id={organization}",
+        "training/trainingjob/?job__state__exact=failed",
+    ],
+)
+def test_lists_are_narrowed_by_what_they_tell(cast, address):
+    path = f"/admin/{address}".format(organization=cast.manager.organization_id)
+    assert staff(cast.manager).get(path).status_code == 200
+
+
+def test_whose_password_it_is_cannot_be_tried_by_the_address_of_a_list(cast):
+    digest = cast.admin.user.password
+    answer = staff(cast.manager).get("/admin/accounts/user/", {"password": digest})
+    assert answer.status_code == 400
+    assert cast.admin.user.email not in answer.content.decode()

@@ -200,7 +200,9 @@ def test_an_unknown_trainer_is_named(attempt: Callable[..., Attempt]) -> None:
     assert "nobody" in ending["params"]["message"]
 
 
-@pytest.mark.parametrize("name", ["", "/", "..", "a/..", "./a", "a/", "a\0b", "a\ud800"])
+@pytest.mark.parametrize(
+    "name", ["", "/", "..", "a/..", "./a", "a/", "a\0b", "a\ud800", "..\\a", "a\\b", "C:/a", "c:a"]
+)
 def test_only_plain_relative_names_stay_inside(tmp_path: Path, name: str) -> None:
     assert inside(tmp_path, "a/b") == tmp_path / "a" / "b"
     with pytest.raises(UnsafePath):

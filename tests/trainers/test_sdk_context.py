@@ -132,6 +132,13 @@ def test_a_broken_dataset_is_bad_data(tmp_path: Path) -> None:
         list(dataset.items("all"))
     with pytest.raises(Failure, match=r"split_metadata\.json"):
         dataset.split_metadata()
+    deep = "[" * 200_000
+    (tmp_path / "split_metadata.json").write_text(deep)
+    with pytest.raises(Failure, match=r"split_metadata\.json"):
+        dataset.split_metadata()
+    (tmp_path / "items.jsonl").write_text(f"{deep}\n")
+    with pytest.raises(Failure, match=r"items\.jsonl line 1"):
+        list(dataset.items())
     for wrong in (
         {},
         {**manifest, "classes": [{"id": "0", "name": "circle"}]},

@@ -9,9 +9,11 @@ from django.contrib.admin import site
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Page, Paginator
 from django.db import transaction
 from django.db.models import Field, Model, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.forms import CharField, HiddenInput, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext_lazy as _
@@ -134,6 +136,24 @@ class PolicyAdmin(ModelAdmin):
         if isinstance(found, str) and get_fields_from_path(self.model, found)[-1].is_relation:
             return found, VisibleRowsFilter
         return found
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Only what the list or the page shows: whoever may filter rows by a column reads it, letter by letter. Django
+        allows every column, those that hold digests of passwords and of links among them."""
+        try:
+            name = self.opts.get_field(lookup.partition(LOOKUP_SEP)[0]).name
+        except FieldDoesNotExist:
+            return super().lookup_allowed(lookup, value, request)
+        return name in self._told(request) and super().lookup_allowed(lookup, value, request)
+
+    def _told(self, request: Any) -> set[str]:
+        """Names of the columns that people are told here, and beginnings of ways to other rows by which they filter."""
+        filters = [found[0] if isinstance(found, tuple) else found for found in self.get_list_filter(request)]
+        ways = [found for found in (*filters, *self.search_fields) if isinstance(found, str)]
+        # Forms have what is neither read nor shown in the list.
+        shown = (*self.get_list_display(request), *self.readonly_fields, *(self.fields or ()))
+        key = self.opts.pk
+        return {*shown, *(way.partition(LOOKUP_SEP)[0] for way in ways), *((key.name,) if key else ())}
 
     def get_autocomplete_fields(self, request: HttpRequest) -> Any:
         """Every reference to rows of ours that an admin searches: there is any number of them."""

@@ -34,7 +34,7 @@ from apps.datasets.services.exports import archive_key
 from apps.datasets.services.integrity import blob_note_damage
 
 log = logging.getLogger(__name__)
-EXPORTS = 0x4D59_0005
+EXPORTS = 0x4D59_0006
 KIND, KIND_VERSION = "modelyard.dataset.export", 1
 FACTS, SUMS = "export.json", "SHA256SUMS"
 PAUSE_SECONDS = 0.5

@@ -8,7 +8,7 @@ from zlib import crc32
 from apps.core.storage.locks import held, number_of
 
 UPLOADS = 0x4D59_0001
-PATHS = 0x4D59_0003
+PATHS = 0x4D59_0008
 IMPORTS = 0x4D59_0005
 #: Imports that are fetched at a time in the whole portal: a worker has eight threads, and others need some too.
 IMPORT_SLOTS = 4

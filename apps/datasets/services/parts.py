@@ -207,10 +207,11 @@ def _body(stream: BinaryIO, length: int | None) -> bytes:
 
 
 def _enter(upload: Upload, parts: _Parts, path: str, number: int, body: bytes, sha256: str) -> None:
-    """Counted is what the file reaches to: what is missing before the part has its room already."""
+    """Counted is what the file reaches to: what is missing before the part has its room already. An empty part lengthens
+    nothing, and counted it would never be given back."""
     room = room_now(upload)
     before = parts.size
-    more = max(0, (number - 1) * PART_BYTES + len(body) - before)
+    more = max(0, (number - 1) * PART_BYTES + len(body) - before) if body else 0
     new = not parts.content.exists()
     count_in(upload, files=int(new), size=more, room=room, path=path)
     parts.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,7 +12,8 @@ from django.utils.translation import ngettext
 from apps.core import auditing
 from apps.core.errors import Conflict
 from apps.core.identity import Actor
-from apps.core.operations import operation
+from apps.core.operations import ingest, operation
+from apps.core.storage.loose import note_loose
 from apps.datasets import actions
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import (
@@ -37,6 +38,7 @@ from apps.datasets.models import (
     Visibility,
 )
 from apps.datasets.selectors.usage import needing
+from apps.datasets.services.blobs import noted_digests
 from apps.datasets.services.collecting import forget_unused
 from apps.departures.contributions import Removal
 from apps.departures.removing import Step, steps_of
@@ -148,8 +150,19 @@ def dataset_removals(within: str) -> tuple[Removal, ...]:
 
 
 def _without_folders(rows: QuerySet[Any]) -> None:
-    for pk in rows.values_list("pk", flat=True):
-        UploadFolder(pk).remove()
+    """Their folders alone tell which objects a publication has stored that no row came to name."""
+    for upload in rows.select_related("dataset"):
+        folder = UploadFolder(upload.pk)
+        left = set(noted_digests(folder.stored))
+        if left:
+            _note_left(organization_id=upload.dataset.organization_id, digests=left)
+        folder.remove()
+
+
+@ingest("datasets.uploads_note_left")
+def _note_left(*, organization_id: UUID, digests: set[str]) -> None:
+    """They weigh in no quota; after the grace those go that nothing names."""
+    note_loose((organization_id, sha256) for sha256 in digests)
 
 
 def dataset_steps() -> tuple[Step, ...]:

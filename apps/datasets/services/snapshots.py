@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from apps.core import auditing, policy
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.identity import Actor
 from apps.core.operations import operation
 from apps.datasets import actions
@@ -189,6 +189,9 @@ def root_hash(dataset: Dataset, revision: Revision) -> str:
 
 def _prepare(dataset: Dataset, split_override: Mapping[str, Any] | None) -> _Prepared:
     dataset = Dataset.objects.select_for_update(of=("self",)).select_related("split_plan__base").get(pk=dataset.pk)
+    # Since the policy was asked it may have gone: what a snapshot names must stay.
+    if dataset.deleted_at is not None:
+        raise NotFound()
     revision = Revision.objects.filter(dataset=dataset, no=dataset.revision_no).first()
     if revision is None:
         raise Conflict(

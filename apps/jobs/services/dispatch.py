@@ -19,7 +19,8 @@ from apps.jobs.states import JobState
 from apps.organizations.services import quotas
 from apps.resources.models import SILENT_AFTER, Node
 
-# Jobs looked at in one pass; more than the nodes of an installation can take at once.
+# Jobs at the head of the queue that one pass looks at, and behind them those that could start; more than the nodes of an
+# installation can take at once.
 PASS_SIZE = 500
 # A job is placed when its organization has so many hours left for each of its GPUs.
 GPU_HOURS_NEEDED = 1.0
@@ -57,10 +58,8 @@ class _Caps:
     groups: dict[UUID, int]
 
     @classmethod
-    def of(cls, jobs: list[Job]) -> "_Caps":
-        """Of jobs with their organization and group; what has no limit costs no query."""
-        organizations = {job.organization_id: job.organization.max_jobs_at_once for job in jobs}
-        groups = {job.resource_group_id: job.resource_group.max_jobs_at_once for job in jobs}
+    def of(cls, organizations: dict[UUID, int | None], groups: dict[UUID, int | None]) -> "_Caps":
+        """Of their limits; what has none costs no query."""
         return cls(cls._left("job__organization_id", organizations), cls._left("job__resource_group_id", groups))
 
     @staticmethod
@@ -104,12 +103,18 @@ def dispatch() -> Pass:
     now = timezone.now()
     due = Q(not_before__isnull=True) | Q(not_before__lte=now)
     queued = Job.objects.queued().filter(due).select_for_update(skip_locked=True, of=("self",))
-    jobs = list(queued.select_related("organization", "resource_group")[:PASS_SIZE])
+    queued = queued.select_related("organization", "resource_group")
+    jobs = list(queued[:PASS_SIZE])
     if not jobs:
         return done
     rooms = _rooms()
-    budget = _gpu_budget(jobs)
-    caps = _Caps.of(jobs)
+    if len(jobs) == PASS_SIZE:
+        jobs += queued.exclude(pk__in=[job.pk for job in jobs]).filter(_could_start(rooms))[:PASS_SIZE]
+    budget = _gpu_budget({job.organization_id for job in jobs if job.gpus})
+    caps = _Caps.of(
+        {job.organization_id: job.organization.max_jobs_at_once for job in jobs},
+        {job.resource_group_id: job.resource_group.max_jobs_at_once for job in jobs},
+    )
     for job in jobs:
         needed = GPU_HOURS_NEEDED * job.gpus
         left = budget.get(job.organization_id)
@@ -137,9 +142,33 @@ def dispatch() -> Pass:
     return done
 
 
-def _gpu_budget(jobs: list[Job]) -> dict[UUID, float]:
+def _could_start(rooms: list[Room]) -> Q:
+    """Jobs that a node has room for now, of organizations and groups that are not full. However many of one organization
+    stand at the head of the queue and wait for what there is not, they hold up nobody else's."""
+    fits = Q(pk__in=[])
+    for group_id, cpus, memory_mb, gpus in {
+        (room.node.group_id, room.cpus, room.memory_mb, len(room.gpu_indexes)) for room in rooms
+    }:
+        fits |= Q(resource_group=group_id, cpus__lte=cpus, memory_mb__lte=memory_mb, gpus__lte=gpus)
+    caps = _Caps.of(_limited("organization"), _limited("resource_group"))
+    fits &= ~Q(organization__in=[pk for pk, left in caps.organizations.items() if left <= 0])
+    fits &= ~Q(resource_group__in=[pk for pk, left in caps.groups.items() if left <= 0])
+    wanting = Job.objects.queued().filter(gpus__gt=0).order_by()
+    for pk, hours in _gpu_budget(set(wanting.values_list("organization_id", flat=True).distinct())).items():
+        fits &= ~Q(organization=pk, gpus__gt=max(0, int(hours / GPU_HOURS_NEEDED)))
+    return fits
+
+
+def _limited(owner: str) -> dict[UUID, int | None]:
+    """Limits of the organizations, or of the resource groups, that have one and whose jobs are queued."""
+    limit = f"{owner}__max_jobs_at_once"
+    rows = Job.objects.queued().filter(**{f"{limit}__isnull": False}).order_by()
+    return dict(rows.values_list(f"{owner}_id", limit).distinct())
+
+
+def _gpu_budget(organizations: set[UUID]) -> dict[UUID, float]:
     """GPU hours that each limited organization may still give to jobs; what runs holds back what it was placed with."""
-    budget = quotas.gpu_hours_left(sorted({job.organization_id for job in jobs if job.gpus}))
+    budget = quotas.gpu_hours_left(sorted(organizations))
     if budget:
         now = timezone.now()
         running = Attempt.objects.open().filter(job__organization_id__in=budget, job__gpus__gt=0)

@@ -1,5 +1,6 @@
 """Writes on organizations, memberships and tokens."""
 
+from apps.organizations.services.asking import organization_ask
 from apps.organizations.services.memberships import (
     membership_add,
     membership_approve,
@@ -7,7 +8,6 @@ from apps.organizations.services.memberships import (
     membership_reinstate,
     membership_remove,
     membership_suspend,
-    organization_ask,
     organization_change,
     organization_create,
     organization_join,

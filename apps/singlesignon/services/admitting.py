@@ -25,6 +25,7 @@ from apps.core.operations import operation
 from apps.organizations.domains import domain_of
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.organizations.services import membership_add
+from apps.organizations.services.memberships import is_barred
 from apps.singlesignon import actions
 from apps.singlesignon.models import Admission, Connection
 from apps.singlesignon.reasons import Refused
@@ -70,7 +71,8 @@ def _person_admit(*, actor: Actor, connection: Connection, identity: Identity) -
         account = SocialAccount.objects.create(user=user, provider=connection.provider_id, uid=identity.subject)
     user = account.user
     _check(user, connection)
-    membership = membership_of(user, connection) or _membership(connection, user, wait=was_here)
+    waits = was_here or is_barred(organization.pk, user)
+    membership = membership_of(user, connection) or _membership(connection, user, wait=waits)
     acting = replace(Actor.of(user), request_id=actor.request_id, ip=actor.ip, user_agent=actor.user_agent)
     facts = {"role": membership.role, "state": membership.state}
     auditing.record(acting, actions.JOINED, membership, name=Personal(user.name, user.pk), after=facts)

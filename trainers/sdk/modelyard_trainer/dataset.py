@@ -63,7 +63,7 @@ class Dataset:
             self.root = Path(data["root"])
             self.classes = [_class(entry) for entry in data["classes"]]
             self.counts: dict[str, int] = {split: data["counts"].get(split, 0) for split in SPLITS}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Failure("bad_data", f"the dataset's manifest {path} cannot be read: {error!r}") from error
 
     def items(self, split: str | None = None) -> Iterator[Item]:
@@ -91,7 +91,7 @@ class Dataset:
         path = self.root / "split_metadata.json"
         try:
             return dict(json.loads(path.read_bytes()))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise Failure("bad_data", f"{path} cannot be read: {error!r}") from error
 
     def _item(self, line: bytes, number: int) -> Item:
@@ -107,7 +107,7 @@ class Dataset:
                 height=data.get("height"),
                 annotations=tuple(data.get("annotations") or ()),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Failure("bad_data", f"items.jsonl line {number} cannot be read: {error!r}") from error
 
 
