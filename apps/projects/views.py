@@ -201,7 +201,7 @@ def trash(request: PortalRequest) -> HttpResponse:
 def project_restore(request: PortalRequest, pk: str) -> HttpResponse:
     project = Project.objects.permitted(request.actor, "projects.restore_project").filter(pk=pk).first()
     if project is None:
-        return redirect("projects:trash")
+        raise NotFound()
     answer = redirect("projects:trash")
     with error_messages(request):
         services.project_restore(actor=request.actor, project=project)

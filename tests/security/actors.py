@@ -37,6 +37,24 @@ class Who(StrEnum):
     OWNER = "owner"
 
 
+class Staff(StrEnum):
+    """Columns of the admin's table: those of `Who` from the guest on are of the staff."""
+
+    NOBODY = "nobody"
+    KEY = "key"  # API key of the administrator with every scope
+    UNSTAFFED = "unstaffed"  # the administrator without the flag that lets people into the admin
+    GUEST = "guest"
+    ENGINEER_I = "engineer_i"
+    ENGINEER_II = "engineer_ii"
+    MANAGER = "manager"
+    ADMIN = "admin"
+    ADDED = "added"
+    VIEWER = "viewer"
+    EDITOR = "editor"
+    OWNER = "owner"
+    PLATFORM = "platform"  # runs the installation; of no organization
+
+
 KEYS = (Who.NARROW, Who.ELSEWHERE)
 PERSONAS = {
     Who.NOBODY: Persona.ANONYMOUS,
@@ -52,6 +70,8 @@ PERSONAS = {
     Who.EDITOR: Persona.EDITOR,
     Who.OWNER: Persona.OWNER,
 }
+#: Who has no session: a page sends them to the sign-in page.
+SESSIONLESS = (Who.NOBODY, *KEYS)
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,8 @@ class Collected:
         found = self.rows(ROLES)
         actors = list(dict.fromkeys(actor for _name, door in found for actor in door.actors))
         head = (
-            "Requests by actor, right in everything but, perhaps, who sends them: `tests/security/roles.py` says what each\n"
-            "gets. A deviation is another answer, or an event of somebody who was refused.\n"
+            "Requests by actor, right in everything but, perhaps, who sends them: `tests/security/roles.py` and\n"
+            "`roles_pages.py` say what each gets. A deviation is another answer, or an event of somebody who was refused.\n"
         )
         rows = [
             f"| {name} | {len(door.names)} | {' | '.join(str(door.actors[actor]) for actor in actors)} | {door.failed} |"

@@ -1,24 +1,27 @@
-"""Who may do what in the own organization: one row for every REST operation and socket.
+"""Who may do what in the own organization: one row for every REST operation, socket, page, and model of the admin.
 
-A row names a pattern, and a pattern says what each actor gets; `test_roles.py` walks the schema, sends a request that is
-right in everything but, perhaps, its sender, and fails for an operation without a row; `test_tenancy_sockets.py` does
-so with the sockets. What people of another organization get stands in `tenancy.py`, and who opens which page and model
-of the admin in `test_permissions.py` of each app. The actors are those of `actors.py`:
+A row names a pattern, and a pattern says what each actor gets. The patterns, the operations and the sockets stand here,
+the pages and the admin in `roles_pages.py`. `test_roles.py` walks the schema, `test_roles_pages.py` the URLconf and the
+admin, and `test_tenancy_sockets.py` the sockets; each sends a request that is right in everything but, perhaps, its
+sender, and fails for a door without a row. What people of another organization get stands in `tenancy.py`. The actors
+are those of `actors.py`:
 
 - no members of the project: `nobody` (not signed in), two API keys of the administrator (`narrow` looks at machines
   only, `elsewhere` may do everything in another project), and the five roles of the organization;
 - members of the project: `added`, a guest with the role of an editor, and engineers I as `viewer`, `editor`, `owner`.
 
 Cells: `ok` is done, or refused for the object's state alone (the codes in the row's `state`); a number is the status of
-the refusal, after which nothing is changed; `-` follows from the others and is not tried: the project plays no part, or
-an editor may what a viewer may, and an owner what an editor may. 404 is for who cannot see it, 403 for who sees it and
-may not act, 400 for who cannot see what the body names.
+the refusal, after which nothing is changed; `in` leads to the sign-in page; `-` follows from the others and is not
+tried: the project plays no part, or an editor may what a viewer may, and an owner what an editor may. 404 is for who
+cannot see it, 403 for who sees it and may not act, 400 for who cannot see what the body names; a form says 422 there,
+where a choice is none of theirs.
 
 Engineers II and engineers I have the same column wherever there is no share with one of them: no rule tells them apart.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.security.actors import Who
 
@@ -61,6 +64,10 @@ SHARERS         401    400    404       400   404        404         ok      ok 
 SHARED          401    403    404       404   ok         404         ok      ok      404   404    404    ok
 LENDERS         401    403    404       404   403        404         ok      ok      404   404    404    ok
 
+CHOOSERS        in     in     in        422   422        422         ok      ok      ok    422    ok     -
+FILLERS         in     in     in        422   422        422         ok      ok      422   422    ok     -
+TAKERS          in     in     in        404   404        404         ok      ok      404   403    ok     -
+
 SENDER          401    403    404       404   404        404         404     404     404   404    404    ok
 SELF            401    403    403       404   404        404         404     404     404   -      404    ok
 KEY_OWNER       401    403    404       404   404        404         403     403     404   404    404    ok
@@ -74,20 +81,20 @@ class Pattern:
     """A line of the table: what each actor gets who is tried."""
 
     name: str
-    cells: Mapping[Who, str]
+    #: Keys are the columns: of `Who`, or of the admin's `Staff`.
+    cells: Mapping[Any, str]
 
 
-def _patterns(table: str) -> dict[str, Pattern]:
+def patterns_of(table: str, columns: list[str]) -> dict[str, Pattern]:
     head, *lines = [line.split() for line in table.splitlines() if line.strip()]
-    columns = [Who(name) for name in head]
-    assert columns == list(Who)
+    assert head == columns
     found = {}
     for name, *cells in lines:
         found[name] = Pattern(name, {who: cell for who, cell in zip(columns, cells, strict=True) if cell != "-"})
     return found
 
 
-PATTERNS = _patterns(TABLE)
+PATTERNS = patterns_of(TABLE, list(Who))
 
 
 @dataclass(frozen=True)

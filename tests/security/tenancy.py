@@ -687,9 +687,7 @@ PAGES: dict[str, Row] = {
     "projects:member-remove": Row(HIDDEN),
     "projects:members": Row(HIDDEN),
     "projects:purge": Row(HIDDEN, samples={"projects": "trashed-project"}),
-    "projects:restore": Row(
-        OWN, why="back to one's own trash, whatever the id", samples={"projects": "trashed-project"}
-    ),
+    "projects:restore": Row(HIDDEN, samples={"projects": "trashed-project"}),
     "projects:transfer": Row(HIDDEN, lambda cast: {"user": str(cast.stranger.user.pk)}),
     "projects:trash": Row(OWN),
     "projects:unarchive": Row(HIDDEN),

@@ -80,7 +80,15 @@ INSIDERS = {
     "organizations_quotas_partial_update": Persona.PLATFORM,
     "sessions_destroy": Persona.OWNER,
 }
-ROLES = (Persona.OWNER, Persona.VIEWER, Persona.GUEST, Persona.MANAGER, Persona.ADMIN, Persona.PLATFORM)
+ROLES = (
+    Persona.OWNER,
+    Persona.VIEWER,
+    Persona.GUEST,
+    Persona.SENIOR,
+    Persona.MANAGER,
+    Persona.ADMIN,
+    Persona.PLATFORM,
+)
 PERSONAS = ROLES if FULL else (Persona.ADMIN,)
 #: Requests to one operation by one persona.
 EXAMPLES = int(os.environ.get("MODELYARD_SECURITY_EXAMPLES", "100")) if FULL else 5

@@ -35,6 +35,7 @@ def split(request: PortalRequest, pk: str) -> HttpResponse:
     if request.method == "GET":
         # The address of a form that came back with errors, opened again.
         return redirect("datasets:classes", pk=pk)
+    policy.require(request.actor, "datasets.change_dataset", dataset)
     form = SplitForm(request.POST)
     if form.is_valid():
         with form_errors(form):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from apps.core import policy
 from apps.core.errors import Invalid
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, signed_in
@@ -52,6 +53,8 @@ KIND_COLORS = {"added": "green", "removed": "red", "content": "orange", "annotat
 def versions(request: PortalRequest, pk: str) -> HttpResponse:
     """The history as a line, with the snapshots that name its points; POST makes a snapshot."""
     dataset = visible(request, pk)
+    if request.method == "POST":
+        policy.require(request.actor, "datasets.change_dataset", dataset)
     form = SnapshotForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with form_errors(form):
