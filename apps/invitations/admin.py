@@ -1,9 +1,11 @@
 from typing import Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
@@ -169,6 +171,13 @@ class InvitationAdmin(PolicyAdmin):
     def save_operation(self, request: PortalRequest, obj: Any, form: Any, change: bool) -> Invitation | None:
         given = {name: form.cleaned_data[name] for name in ("target", "email", "role", "message")}
         return services.invitation_create(actor=request.actor, **given).invitation
+
+    def response_add(self, request: PortalRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """A member of the organization joins at once: there is no invitation then that the answer could lead to."""
+        if self.get_queryset(request).filter(pk=obj.pk).exists():
+            return super().response_add(request, obj, post_url_continue)
+        messages.success(request, _("The member joined at once."))
+        return redirect(request.path) if "_addanother" in request.POST else self.response_post_save_add(request, obj)
 
     @admin.action(description=_("Send again"))
     def send_again(self, request: PortalRequest, queryset: QuerySet[Invitation]) -> None:

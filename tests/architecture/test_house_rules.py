@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from apps.core.storage.locks import Family
+
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ROOT / "apps"
 LONGEST_VIEW = 25
@@ -43,6 +45,18 @@ def chains(tree: ast.AST) -> Iterator[tuple[int, list[str]]]:
                 part = part.func
         if "objects" in names:
             yield node.lineno, names[names.index("objects") - 1 :: -1] if names[0] != "objects" else []
+
+
+def test_each_lock_of_the_database_is_for_one_purpose() -> None:
+    """Every purpose has a number of its own, from the one list of them, and is taken in one module."""
+    takers: dict[str, set[str]] = {}
+    for name, tree, _lines in sources("services", "storage"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "held":
+                takers.setdefault(ast.unparse(node.args[2]), set()).add(name)
+    assert takers.keys() == {f"Family.{family.name}" for family in Family}
+    assert {family: names for family, names in takers.items() if len(names) > 1} == {}
+    assert len({int(family) for family in Family}) == len(Family.__members__)
 
 
 def test_edges_take_objects_through_the_policy_only() -> None:

@@ -140,15 +140,3 @@ def test_no_other_celery_application_becomes_the_current_one():
     assert len(calls) > 1
     told = {label(path) for path, node in calls if "set_as_current" not in {word.arg for word in node.keywords}}
     assert told == {"platform/modelyard/celery.py"}
-
-
-def test_families_of_advisory_locks_are_told_apart():
-    """Two of one number would keep each other's work away; what people choose, such as paths, is in the keys of some."""
-    found = {}
-    for path in tracked("apps/**/*.py"):
-        for name, number in re.findall(
-            r"^([A-Z]+) = (0x4D59_[0-9A-F]{4})$", path.read_text(encoding="utf-8"), re.MULTILINE
-        ):
-            found.setdefault(number, []).append(f"{label(path)}: {name}")
-    assert len(found) > 5
-    assert {number: names for number, names in found.items() if len(names) > 1} == {}

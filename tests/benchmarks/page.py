@@ -14,6 +14,10 @@ ratios against MLflow to those kept in `tests/benchmarks/baseline.json`. One pro
 `--datumaro <python>`, an interpreter that has it, `imports` beside dvc with `--dvc <program>`. Every other program starts a portal of its own with the usual settings
 (durable PostgreSQL, MLflow beside it), and whatever is compared runs in the same minutes on the same machine. Figures
 from other machines are no bar; ratios and bars are.
+
+What a program is held to stands in its table headed `bar`, and nowhere else: the rows of its other tables are figures to
+read, and one that looks worse than a bar (single points beside MLflow, say) fails nothing. A part without such a table
+has no bar.
 """
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
-from apps.core.storage.locks import held, number_of
+from apps.core.storage.locks import Family, held, number_of
 from apps.core.testing import Cast
 from apps.datasets import tasks
 from apps.datasets.folders import exports_root
@@ -219,7 +219,7 @@ def test_a_database_that_is_away_leaves_the_export_for_another_try(
 @pytest.mark.django_db(transaction=True)
 def test_an_export_in_other_hands_is_left_alone() -> None:
     export = export_ask(actor=SYSTEM, dataset=published(DatasetFactory()), format="yolo")
-    with held("pg_try_advisory_lock", "pg_advisory_unlock", exporting.EXPORTS, number_of(export.pk)) as got:
+    with held("pg_try_advisory_lock", "pg_advisory_unlock", Family.EXPORT, number_of(export.pk)) as got:
         assert got
         assert at_once(lambda: tasks.export(str(export.pk))) == []
         export.refresh_from_db()

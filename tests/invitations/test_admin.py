@@ -43,6 +43,20 @@ def test_people_of_a_file_are_invited_and_each_line_is_told(cast: Cast) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("button", "page"),
+    [("_save", ADD.replace("add/", "")), ("_continue", ADD.replace("add/", "")), ("_addanother", ADD)],
+)
+def test_a_member_joins_at_once_and_the_answer_leads_to_no_invitation(cast: Cast, button: str, page: str) -> None:
+    project, colleague = cast.sample("project"), cast.member.user
+    given = {"to_project": str(project.pk), "email": colleague.email, "role": "project:viewer", "message": ""}
+    answer = cast.platform.portal.post(ADD, given | {button: "1"}, follow=True)
+    assert answer.redirect_chain == [(page, 302)]
+    assert [str(message) for message in answer.context["messages"]] == ["The member joined at once."]
+    assert project.memberships.filter(user=colleague).exists()
+    assert addresses() == set()
+
+
 def test_what_is_no_file_of_addresses_invites_nobody(cast: Cast) -> None:
     portal = cast.platform.portal
     for content, said in (

@@ -19,7 +19,7 @@ from django.db.models import Count, Sum
 from django.utils import translation
 
 from apps.core.storage import Pieces, Stored, storage
-from apps.core.storage.locks import held, number_of
+from apps.core.storage.locks import Family, held, number_of
 from apps.datasets.archives.zip_writer import Layout, Member
 from apps.datasets.folders import exports_root
 from apps.datasets.formats.packing import SetPack
@@ -34,7 +34,6 @@ from apps.datasets.services.exports import archive_key
 from apps.datasets.services.integrity import blob_note_damage
 
 log = logging.getLogger(__name__)
-EXPORTS = 0x4D59_0006
 KIND, KIND_VERSION = "modelyard.dataset.export", 1
 FACTS, SUMS = "export.json", "SHA256SUMS"
 PAUSE_SECONDS = 0.5
@@ -55,7 +54,7 @@ def export_run(export_id: UUID | str) -> None:
     export = Export.objects.filter(pk=export_id).first()
     if export is None:
         return
-    with held("pg_try_advisory_lock", "pg_advisory_unlock", EXPORTS, number_of(export.pk)) as got:
+    with held("pg_try_advisory_lock", "pg_advisory_unlock", Family.EXPORT, number_of(export.pk)) as got:
         begun = export_begin(export_id=export.pk) if got else None
         if begun is None:
             return

@@ -24,7 +24,7 @@ from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
-from apps.core.storage.locks import held, number_of
+from apps.core.storage.locks import Family, held, number_of
 from apps.datasets import actions
 from apps.datasets.models import (
     ACTIVE_CHECKS,
@@ -41,7 +41,6 @@ from apps.datasets.services import messages
 from apps.datasets.services.snapshots import root_hash
 
 log = logging.getLogger(__name__)
-CHECKS = 0x4D59_0004
 AT_ONCE = 8
 #: Keys that are looked for at once, and files that are read before what was found is noted.
 KEYS, BATCH = 50_000, 500
@@ -71,7 +70,7 @@ def check_run(check_id: UUID | str) -> None:
     check = IntegrityCheck.objects.select_related("dataset").filter(pk=check_id).first()
     if check is None:
         return
-    with held("pg_try_advisory_lock", "pg_advisory_unlock", CHECKS, number_of(check.pk)) as got:
+    with held("pg_try_advisory_lock", "pg_advisory_unlock", Family.CHECK, number_of(check.pk)) as got:
         check.refresh_from_db()
         if not got or check.state not in ACTIVE_CHECKS:
             return

@@ -5,11 +5,8 @@ from contextlib import contextmanager
 from uuid import UUID
 from zlib import crc32
 
-from apps.core.storage.locks import held, number_of
+from apps.core.storage.locks import Family, held, number_of
 
-UPLOADS = 0x4D59_0001
-PATHS = 0x4D59_0008
-IMPORTS = 0x4D59_0005
 #: Imports that are fetched at a time in the whole portal: a worker has eight threads, and others need some too.
 IMPORT_SLOTS = 4
 
@@ -17,7 +14,7 @@ IMPORT_SLOTS = 4
 @contextmanager
 def upload_lock(upload_id: UUID) -> Iterator[bool]:
     """Whether this worker alone has its hands on the upload: a message delivered twice does its work once."""
-    with held("pg_try_advisory_lock", "pg_advisory_unlock", UPLOADS, number_of(upload_id)) as got:
+    with held("pg_try_advisory_lock", "pg_advisory_unlock", Family.UPLOAD, number_of(upload_id)) as got:
         yield got
 
 
@@ -25,7 +22,7 @@ def upload_lock(upload_id: UUID) -> Iterator[bool]:
 def import_slot() -> Iterator[bool]:
     """Whether one of the places for imports was free; it is taken meanwhile."""
     for number in range(IMPORT_SLOTS):
-        with held("pg_try_advisory_lock", "pg_advisory_unlock", IMPORTS, number) as got:
+        with held("pg_try_advisory_lock", "pg_advisory_unlock", Family.IMPORT_SLOT, number) as got:
             if got:
                 yield True
                 return
@@ -35,5 +32,7 @@ def import_slot() -> Iterator[bool]:
 @contextmanager
 def path_lock(upload_id: UUID, path: str) -> Iterator[None]:
     """Held while a file is put in its place: of two for one path the second finds, and replaces, the first."""
-    with held("pg_advisory_lock", "pg_advisory_unlock", PATHS, crc32(f"{upload_id}/{path}".encode()) & 0x7FFFFFFF):
+    with held(
+        "pg_advisory_lock", "pg_advisory_unlock", Family.PATH, crc32(f"{upload_id}/{path}".encode()) & 0x7FFFFFFF
+    ):
         yield

@@ -17,7 +17,7 @@ from apps.core.errors import Conflict, Forbidden
 from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
 from apps.core.storage import stores
-from apps.core.storage.locks import held, number_of
+from apps.core.storage.locks import Family, held, number_of
 from apps.departures import actions
 from apps.departures.contributions import Removal, contributions, forgetting, removals
 from apps.departures.models import DeletionState, OrganizationDeletion
@@ -30,7 +30,6 @@ BATCH = 1000
 PASS_SECONDS = 40.0
 # What still runs is waited for this long; then its rows go, and its launcher is told that it counts no more.
 WAIT = timedelta(hours=1)
-PASSES = 0x4D59_0003
 
 
 def purge_due() -> int:
@@ -55,7 +54,9 @@ def halt(organization_id: UUID) -> int:
 def purge(pk: UUID) -> bool:
     """Goes on with one deletion; True when nothing is left. Two passes at once: the second does nothing."""
     deletion = OrganizationDeletion.objects.get(pk=pk)
-    with held("pg_try_advisory_lock", "pg_advisory_unlock", PASSES, number_of(deletion.organization_id)) as got:
+    with held(
+        "pg_try_advisory_lock", "pg_advisory_unlock", Family.DEPARTURE, number_of(deletion.organization_id)
+    ) as got:
         if not got:
             return False
         if deletion.state != DeletionState.ENDING:

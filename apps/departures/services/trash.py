@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.core.broker import hint_on_commit, send_hint
 from apps.core.errors import DomainError
 from apps.core.identity import Actor
-from apps.core.storage.locks import held, number_of
+from apps.core.storage.locks import Family, held, number_of
 from apps.departures.trash import Bin, bins
 from apps.organizations.models import Closure
 
@@ -23,7 +23,6 @@ EMPTY = "departures.trash_empty"
 SYSTEM = "trash"
 # A pass that is not done by then hands over to the next one: a worker is not held for hours.
 PASS_SECONDS = 40.0
-PASSES = 0x4D59_0007
 
 
 def empty_on_commit() -> None:
@@ -46,7 +45,7 @@ def trash_empty() -> int:
 
 def _taken(found: Bin, pk: UUID, until: float) -> bool:
     """Goes on with one row; True when nothing of it is left. Of two at once the second does nothing."""
-    with held("pg_try_advisory_lock", "pg_advisory_unlock", PASSES, number_of(pk)) as got:
+    with held("pg_try_advisory_lock", "pg_advisory_unlock", Family.TRASH, number_of(pk)) as got:
         try:
             return got and all(step(pk, until) for step in found.steps())
         except OperationalError:

@@ -12,14 +12,14 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.core.errors import Conflict, DomainError
-from apps.core.storage.locks import held
+from apps.core.storage.locks import Family, held
 from apps.core.testing import Cast
 from apps.datasets import services, tasks
 from apps.datasets.archives import Limits
 from apps.datasets.folders import UploadFolder
 from apps.datasets.models import Dataset, Upload, UploadState
 from apps.datasets.services import fetching, importing, room
-from apps.datasets.services.locks import IMPORT_SLOTS, IMPORTS, upload_lock
+from apps.datasets.services.locks import IMPORT_SLOTS, upload_lock
 from tests.core.test_outbound import Canary, reply
 from tests.datasets.imports.support import allow, begin, ended, failed, fetched, limited
 from tests.factories.datasets import SYSTEM, DatasetFactory, shapes
@@ -221,7 +221,7 @@ def test_imports_take_a_few_of_the_workers_threads_and_the_next_one_follows(
     def occupy() -> None:
         with contextlib.ExitStack() as stack:
             for number in range(IMPORT_SLOTS):
-                stack.enter_context(held("pg_advisory_lock", "pg_advisory_unlock", IMPORTS, number))
+                stack.enter_context(held("pg_advisory_lock", "pg_advisory_unlock", Family.IMPORT_SLOT, number))
             taken.set()
             release.wait(20)
         connection.close()
