@@ -260,6 +260,8 @@ PAGES: dict[str, Page] = {
     "training:list": Page("PERSONS"),
     "training:monitor": Page("READERS"),
     "training:results": Page("READERS"),
+    "training:schedule": Page("READERS", "EDITORS", {"cron": "0 3 * * *", "time_zone": "UTC"}),
+    "training:unschedule": Page(post="EDITORS", samples={"training": "scheduled-training"}),
     "training:versions": Page("PERSONS"),
 }
 
@@ -450,6 +452,7 @@ ADMIN: dict[str, Managed] = {
             "start": Act("EDITORS"),
             "stop": Act("EDITORS", "queued-training"),
             "resume": Act("EDITORS", "stopped-training"),
+            "unschedule": Act("EDITORS", "scheduled-training"),
             "retry": Act("EDITORS", "stopped-training"),
             "clone": Act("EDITORS"),
         },
