@@ -443,6 +443,7 @@ OPERATIONS: dict[str, Row] = {
     "datasets.upload_note_progress": Row(CHECKED, why=ITSELF),
     "datasets.upload_note_swept": Row(CHECKED, why=ITSELF),
     "datasets.upload_publish": Row(HIDDEN),
+    "datasets.uploads_note_left": Row(CHECKED, why=ITSELF),
     "datasets.uploads_give_up": Row(CHECKED, why=ITSELF),
     "departures.account_delete": Row(CHECKED, why="tests/departures/test_accounts.py: one's own account"),
     "departures.batch_remove": Row(CHECKED, why=ITSELF),
