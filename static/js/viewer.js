@@ -36,6 +36,11 @@ export function held({ scale, x, y }, [width, height]) {
   return { scale, x: within(x, width * (1 - scale), 0), y: within(y, height * (1 - scale), 0) };
 }
 
+/** The same part of the picture in a frame of another size. @param {{scale: number, x: number, y: number}} at @param {[number, number]} from @param {[number, number]} to */
+export function resized({ scale, x, y }, from, to) {
+  return { scale, x: from[0] ? (x * to[0]) / from[0] : 0, y: from[1] ? (y * to[1]) / from[1] : 0 };
+}
+
 class Viewer {
   /** @param {HTMLElement} root @param {HTMLElement} stage */
   constructor(root, stage) {
@@ -55,11 +60,20 @@ class Viewer {
       button.addEventListener("click", () => this.#closer({ in: STEP, out: 1 / STEP, fit: 0 }[button.dataset.zoom]));
     }
     document.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.#show(held(this.layer.closer, this.#frame))).observe(stage);
+    this.drawn = this.#frame;
+    new ResizeObserver(() => this.#resized()).observe(stage);
   }
 
   get #frame() {
     return [this.stage.clientWidth, this.stage.clientHeight];
+  }
+
+  /** In a frame of another size the same part of the picture is seen. */
+  #resized() {
+    const frame = this.#frame;
+    if (!frame[0] || !frame[1]) return;
+    this.#show(held(resized(this.layer.closer, this.drawn, frame), frame));
+    this.drawn = frame;
   }
 
   /** Where a pointer is in the frame. */

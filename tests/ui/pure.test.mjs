@@ -15,7 +15,7 @@ import { complaint, sameValue } from "../../static/js/schema-form.js";
 import { sideBySide } from "../../static/js/sending.js";
 import { stageStates } from "../../static/js/stages.js";
 import { cleanPath, isInParts, isJunk, partsOf, UploadPlan } from "../../static/js/upload-plan.js";
-import { held, zoomed } from "../../static/js/viewer.js";
+import { held, resized, zoomed } from "../../static/js/viewer.js";
 
 const steps = (series) => series.points.map(([step, , , , attempt]) => [step, attempt]);
 const point = (step, value, attempt = 1) => [step, null, step, value, attempt];
@@ -283,6 +283,11 @@ test("layers: an object is hidden by its class, or with all that it is drawn as"
   const hiding = (...hidden) => isShown(person, { threshold: 0, kind: "", hidden: new Set(hidden) });
   assert.ok(hiding("bbox") && hiding("keypoints") && hiding("class-1", "names"));
   assert.ok(!hiding("bbox", "keypoints") && !hiding("class-2"));
+});
+
+test("a closer look shows the same part in a frame of another size", () => {
+  assert.deepEqual(resized({ scale: 2, x: -100, y: -150 }, [400, 300], [200, 150]), { scale: 2, x: -50, y: -75 });
+  assert.deepEqual(resized({ scale: 1, x: 0, y: 0 }, [0, 0], [200, 150]), { scale: 1, x: 0, y: 0 });
 });
 
 test("a closer look keeps the point under the pointer and never leaves the picture", () => {
