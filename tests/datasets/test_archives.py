@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import stat
 import tarfile
 import zipfile
 from pathlib import Path
@@ -207,6 +208,32 @@ def test_no_bytes_make_the_reader_fail_in_an_untyped_way(tmp_path_factory, noise
     with pytest.raises(BadInput):
         unpack(write(folder, head + noise), folder / "staged")
     assert not (folder / "staged").exists()
+
+
+@pytest.mark.parametrize("name", ["x", "x/"])
+def test_a_folder_that_holds_bytes_or_is_named_as_a_file_is_no_folder(tmp_path, name):
+    """One bit of a file's mode makes a folder of it, and its bytes would be left out in silence."""
+    for content in (b"", b"bytes"):
+        if name == "x/" and not content:
+            continue
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as made:
+            made.writestr("images/a.jpg", FILES["images/a.jpg"])
+            info = zipfile.ZipInfo(name)
+            info.create_system, info.external_attr = 3, (stat.S_IFDIR | 0o755) << 16
+            made.writestr(info, content)
+        with pytest.raises(BadInput) as refused:
+            unpack(write(tmp_path, packed.getvalue()), tmp_path / "staged")
+        assert refused.value.code == "archive.corrupt"
+
+
+def test_a_folder_of_the_directory_alone_is_refused(tmp_path):
+    content = bytearray(archives.zip_of({"images/a.jpg": b"\xff\xd8\xff", "empty.txt": b""}))
+    at = content.rfind(b"empty.txt")
+    content[at : at + 9] = b"empty.tx/"
+    with pytest.raises(BadInput) as refused:
+        unpack(write(tmp_path, bytes(content)), tmp_path / "staged")
+    assert refused.value.code == "archive.header_mismatch"
 
 
 @given(st.integers(0, 2**32), st.integers(1, 255))

@@ -188,6 +188,10 @@ def extract(stream: BinaryIO, stage: Stage) -> None:
         if keep:
             path = "/".join(stage.rules.clean(entry.name))
             stage.write(path, _content(stream, entry, directory))
+        else:
+            # A folder, or what systems leave behind: the directory may not say so of what is something else.
+            stage.check_time()
+            _start_of(stream, entry, directory)
 
 
 def _check_directory(stream: BinaryIO, directory: Directory, stage: Stage) -> bytearray:
@@ -233,6 +237,8 @@ def _check_entry(entry: Entry, stage: Stage) -> None:
         raise BadInput("path.link", entry.name)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise BadInput("path.special", entry.name)
+    if entry.is_folder and (entry.size or not entry.name.endswith("/")):
+        raise BadInput("archive.corrupt", entry.name, detail="a folder that holds bytes, or is named as a file")
     if entry.flags & (ENCRYPTED | STRONGLY_ENCRYPTED | MASKED):
         raise BadInput("archive.encrypted", entry.name)
     if entry.method not in (STORED, DEFLATED):
@@ -243,8 +249,8 @@ def _check_entry(entry: Entry, stage: Stage) -> None:
         raise BadInput("archive.ratio", entry.name, limit=stage.limits.ratio)
 
 
-def _content(stream: BinaryIO, entry: Entry, directory: Directory) -> Iterator[bytes]:
-    """Yield the member's content, no more than it declared, and check length and CRC at the end."""
+def _start_of(stream: BinaryIO, entry: Entry, directory: Directory) -> int:
+    """Where the member's bytes begin, when its own header says what the directory does."""
     stream.seek(entry.offset)
     header = stream.read(LOCAL.size)
     if len(header) < LOCAL.size or not header.startswith(LOCAL_MAGIC):
@@ -257,7 +263,12 @@ def _content(stream: BinaryIO, entry: Entry, directory: Directory) -> Iterator[b
     position = entry.offset + LOCAL.size + name_length + extra_length
     if position + entry.packed > directory.offset:
         raise BadInput("archive.truncated", entry.name)
-    stream.seek(position)
+    return position
+
+
+def _content(stream: BinaryIO, entry: Entry, directory: Directory) -> Iterator[bytes]:
+    """Yield the member's content, no more than it declared, and check length and CRC at the end."""
+    stream.seek(_start_of(stream, entry, directory))
     crc = size = 0
     unpacked = _stored(stream, entry) if entry.method == STORED else _inflated(stream, entry)
     for chunk in unpacked:
