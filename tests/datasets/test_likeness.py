@@ -21,7 +21,7 @@ from apps.datasets.images.look_process import Looks
 from apps.datasets.likeness import TOLERANCE, LookGroups, LookIndex, cell_of, cells_near
 from apps.datasets.models import Blob, Dataset, Revision, Upload
 from apps.datasets.samples import make_samples
-from apps.datasets.services import split_set
+from apps.datasets.services import decoding, split_set
 from apps.datasets.services.likeness import Picture, pictures_elsewhere, warn_of_known
 from tests.datasets.factories.archives import zip_of
 from tests.datasets.factories.images import encoded, oriented_jpeg, png
@@ -243,6 +243,19 @@ def test_what_the_dataset_has_already_is_told_with_its_split(dataset: Dataset) -
     ]
     assert (upload.analysis["known_images"], upload.analysis["known_leaks"]) == (4, 2)
     assert upload.state == "ready"
+
+
+@pytest.mark.django_db
+def test_a_look_that_a_publication_has_written_meanwhile_stays(dataset: Dataset) -> None:
+    """What the first decoding read before it began is not what stands there when it ends."""
+    (blob,) = Blob.objects.filter(entries__item__path="images/train/a.jpg")
+    Blob.objects.filter(pk=blob.pk).update(look=None, look_cell=None)
+    blob.refresh_from_db()
+    written = look_of(SHAPES[0])
+    Blob.objects.filter(pk=blob.pk).update(look=written, look_cell=7)
+    decoding._note(batch=[blob], answers={blob.pk: look_of(SHAPES[1])})
+    blob.refresh_from_db()
+    assert (bytes(blob.look), blob.look_cell, blob.is_sound) == (written, 7, True)
 
 
 @pytest.mark.django_db

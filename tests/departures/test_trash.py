@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -399,6 +400,31 @@ def test_what_lay_there_long_enough_goes_by_itself_with_one_event_each(cast: Cas
     assert Dataset.objects.filter(pk=young.pk, purged_at=None).exists()
     events = AuditEvent.objects.filter(action__in=["dataset.purged", "project.purged", "experiment.purged"])
     assert {event.entity_id for event in events} == {str(row.pk) for row in rows} and len(events) == 3
+
+
+def test_one_that_cannot_go_by_itself_stands_in_no_others_way(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (cast.sample(name) for name in ("trashed-dataset", "trashed-experiment"))
+    for days, row in ((99, first), (98, second)):
+        type(row).objects.filter(pk=row.pk).update(deleted_at=timezone.now() - timedelta(days=days))
+
+    def broken(*args: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+    found = [replace(kind, purge=broken) if kind.model is Dataset else kind for kind in trash.bins()]
+    monkeypatch.setattr(trash, "bins", lambda: found)
+    assert trash.trash_retain() == 1
+    assert type(first).objects.get(pk=first.pk).purged_at is None
+    assert Experiment.objects.get(pk=second.pk).purged_at is not None
+
+
+def test_a_pass_of_the_retention_ends_in_time(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("trashed-dataset", "trashed-experiment"):
+        row = cast.sample(name)
+        type(row).objects.filter(pk=row.pk).update(deleted_at=timezone.now() - timedelta(days=99))
+    monkeypatch.setattr(trash, "PASS_SECONDS", -1.0)
+    assert trash.trash_retain() == 0
+    monkeypatch.undo()
+    assert trash.trash_retain() == 2
 
 
 def test_without_a_retention_nothing_goes_by_itself(cast: Cast, settings: Any) -> None:

@@ -112,7 +112,7 @@ def _wait_ready(process: "subprocess.Popen[bytes]", home: Path, log: Path) -> st
     raise AssertionError(log.read_text())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     # The browser library runs a loop in this thread; Django would refuse to be used beside it.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")

@@ -4,7 +4,7 @@ The expectations are in `roles_pages.py`. Pages are not drawn here: who gets one
 every actor; `make test`, of those next to each other in the table who get the same, the first and the last.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from typing import Any
 from unittest import mock
@@ -22,7 +22,7 @@ from apps.core.testing import Cast, Persona
 from apps.core.testing.personas import key_of
 from tests.factories.apikeys import key_of as api_key_of
 from tests.security.actors import KEYS, PERSONAS, SESSIONLESS, Credentials, Staff, Who, undone
-from tests.security.report import FULL, ROLES
+from tests.security.report import ROLES
 from tests.security.roles import OK, PATTERNS, REST, SOCKETS
 from tests.security.roles_pages import (
     ADMIN,
@@ -37,7 +37,7 @@ from tests.security.roles_pages import (
     Page,
 )
 from tests.security.tenancy import Row
-from tests.security.test_roles import written
+from tests.security.test_roles import tried, written
 from tests.security.test_tenancy import Record, filled, page_row, pages, routes
 
 pytestmark = pytest.mark.world(
@@ -129,17 +129,6 @@ def asked(doors: Doors, who: str, method: str, path: str, body: Any) -> tuple[st
         response = getattr(doors.client(who), method)(path, body)
         events = written() - before
         return cell_of(response, events), events
-
-
-def tried(cells: Mapping[Any, str]) -> dict[str, str]:
-    """The cells that this run tries: all of them, or the edges of each run of equal ones."""
-    rows = [(str(who), cell) for who, cell in cells.items()]
-    around = zip(rows, [None, *rows], [*rows[1:], None], strict=False)
-    return {
-        who: cell
-        for (who, cell), before, after in around
-        if FULL or not (before and after) or {before[1], after[1]} != {cell}
-    }
 
 
 def sent(body: Body | None, cast: Cast) -> Any:

@@ -149,9 +149,16 @@ def _content(blob: Blob) -> bytes:
 def _note(*, batch: list[Blob], answers: dict[int, bytes | None]) -> None:
     """Remembers which pictures could be decoded, and what they look like where nobody has looked before."""
     tried = [blob for blob in batch if blob.pk in answers]
+    # A publication may have looked since the batch was read, and its look stays.
+    seen = set(
+        Blob.objects.select_for_update().filter(pk__in=answers, look__isnull=False).values_list("pk", flat=True)
+    )
+    new = []
     for blob in tried:
         look = answers[blob.pk]
         blob.is_sound = look is not None
-        if blob.look is None and look is not None:
+        if look is not None and blob.pk not in seen:
             blob.look, blob.look_cell = look, cell_of(look) if look else None
-    Blob.objects.bulk_update(tried, ["is_sound", "look", "look_cell"])
+            new.append(blob)
+    Blob.objects.bulk_update(tried, ["is_sound"])
+    Blob.objects.bulk_update(new, ["look", "look_cell"])
