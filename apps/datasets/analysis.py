@@ -26,6 +26,9 @@ from apps.datasets.likeness import LookGroups
 PREVIEW = 12
 PREVIEW_OBJECTS = 100
 DUPLICATES_LISTED = 100
+#: Different pictures of a set that are compared by what they look like before they are stored; the others are afterwards.
+#: Nobody waits for the looks of 100,000.
+LOOKED_AT = 20_000
 NO_SPLIT = ""
 #: NUL and halves of characters: JSON may write them, and neither the database nor an answer takes them as text.
 NO_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -248,8 +251,8 @@ class _Pass:
             self.log.add("set.duplicate_image", WARNING, item.path, other=path)
 
     def _look(self, item: ParsedItem, parsed: AnnotatedSet) -> None:
-        """Has the first picture of each content looked at."""
-        if self.looks is not None and self.first[item.sha256][0] == item.path:
+        """Has the first picture of each content looked at, while there are not too many."""
+        if self.looks is not None and self.first[item.sha256][0] == item.path and len(self.first) <= LOOKED_AT:
             pixels = item.facts.width * item.facts.height
             self.looks.want(item.sha256, parsed.staged.locate(item.path), pixels)
 

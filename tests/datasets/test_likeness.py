@@ -190,6 +190,13 @@ def test_pictures_beyond_the_time_are_told_to_be_left_out(tmp_path: Path) -> Non
     assert (found.compared, found.compared_of, found.near_images) == (0, 2, 0) and found.ok
 
 
+def test_of_very_many_pictures_the_first_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.datasets.analysis.LOOKED_AT", 2)
+    a, b = SHAPES[:2]
+    found = looked_at(yolo(train_a=a, train_b=again(a), train_c=again(a, quality=60), val_d=b), tmp_path)
+    assert (found.compared, found.compared_of, found.near_images) == (2, 4, 1) and found.ok
+
+
 def test_a_reader_that_breaks_off_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look_process, "BATCH", 1)
     (tmp_path / "a.jpg").write_bytes(SHAPES[0])
