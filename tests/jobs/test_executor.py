@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import socket
 import stat
 import subprocess
 import sys
@@ -105,6 +106,22 @@ def test_a_launcher_that_stands_still_is_told_from_one_whose_portal_is_away(
     until(lambda: executor.poll(attempt) is Presence.HUNG, "a try that is long ago")
     executor.kill(attempt)
     until(lambda: executor.poll(attempt) is Presence.DEAD, "the launcher's end")
+
+
+def test_a_launcher_whose_portal_takes_the_call_and_is_silent_does_not_count_as_hung(
+    attempt: Attempt, folder: Path, settings: Any
+) -> None:
+    settings.JOBS = {**settings.JOBS, "hung_after_seconds": 8}
+    executor = executor_for("subprocess")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        settings.JOBS["portal_file"].write_text(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        executor.launch(attempt)
+        first = silent.accept()[0]
+        # It gives the call up and tries again before anybody could take it for hung.
+        silent.settimeout(settings.JOBS["hung_after_seconds"])
+        with first, silent.accept()[0]:
+            assert executor.poll(attempt) is Presence.ALIVE
 
 
 def test_another_process_of_the_same_number_is_left_alone(attempt: Attempt, folder: Path) -> None:

@@ -155,7 +155,15 @@ class Portal:
     def ask_mlflow_by_half(self) -> socket.socket:
         """A request to MLflow whose body never comes: the server is busy with it until it is closed."""
         url = urlsplit((self.home / "run" / "mlflow.url").read_text().strip())
-        asking = socket.create_connection((str(url.hostname), url.port or 80), timeout=10)
+
+        def connect() -> socket.socket | None:
+            try:
+                return socket.create_connection((str(url.hostname), url.port or 80), timeout=10)
+            except ConnectionRefusedError:
+                return None
+
+        # The portal is ready before MLflow, whose start takes long on a busy machine.
+        asking: socket.socket = until(connect, "MLflow's start")
         path = f"{url.path}/api/2.0/mlflow/experiments/search"
         asking.sendall(f"POST {path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 2\r\n\r\n".encode())
         return asking

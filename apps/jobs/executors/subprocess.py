@@ -17,6 +17,9 @@ from apps.jobs.executors.sweeping import sweep_folders
 from apps.jobs.models import Attempt
 from apps.jobs.services.attempts import attempt_arm
 
+#: How long a launcher waits for a portal that took its call and is silent.
+PATIENCE_SECONDS = 30.0
+
 
 class SubprocessExecutor(Executor):
     """Runs on the node's own worker. The launcher's lock on its folder is what proves that it lives."""
@@ -73,6 +76,8 @@ class SubprocessExecutor(Executor):
                 str(settings.TRAINERS_DIR),
                 "--cache",
                 str(settings.CACHE_DIR),
+                "--timeout-seconds",
+                str(_patience()),
                 *options,
             ],
             env=_environment(),
@@ -102,6 +107,12 @@ class SubprocessExecutor(Executor):
         finally:
             temporary.unlink()
         return path.read_text()
+
+
+def _patience() -> float:
+    """A launcher that waits for an answer must try again long before it counts as hung: a frozen portal is not its
+    fault."""
+    return min(PATIENCE_SECONDS, settings.JOBS["hung_after_seconds"] / 2)
 
 
 # For the launcher and the installer that builds environments; a trainer gets only what the launcher hands on.

@@ -130,6 +130,7 @@ class Channel:
                 answer = once()
             except (OSError, http.client.HTTPException, Unreachable) as error:
                 self.close()
+                self.portal.on_try()
                 print(f"portal: {type(error).__name__}: {error}", file=sys.stderr)
                 pause = delay * random.uniform(0.75, 1.25)
                 self.portal.leaving.wait(max(0.0, min(pause, self.portal.leave_by - time.monotonic())))
