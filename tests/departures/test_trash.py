@@ -100,7 +100,7 @@ def test_a_dataset_goes_with_all_that_hangs_on_it(cast: Cast) -> None:
     assert not [key for key in storage().keys("") if str(export.pk) in key]
 
 
-def test_what_it_weighs_counts_no_more_and_the_quota_has_room_again(cast: Cast) -> None:
+def test_its_size_counts_no_more_and_the_quota_has_room_again(cast: Cast) -> None:
     dataset = published(DatasetFactory(project=cast.sample("project")))
     organization_id = dataset.organization_id
     weight = stored_bytes([organization_id])
