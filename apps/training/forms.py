@@ -73,7 +73,7 @@ class TrainingForm(forms.Form):
     )
     resource_group = forms.ModelChoiceField(label=_("Resource group"), queryset=ResourceGroup.objects.none())
     cpus = forms.IntegerField(label=_("CPUs"), min_value=1, max_value=1024)
-    memory_mb = forms.IntegerField(label=_("Memory in MB"), min_value=128)
+    memory_mb = forms.IntegerField(label=_("Memory in MB"), min_value=128, max_value=16_000_000)
     gpus = forms.IntegerField(label=_("GPUs"), min_value=0, max_value=64)
     priority = forms.IntegerField(
         label=_("Priority"), min_value=-10, max_value=10, initial=0, help_text=_("Higher goes first.")

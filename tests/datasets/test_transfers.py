@@ -3,13 +3,14 @@
 import hashlib
 import io
 import runpy
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from apps.core.errors import TooLarge
+from apps.core.errors import DomainError, TooLarge
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.core.testing import Cast
@@ -65,6 +66,21 @@ def put(cast: Cast, upload: str, content: bytes, number: int, digest: str = "", 
 def join(cast: Cast, upload: str, content: bytes, path: str = "set.zip") -> Any:
     body = {"path": path, "size": len(content), "sha256": sha256(content)}
     return cast.editor.rest.post(f"{upload}/parts/join", body)
+
+
+def test_a_size_beyond_what_a_file_may_have_is_refused_at_once(cast: Cast, upload: str) -> None:
+    """A list of the missing parts of an exabyte would take all memory."""
+    put(cast, upload, b"a" * SIZE, 1)
+    row = Upload.objects.get(pk=upload.rpartition("/")[2])
+    began = time.process_time()
+    for size in (services.MOST_BYTES + 1, 2**60, 2**200):
+        refused = cast.editor.rest.post(f"{upload}/parts/join", {"path": "set.zip", "size": size, "sha256": "0" * 64})
+        assert refused.status_code == 400 and list(refused.json()["errors"]) == ["size"]
+        with pytest.raises(DomainError) as found:
+            services.parts_join(actor=cast.editor.actor, upload=row, path="set.zip", size=size, sha256="0" * 64)
+        assert found.value.code == "archive.member_too_big"
+    assert time.process_time() - began < 1
+    assert counted(upload) == (1, SIZE), "the part is kept"
 
 
 def test_parts_in_any_order_and_twice_make_the_file(cast: Cast, upload: str) -> None:

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from apps.core.api.bodies import StreamParser, body_of
 from apps.core.api.requests import ApiRequest
 from apps.datasets import services
-from apps.datasets.api.serializers import ReceivedFileSerializer
+from apps.datasets.api.upload_serializers import ReceivedFileSerializer
 from apps.datasets.api.views import DATASET
 from apps.datasets.models import Upload
 
@@ -47,7 +47,7 @@ class PartsSerializer(serializers.Serializer[Any]):
 class PartsJoinSerializer(PartsQuery):
     """One of `sha256` and `parts`."""
 
-    size = serializers.IntegerField(min_value=1, help_text="Of the whole file.")
+    size = serializers.IntegerField(min_value=1, max_value=services.MOST_BYTES, help_text="Of the whole file.")
     sha256 = serializers.RegexField(DIGEST, required=False, help_text="Of the whole file.")
     parts = serializers.ListField(
         child=serializers.RegexField(DIGEST),

@@ -16,6 +16,7 @@ from apps.datasets.services.importing import (
 from apps.datasets.services.integrity import integrity_check
 from apps.datasets.services.known import MOST_KNOWN, upload_take_known
 from apps.datasets.services.parts import (
+    MOST_BYTES,
     MOST_PARTS,
     PART_BYTES,
     begun_files,
@@ -47,6 +48,7 @@ from apps.datasets.services.uploads import received_files, upload_cancel, upload
 from apps.datasets.services.versions import version_restore
 
 __all__ = [
+    "MOST_BYTES",
     "MOST_KNOWN",
     "MOST_PARTS",
     "PART_BYTES",

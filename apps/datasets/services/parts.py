@@ -41,7 +41,8 @@ from apps.datasets.services.uploads import (
 )
 
 PART_BYTES = 4 * MEBIBYTE
-MOST_PARTS = LIMITS.member_bytes // PART_BYTES
+MOST_BYTES = LIMITS.member_bytes
+MOST_PARTS = MOST_BYTES // PART_BYTES
 #: Named in the refusal to join what is not all there.
 NAMED = 100
 #: Beside the content and the marks: the path of the file.
@@ -115,7 +116,7 @@ def part_receive(
     check_receiving(upload, new=not begun)
     require_through_portal(upload)
     if not 1 <= number <= MOST_PARTS:
-        raise BadInput("archive.member_too_big", clean, limit=LIMITS.member_bytes)
+        raise BadInput("archive.member_too_big", clean, limit=MOST_BYTES)
     body = _body(stream, length)
     check_digest(hashlib.sha256(body).hexdigest(), sha256)
     with path_lock(upload.pk, clean):
@@ -219,6 +220,9 @@ def _enter(upload: Upload, parts: _Parts, path: str, number: int, body: bytes, s
 
 
 def _check_complete(parts: _Parts, size: int) -> None:
+    # Nobody lists the parts of an exabyte.
+    if size > MOST_BYTES:
+        raise BadInput("archive.member_too_big", parts.path, limit=MOST_BYTES)
     numbers = parts.marks().keys()
     missing = [number for number in range(1, -(-size // PART_BYTES) + 1) if number not in numbers]
     if missing or not numbers:
