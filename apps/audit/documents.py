@@ -105,7 +105,7 @@ def contents(event_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
 
 def _rows(event_ids: Sequence[UUID]) -> dict[UUID, Sequence[Any]]:
     """The events as rows of `COLUMNS`, by id."""
-    statement = f"SELECT event.id, {COLUMNS} FROM audit_auditevent event WHERE event.id = ANY(%s)"  # nosec B608 - a constant
+    statement = f"SELECT event.id, {COLUMNS} FROM audit_auditevent event WHERE event.id = ANY(%s)"  # nosec B608  # a constant
     with connection.cursor() as cursor:
         cursor.execute(statement, [list(event_ids)])
         return {row[0]: row[1:] for row in cursor.fetchall()}

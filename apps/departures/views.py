@@ -1,5 +1,6 @@
 """Portal pages of leaving: an organization's export and deletion, and the end of one's own account."""
 
+from collections.abc import Callable
 from typing import Any
 
 from allauth.account.internal.flows import reauthentication
@@ -13,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import policy
+from apps.core.errors import DomainError
 from apps.core.identity import require_own_proof
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, signed_in
 from apps.departures import services
-from apps.departures.forms import AccountDeletionForm, DeletionForm
+from apps.departures.forms import AccountDeletionForm, DeletionForm, PurgeForm
 from apps.departures.models import OrganizationExport
 from apps.departures.selectors import leavings_of, scheduled_deletion
 from apps.departures.services.accounts import prove
@@ -25,6 +27,28 @@ from apps.organizations.frame import framed, own_organization
 from apps.organizations.models import Organization
 
 EXPORTS_SHOWN = 10
+
+
+def purge_page(
+    request: PortalRequest,
+    found: Any,
+    purge: Callable[..., Any],
+    *,
+    obstacle: DomainError | None,
+    trash: str,
+    loss: str,
+    done: str,
+) -> HttpResponse:
+    """The question before what was found in the `trash` (name of its page) is deleted for good by `purge(name=)`: what
+    goes with it (`loss`), or the `obstacle`; `done` says that it is."""
+    form = PurgeForm(request.POST or None, name=found.name)
+    if request.method == "POST" and form.is_valid():
+        with form_errors(form):
+            purge(**form.cleaned_data)
+            messages.success(request, done)
+            return redirect(trash)
+    context = {"object": found, "form": form, "obstacle": obstacle, "trash_href": reverse(trash), "loss": loss}
+    return render(request, "departures/purge.html", context, status=422 if form.errors else 200)
 
 
 def _shown(request: PortalRequest, organization: Organization, form: DeletionForm | None = None) -> dict[str, Any]:

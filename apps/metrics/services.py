@@ -52,7 +52,7 @@ FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[]
 REPLACE_POINTS = f"""{INSERT_POINTS}
 ON CONFLICT (series_id, attempt_no, step) DO UPDATE
 SET epoch = EXCLUDED.epoch, "time" = EXCLUDED."time", value = EXCLUDED.value
-"""  # nosec B608 - two constants
+"""  # nosec B608  # two constants
 SCOPES = tuple(Scope.values)
 
 # How long after its end a job is still looked at: longer than an outage of the workers should be.

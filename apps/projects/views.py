@@ -1,5 +1,6 @@
 """Portal pages of projects."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +14,7 @@ from apps.core import policy
 from apps.core.errors import NotFound
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, shown_tabs, signed_in
-from apps.departures.forms import PurgeForm
+from apps.departures.views import purge_page
 from apps.invitations.models import Invitation
 from apps.invitations.selectors import described
 from apps.organizations.models import Organization
@@ -217,20 +218,15 @@ def project_purge(request: PortalRequest, pk: str) -> HttpResponse:
     project = Project.objects.permitted(request.actor, "projects.purge_project").filter(pk=pk).first()
     if project is None:
         raise NotFound()
-    form = PurgeForm(request.POST or None, name=project.name)
-    if request.method == "POST" and form.is_valid():
-        with form_errors(form):
-            services.project_purge(actor=request.actor, project=project, **form.cleaned_data)
-            messages.success(request, _("The project is deleted for good."))
-            return redirect("projects:trash")
-    context = {
-        "object": project,
-        "form": form,
-        "obstacle": services.purge_obstacle(project),
-        "trash_href": reverse("projects:trash"),
-        "loss": _("The project goes with its datasets, trainings, checkpoints, experiments and members."),
-    }
-    return render(request, "departures/purge.html", context, status=422 if form.errors else 200)
+    return purge_page(
+        request,
+        project,
+        partial(services.project_purge, actor=request.actor, project=project),
+        obstacle=services.purge_obstacle(project),
+        trash="projects:trash",
+        loss=_("The project goes with its datasets, trainings, checkpoints, experiments and members."),
+        done=_("The project is deleted for good."),
+    )
 
 
 @signed_in

@@ -157,7 +157,7 @@ def test_a_local_write_that_breaks_leaves_the_old_object_and_no_rest(tmp_path: P
 def test_signed_links_work_for_their_time_and_object_only(signing_server: str) -> None:
     store = s3(endpoint=signing_server)
     put(store, "report.txt", b"content")
-    url = store.signed_url("report.txt", filename="r.txt", media_type="text/plain")
+    url = store.signed_url("report.txt", filename="r.txt", media_type="text/plain", expires_seconds=60)
     assert url is not None
     with urlopen(url, timeout=10) as answer:
         assert answer.read() == b"content"
@@ -174,7 +174,7 @@ def test_a_signed_link_reads_and_does_nothing_else(signing_server: str) -> None:
     """bad-K37, bad-K38: nothing is ever uploaded by a link."""
     store = s3(endpoint=signing_server)
     put(store, "kept.txt", b"content")
-    url = store.signed_url("kept.txt", filename="r.txt", media_type="text/plain")
+    url = store.signed_url("kept.txt", filename="r.txt", media_type="text/plain", expires_seconds=60)
     assert url is not None
     for method, body in (("PUT", b"longer than before"), ("DELETE", None), ("POST", b"x")):
         with pytest.raises(HTTPError) as caught:
@@ -247,7 +247,7 @@ def test_the_dialect_is_told_by_the_endpoint(endpoint: str, provider: Any) -> No
 
 
 def link_of(**options: Any) -> str:
-    url = s3(region="", **options).signed_url("key", filename="a.txt", media_type="text/plain")
+    url = s3(region="", **options).signed_url("key", filename="a.txt", media_type="text/plain", expires_seconds=60)
     assert url is not None
     return url
 
@@ -280,7 +280,7 @@ def test_the_portal_and_browsers_may_reach_the_store_by_two_addresses(signing_se
     port = signing_server.rpartition(":")[2]
     store = s3(endpoint=signing_server, public_endpoint=f"http://localhost:{port}")
     put(store, "report.txt", b"content")
-    url = store.signed_url("report.txt", filename="r.txt", media_type="text/plain")
+    url = store.signed_url("report.txt", filename="r.txt", media_type="text/plain", expires_seconds=60)
     assert url is not None
     assert url.startswith(f"http://localhost:{port}/bucket/")
     with urlopen(url, timeout=10) as answer:

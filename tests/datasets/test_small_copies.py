@@ -1,6 +1,7 @@
 """What pages show of pictures is made while a worker decodes them; whatever is missing is made on request."""
 
 import io
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from apps.core.testing import Cast
 from apps.datasets import services, tasks
 from apps.datasets.images import decoding_process
 from apps.datasets.images.decoding import decoded, look_at, small_copies, thumbnail
-from apps.datasets.models import Blob, Dataset, Entry
+from apps.datasets.models import Blob, Dataset, Entry, Upload, UploadState
 from apps.datasets.selectors import images as selectors
 from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key, thumbnail_of
 from apps.datasets.services import decoding, fsck
@@ -178,3 +179,33 @@ def test_a_picture_that_is_deleted_while_it_is_decoded_leaves_no_copy(
         tasks.decode(str(dataset.pk))
     assert put.called
     assert [kept(blob) for blob in blobs.values()] == [[], [], []]
+
+
+def test_between_batches_uploads_that_somebody_waits_for_go_first(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = Upload.objects.create(dataset=dataset, state=UploadState.ANALYSING)
+    monkeypatch.setattr(decoding, "BATCH", 1)
+    tried_when_waiting = []
+
+    def pause(seconds: float) -> None:
+        tried_when_waiting.append(Blob.objects.filter(is_sound=True).count())
+        if len(tried_when_waiting) == 3:
+            upload.change(state=UploadState.READY)
+
+    monkeypatch.setattr(decoding, "time", mock.Mock(monotonic=time.monotonic, sleep=pause))
+    assert decoding.decode_images(dataset.pk) == 0
+    assert tried_when_waiting == [1, 1, 1]
+    assert all(blob.is_sound for blob in blobs_of(dataset).values())
+
+
+def test_an_upload_that_was_not_heard_of_lately_holds_nothing_up(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = Upload.objects.create(dataset=dataset, state=UploadState.ANALYSING)
+    Upload.objects.filter(pk=upload.pk).update(updated_at=timezone.now() - timedelta(minutes=1))
+    monkeypatch.setattr(decoding, "BATCH", 1)
+    pause = mock.Mock()
+    monkeypatch.setattr(decoding, "time", mock.Mock(monotonic=time.monotonic, sleep=pause))
+    assert decoding.decode_images(dataset.pk) == 0
+    pause.assert_not_called()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode
-from xml.parsers import expat  # nosec B407: document types are refused
+from xml.parsers import expat  # nosec B407  # document types are refused
 
 from apps.core.outbound.client import session
 from apps.core.outbound.downloads import OnBytes, download

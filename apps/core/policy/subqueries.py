@@ -61,7 +61,7 @@ def kept(name: Hashable, actor: Actor, rows: Callable[[], QuerySet[Any]]) -> Que
             found = _keep(_subqueries, key, composed.query.sql_with_params())
         except EmptyResultSet:
             return composed
-    return RawSQL(*found)  # nosec B611 - what the compiler of querysets wrote
+    return RawSQL(*found)  # nosec B611  # what the compiler of querysets wrote
 
 
 def kept_condition(name: Hashable, actor: Actor, compose: Callable[[], Q]) -> Q:

@@ -30,7 +30,7 @@ def drawn(text: str) -> SafeString:
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
     )
-    return mark_safe(clean)  # nosec B308 B703 - cleaned right above
+    return mark_safe(clean)  # nosec B308 B703  # cleaned right above
 
 
 def plain(text: str) -> str:

@@ -69,8 +69,9 @@ class Storage(ABC):
         """Where the object lies when it is a file of this machine, else None."""
         return None
 
-    def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int = 300) -> str | None:
-        """A direct link for browsers where the store can give one; None means that the portal streams it."""
+    def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int) -> str | None:
+        """A link by which whoever has it reads this one object, to save it under that name; None where the store gives
+        none."""
         return None
 
     @property

@@ -49,7 +49,7 @@ class LayeredStorage(Storage):
     def local_path(self, key: str) -> Path | None:
         return self._holder(key).local_path(key)
 
-    def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int = 300) -> str | None:
+    def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int) -> str | None:
         return self._holder(key).signed_url(
             key, filename=filename, media_type=media_type, expires_seconds=expires_seconds
         )

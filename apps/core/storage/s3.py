@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, BinaryIO
 
+from django.utils.http import content_disposition_header
+
 from apps.core.storage.base import CHUNK, Measured, ObjectNotFound, Storage, Stored, StoredObject
 from apps.core.storage.direct import DirectUploads
 from apps.core.storage.providers import addressing_of, provider_of
@@ -125,14 +127,14 @@ class S3Storage(Storage):
             raise OSError("the object that was sent in parts has another length")
         self.delete(key)
 
-    def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int = 300) -> str | None:
+    def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int) -> str | None:
         return self.public_client.generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": self.bucket,
                 "Key": key,
                 "ResponseContentType": media_type,
-                "ResponseContentDisposition": f'attachment; filename="{filename}"',
+                "ResponseContentDisposition": content_disposition_header(True, filename) or "attachment",
             },
             ExpiresIn=expires_seconds,
         )

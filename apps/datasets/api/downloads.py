@@ -28,7 +28,8 @@ VERSION_HELP = "A tag, r and the number of a revision, or head."
 MANIFEST = OpenApiParameter(
     "manifest", OpenApiTypes.STR, description="Present: digests and paths as `sha256sum --check` reads them."
 )
-ZIP, TEXT, OCTETS = "application/zip", "text/plain", "application/octet-stream"
+NOT_KEPT = {"Cache-Control": "no-store"}
+ZIP, TEXT = "application/zip", "text/plain"
 
 
 class DownloadQuery(serializers.Serializer[Any]):
@@ -57,6 +58,18 @@ class DownloadLinkRequestSerializer(serializers.Serializer[Any]):
     )
 
 
+class DatasetLinkRequestSerializer(DownloadLinkRequestSerializer):
+    direct = serializers.BooleanField(
+        default=False,
+        help_text="The object store's own link to a single file, noted as a download when it is given.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["direct"] and not attrs["path"]:
+            raise serializers.ValidationError({"direct": _("Only a single file has one: name its path.")})
+        return attrs
+
+
 class DownloadLinkSerializer(serializers.Serializer[Any]):
     url = serializers.URLField(help_text="Opens this one object until it expires; needs no sign-in.")
     manifest_url = serializers.URLField()
@@ -76,7 +89,7 @@ class DownloadView(APIView):
     @extend_schema(
         operation_id="datasets_download_retrieve",
         parameters=[DATASET, DownloadQuery, MANIFEST],
-        responses={(200, kind): OpenApiTypes.BINARY for kind in (ZIP, TEXT, OCTETS)},
+        responses={(200, kind): OpenApiTypes.BINARY for kind in (ZIP, TEXT, downloads.OCTETS)},
     )
     def get(self, request: ApiRequest, dataset_id: Any) -> HttpResponseBase:
         """A version as a ZIP, a single file of it, or its manifest. By a link of POST, or signed in."""
@@ -96,30 +109,32 @@ class DownloadView(APIView):
     @extend_schema(
         operation_id="datasets_download_create",
         parameters=[DATASET],
-        request=DownloadLinkRequestSerializer,
+        request=DatasetLinkRequestSerializer,
         responses={201: DownloadLinkSerializer},
     )
     def post(self, request: ApiRequest, dataset_id: Any) -> Response:
         """A link to a version, or to a single file of it, that opens this one object for five minutes."""
         actor = signed_in(request.actor)
         dataset = visible_dataset(request, dataset_id)
-        form = DownloadLinkRequestSerializer(data=request.data)
+        form = DatasetLinkRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        wanted = downloads.Wanted(**form.validated_data)
-        key = session_key(request)
+        direct = form.validated_data.pop("direct")
+        wanted, key = downloads.Wanted(**form.validated_data), session_key(request)
         whole, manifest = (
             downloads.link_sign(
                 actor=actor, dataset=dataset, wanted=replace(wanted, manifest=manifest), session_key=key
             )
             for manifest in (False, True)
         )
+        if direct:
+            whole = downloads.direct_link(actor=actor, dataset=dataset, wanted=wanted)
         answer = {
             "url": request.build_absolute_uri(whole.address),
             "manifest_url": request.build_absolute_uri(manifest.address),
             "expires_at": whole.expires_at,
             **measured(version_named(dataset, wanted.version), wanted.path),
         }
-        return Response(DownloadLinkSerializer(answer).data, status=status.HTTP_201_CREATED)
+        return Response(DownloadLinkSerializer(answer).data, status=status.HTTP_201_CREATED, headers=NOT_KEPT)
 
 
 def measured(version: Version, path: str) -> dict[str, Any]:
@@ -166,7 +181,7 @@ def kind_and_name(version: Version, wanted: downloads.Wanted) -> tuple[str, str]
     if wanted.manifest:
         return TEXT, downloads.file_name(version, "sha256")
     if wanted.path:
-        return OCTETS, wanted.path.rpartition("/")[2]
+        return downloads.OCTETS, wanted.path.rpartition("/")[2]
     return ZIP, downloads.file_name(version, "zip")
 
 

@@ -13,7 +13,6 @@ from apps.core.identity import Actor
 from apps.core.identity.middleware import context_of
 from apps.datasets.api.downloads import (
     MANIFEST,
-    OCTETS,
     TEXT,
     ZIP,
     DownloadLinkRequestSerializer,
@@ -49,7 +48,7 @@ class PublicDownloadView(APIView):
     @extend_schema(
         operation_id="datasets_public_download_retrieve",
         parameters=[DATASET, DownloadQuery, MANIFEST],
-        responses={(200, kind): OpenApiTypes.BINARY for kind in (ZIP, TEXT, OCTETS)},
+        responses={(200, kind): OpenApiTypes.BINARY for kind in (ZIP, TEXT, downloads.OCTETS)},
     )
     def get(self, request: ApiRequest, dataset_id: Any) -> HttpResponseBase:
         """A public version as a ZIP, a single file of it, or its manifest. By a link of POST, or signed in."""

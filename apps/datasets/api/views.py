@@ -13,16 +13,14 @@ from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
 from apps.datasets import selectors, services
 from apps.datasets.api.serializers import (
-    AnalyzeSerializer,
-    DatasetAnalysisSerializer,
     DatasetDetailSerializer,
     DatasetSerializer,
     ReleaseSerializer,
     SplitSerializer,
     SplitSetSerializer,
     TrashedDatasetSerializer,
-    analysis_answer,
 )
+from apps.datasets.api.upload_serializers import AnalyzeSerializer, DatasetAnalysisSerializer, analysis_answer
 from apps.datasets.models import TAG_CHARACTERS, Dataset, Task, Visibility
 from apps.datasets.selectors.splits import split_view
 from apps.departures.api.serializers import PurgeSerializer

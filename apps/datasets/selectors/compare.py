@@ -46,7 +46,7 @@ COUNTS = (
 SELECT is_image, count(*) FILTER (WHERE begins), count(*) FILTER (WHERE ends), count(*) FILTER (WHERE content),
     count(*) FILTER (WHERE annotations), count(*) FILTER (WHERE split)
 FROM delta GROUP BY is_image
-"""  # nosec B608 - constants
+"""  # nosec B608  # constants
 )
 # Images in which a class occurs, on both sides at once.
 CLASSES = """
@@ -169,7 +169,7 @@ class Comparison:
         condition = CONDITIONS[kind].format(**self._ends)
         order = "DESC" if upward else "ASC"
         select = (
-            f"SELECT item_id, low_id, high_id, begins, ends, content, annotations, split FROM delta WHERE {condition}"  # nosec B608 - constants
+            f"SELECT item_id, low_id, high_id, begins, ends, content, annotations, split FROM delta WHERE {condition}"  # nosec B608  # constants
         )
         statement = f"{DELTA.format(where=where)} {select} ORDER BY item_id {order} LIMIT %(size)s"
         cursor = before if upward else after or 0

@@ -3,28 +3,45 @@ those look like that the analysis of their upload did not get to. The small copi
 """
 
 import contextlib
+import datetime
 import io
 import shutil
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from typing import IO
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
+from apps.core.connections import release_connection
 from apps.core.operations import ingest
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
 from apps.datasets.images.decoding_process import COMMAND, COPIES
 from apps.datasets.likeness import cell_of
-from apps.datasets.models import Blob, Dataset, Entry
+from apps.datasets.models import BUSY_UPLOADS, Blob, Dataset, Entry, Upload
 from apps.datasets.selectors.images import thumbnail_key
 from apps.datasets.services.room import RESERVE_BYTES
 
 BATCH = 500
+#: Somebody waits for an upload that is being read or stored and was heard of so lately. Nobody waits for a decoder: that
+#: of a large set lets it go first, for so long.
+LATELY = datetime.timedelta(seconds=20)
+STEP_BACK_SECONDS, PAUSE_SECONDS = 600.0, 0.5
+
+# A publication may have looked since the batch was read, and its look stays.
+NOTE = """
+UPDATE datasets_blob b SET is_sound = tried.is_sound, look = COALESCE(b.look, tried.look),
+    look_cell = CASE WHEN b.look IS NULL THEN tried.look_cell ELSE b.look_cell END
+FROM unnest(%s::bigint[], %s::boolean[], %s::bytea[], %s::integer[]) AS tried(id, is_sound, look, look_cell)
+WHERE b.id = tried.id
+"""
 
 #: A picture, what it looks like (None: it cannot be decoded), and its copies, the largest first.
 Answer = tuple[Blob, bytes | None, list[bytes]]
@@ -39,8 +56,10 @@ def decode_images(dataset_id: UUID | str) -> int:
     dataset = Dataset.objects.filter(pk=dataset_id).first()
     if dataset is None:
         return 0
-    broken = 0
-    while batch := list(_waiting(dataset)[:BATCH]):
+    broken = last = 0
+    step_back_until = time.monotonic() + STEP_BACK_SECONDS
+    while batch := list(_waiting(dataset, last)[:BATCH]):
+        last = batch[-1].pk
         answers = {}
         for blob, look, copies in _tried(batch, _copies_wanted(dataset, batch)):
             answers[blob.pk] = look
@@ -51,13 +70,21 @@ def decode_images(dataset_id: UUID | str) -> int:
         broken += sum(look is None for look in answers.values())
         if not answers:
             break
+        while len(batch) == BATCH and time.monotonic() < step_back_until and _is_somebody_waiting():
+            release_connection()
+            time.sleep(PAUSE_SECONDS)
     return broken
 
 
-def _waiting(dataset: Dataset) -> QuerySet[Blob]:
+def _is_somebody_waiting() -> bool:
+    """The worker's threads, and small machines' cores, are shared with what reads and stores uploads."""
+    return Upload.objects.filter(state__in=BUSY_UPLOADS, updated_at__gt=timezone.now() - LATELY).exists()
+
+
+def _waiting(dataset: Dataset, last: int) -> QuerySet[Blob]:
     blobs = Entry.objects.head(dataset.pk).images().values("blob_id")
     untried = Q(is_sound__isnull=True) | Q(is_sound=True, look__isnull=True)
-    return Blob.objects.filter(untried, pk__in=blobs).order_by("pk")
+    return Blob.objects.filter(untried, pk__gt=last, pk__in=blobs).order_by("pk")
 
 
 def _copies_wanted(dataset: Dataset, batch: list[Blob]) -> dict[int, int]:
@@ -148,17 +175,10 @@ def _content(blob: Blob) -> bytes:
 @ingest("datasets.blobs_note_decoding")
 def _note(*, batch: list[Blob], answers: dict[int, bytes | None]) -> None:
     """Remembers which pictures could be decoded, and what they look like where nobody has looked before."""
-    tried = [blob for blob in batch if blob.pk in answers]
-    # A publication may have looked since the batch was read, and its look stays.
-    seen = set(
-        Blob.objects.select_for_update().filter(pk__in=answers, look__isnull=False).values_list("pk", flat=True)
-    )
-    new = []
-    for blob in tried:
-        look = answers[blob.pk]
-        blob.is_sound = look is not None
-        if look is not None and blob.pk not in seen:
-            blob.look, blob.look_cell = look, cell_of(look) if look else None
-            new.append(blob)
-    Blob.objects.bulk_update(tried, ["is_sound"])
-    Blob.objects.bulk_update(new, ["look", "look_cell"])
+    tried = [blob.pk for blob in batch if blob.pk in answers]
+    looks = [answers[pk] for pk in tried]
+    cells = [cell_of(look) if look else None for look in looks]
+    # In one order everywhere, so that two who change many never wait for each other.
+    list(Blob.objects.select_for_update().filter(pk__in=tried).order_by("pk").values_list("pk"))
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE, [tried, [look is not None for look in looks], looks, cells])

@@ -1,13 +1,17 @@
 """Files on their way out: links that open one object for five minutes, and the note of every download.
 
-A link (`links`) names one version of one dataset: all of it, its manifest, or a single file.
+A link (`links`) names one version of one dataset: all of it, its manifest, or a single file. Of a single file an object
+store can give a link of its own.
 """
 
+import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -16,14 +20,17 @@ from apps.core import auditing, policy
 from apps.core.errors import Conflict
 from apps.core.identity import Actor
 from apps.core.operations import operation
+from apps.core.storage import storage
+from apps.core.storage.keys import blob_key
 from apps.datasets import actions
 from apps.datasets.models import Dataset
 from apps.datasets.selectors.contents import Damaged, File, Totals, archive_of, checked_file, file_at, totals_of
 from apps.datasets.selectors.versions import Version, version_named
 from apps.datasets.services.integrity import blob_note_damage
-from apps.datasets.services.links import Link, link_to, opened, stale
+from apps.datasets.services.links import LINK_SECONDS, Link, link_to, opened, stale
 
 SALT = "datasets.download"
+OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,34 @@ def link_open(*, token: str, dataset_id: UUID, **request: Any) -> tuple[Actor, W
     for a link that is not valid any more."""
     actor, content = opened(token, salt=SALT, **request)
     return actor, Wanted.of_link(content, dataset_id)
+
+
+def direct_link(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
+    """The object store's own link to a single file, for who fetches many. The portal neither sees it used nor can take it
+    back before its end: it is noted as a download when it is given.
+
+    Raises `NotFound` for an unknown file, `Conflict` for one that is damaged or lost, and where the store gives no links.
+    """
+    policy.require(actor, "datasets.view_dataset", dataset)
+    version, path = version_named(dataset, wanted.version), wanted.path
+    file = file_at(version, path)
+    key = blob_key(dataset.organization_id, file.sha256)
+    expires_at = timezone.now() + datetime.timedelta(seconds=LINK_SECONDS)
+    url = None
+    if settings.DIRECT_UPLOADS != "off":
+        name = path.rpartition("/")[2]
+        url = storage().signed_url(key, filename=name, media_type=OCTETS, expires_seconds=LINK_SECONDS)
+    if url is None:
+        raise Conflict(
+            _("This portal's store gives no links of its own."),
+            code="direct_unavailable",
+            hint=_("Ask for a link of the portal: without direct."),
+        )
+    if not file.damage and storage().size(key) != file.size:
+        blob_note_damage(organization_id=dataset.organization_id, sha256=file.sha256)
+        raise damaged_error(1)
+    dataset_download(actor=actor, dataset=dataset, version=version, path=path)
+    return Link(url, expires_at)
 
 
 @operation("datasets.dataset_download", permission="datasets.view_dataset", on="dataset")

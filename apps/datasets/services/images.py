@@ -40,11 +40,11 @@ UNION ALL SELECT unnest(%(items)s::bigint[]), %(split)s
 """
 MOVED_LINES = f"""
 SELECT i.path, m.split FROM ({MOVED}) m JOIN datasets_item i ON i.id = m.item_id ORDER BY i.path
-"""  # nosec B608 - constants
+"""  # nosec B608  # constants
 MOVED_ROWS = f"""
 INSERT INTO datasets_splitrow (plan_id, item_id, split)
 SELECT %(new)s, m.item_id, m.split FROM ({MOVED}) m ORDER BY m.item_id
-"""  # nosec B608 - constants
+"""  # nosec B608  # constants
 
 
 @operation("datasets.images_move", permission="datasets.change_dataset", on="dataset")

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +16,7 @@ from apps.datasets.forms import DatasetForm, DatasetListForm
 from apps.datasets.models import Dataset
 from apps.datasets.services.purging import purge_obstacle
 from apps.datasets.views.frame import visible
-from apps.departures.forms import PurgeForm
+from apps.departures.views import purge_page
 from apps.projects.models import Project
 
 
@@ -110,17 +111,12 @@ def dataset_purge(request: PortalRequest, pk: str) -> HttpResponse:
     dataset = Dataset.objects.permitted(request.actor, "datasets.purge_dataset").filter(pk=pk).first()
     if dataset is None:
         raise NotFound()
-    form = PurgeForm(request.POST or None, name=dataset.name)
-    if request.method == "POST" and form.is_valid():
-        with form_errors(form):
-            services.dataset_purge(actor=request.actor, dataset=dataset, **form.cleaned_data)
-            messages.success(request, _("The dataset is deleted for good."))
-            return redirect("datasets:trash")
-    context = {
-        "object": dataset,
-        "form": form,
-        "obstacle": purge_obstacle(dataset),
-        "trash_href": reverse("datasets:trash"),
-        "loss": _("The dataset goes with all its versions, labels, splits and exports."),
-    }
-    return render(request, "departures/purge.html", context, status=422 if form.errors else 200)
+    return purge_page(
+        request,
+        dataset,
+        partial(services.dataset_purge, actor=request.actor, dataset=dataset),
+        obstacle=purge_obstacle(dataset),
+        trash="datasets:trash",
+        loss=_("The dataset goes with all its versions, labels, splits and exports."),
+        done=_("The dataset is deleted for good."),
+    )

@@ -87,7 +87,7 @@ def run_dir(home: Path) -> Path:
         if account is None or blocking_folder(home.resolve(), account) is None:
             return _private_folder(inside, account)
     name = f"modelyard-{os.geteuid()}-{home_hash(home)}"
-    return _private_folder(Path("/tmp") / name, account)  # nosec B108 - made for us alone, or refused
+    return _private_folder(Path("/tmp") / name, account)  # nosec B108  # made for us alone, or refused
 
 
 def _private_folder(folder: Path, account: Account | None) -> Path:

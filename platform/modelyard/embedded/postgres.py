@@ -211,7 +211,7 @@ class Postgres:
         if staging.exists():
             shutil.rmtree(staging)
         self._own_folder(staging)
-        with tempfile.TemporaryDirectory(prefix="modelyard-initdb-", dir="/tmp") as folder:  # nosec B108 - private
+        with tempfile.TemporaryDirectory(prefix="modelyard-initdb-", dir="/tmp") as folder:  # nosec B108  # private
             password_file = Path(folder) / "password"
             password_file.touch(mode=0o600)
             password_file.write_text(secret(SUPERUSER_SECRET, self.home))
@@ -325,7 +325,7 @@ def _copy_programs(package: Path, account: paths.Account) -> Path:
                 if (package.parent / part).is_dir():
                     shutil.copytree(package.parent / part, staging / part, symlinks=True)
             for folder, _, files in os.walk(staging):
-                os.chmod(folder, 0o755)  # nosec B103 - programs of a public package, run by another account
+                os.chmod(folder, 0o755)  # nosec B103  # programs of a public package, run by another account
                 for name in files:
                     path = Path(folder) / name
                     if not path.is_symlink():

@@ -6,7 +6,7 @@ nothing unfolds; depth, texts and objects are bounded.
 
 from dataclasses import dataclass, field
 from typing import Any
-from xml.parsers import expat  # nosec B407: document types are refused, see `_Handler.doctype`
+from xml.parsers import expat  # nosec B407  # document types are refused, see `_Handler.doctype`
 
 from apps.datasets.defects import BadInput
 

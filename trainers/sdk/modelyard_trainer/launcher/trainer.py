@@ -71,7 +71,7 @@ def remove_temporary(folder: AttemptFolder) -> None:
 
 def _short_name(folder: AttemptFolder) -> Path:
     digest = hashlib.sha256(os.fsencode(folder.temporary)).hexdigest()
-    return Path("/tmp") / f"my-{digest[:16]}"  # nosec B108 - used when this user made it, else refused
+    return Path("/tmp") / f"my-{digest[:16]}"  # nosec B108  # used when this user made it, else refused
 
 
 def _is_ours(short: Path, folder: AttemptFolder) -> bool:
