@@ -29,7 +29,8 @@ from apps.datasets.models import BUSY_UPLOADS, Blob, Dataset, Entry, Upload
 from apps.datasets.selectors.images import thumbnail_key
 from apps.datasets.services.room import RESERVE_BYTES
 
-BATCH = 500
+BATCH = 2000
+UNTRIED = Q(is_sound__isnull=True) | Q(is_sound=True, look__isnull=True)
 #: Somebody waits for an upload that is being read or stored and was heard of so lately. Nobody waits for a decoder: that
 #: of a large set lets it go first, for so long.
 LATELY = datetime.timedelta(seconds=20)
@@ -56,10 +57,16 @@ def decode_images(dataset_id: UUID | str) -> int:
     dataset = Dataset.objects.filter(pk=dataset_id).first()
     if dataset is None:
         return 0
-    broken = last = 0
+    broken = 0
     step_back_until = time.monotonic() + STEP_BACK_SECONDS
-    while batch := list(_waiting(dataset, last)[:BATCH]):
-        last = batch[-1].pk
+    # Asked for once: to find them among a million takes a second.
+    waiting = list(_waiting(dataset).values_list("pk", flat=True))
+    for start in range(0, len(waiting), BATCH):
+        while start and time.monotonic() < step_back_until and _is_somebody_waiting():
+            release_connection()
+            time.sleep(PAUSE_SECONDS)
+        # Another may have tried some of them meanwhile.
+        batch = list(Blob.objects.filter(UNTRIED, pk__in=waiting[start : start + BATCH]).order_by("pk"))
         answers = {}
         for blob, look, copies in _tried(batch, _copies_wanted(dataset, batch)):
             answers[blob.pk] = look
@@ -68,11 +75,6 @@ def decode_images(dataset_id: UUID | str) -> int:
         _note(batch=batch, answers=answers)
         _remove_strays(batch)
         broken += sum(look is None for look in answers.values())
-        if not answers:
-            break
-        while len(batch) == BATCH and time.monotonic() < step_back_until and _is_somebody_waiting():
-            release_connection()
-            time.sleep(PAUSE_SECONDS)
     return broken
 
 
@@ -81,10 +83,9 @@ def _is_somebody_waiting() -> bool:
     return Upload.objects.filter(state__in=BUSY_UPLOADS, updated_at__gt=timezone.now() - LATELY).exists()
 
 
-def _waiting(dataset: Dataset, last: int) -> QuerySet[Blob]:
+def _waiting(dataset: Dataset) -> QuerySet[Blob]:
     blobs = Entry.objects.head(dataset.pk).images().values("blob_id")
-    untried = Q(is_sound__isnull=True) | Q(is_sound=True, look__isnull=True)
-    return Blob.objects.filter(untried, pk__gt=last, pk__in=blobs).order_by("pk")
+    return Blob.objects.filter(UNTRIED, pk__in=blobs).order_by("pk")
 
 
 def _copies_wanted(dataset: Dataset, batch: list[Blob]) -> dict[int, int]:
