@@ -35,6 +35,8 @@ from tests.benchmarks.stand import ROOT, BenchmarkPortal, portal, timed, until
 
 SIZE = 32
 CHUNK = 1 << 20
+#: How long a client waits before it asks again how far an upload is; what it waits too long counts as well.
+ASK_SECONDS = 0.25
 
 
 def pictures(folder: Path, count: int, seed: int) -> None:
@@ -95,7 +97,7 @@ class Importer:
                 raise RuntimeError(f"{found['state']}: {found['failure']} {found['analysis'].get('defects')}")
             return bool(found["state"] == state)
 
-        until(done, state, 1800)
+        until(done, state, 1800, pause=ASK_SECONDS)
 
     def uploads(self, dataset: str) -> int:
         return len(self.beside.rest("GET", f"/datasets/{dataset}/uploads")["results"])

@@ -39,13 +39,13 @@ PARTS = {"supervisor", "postgres", "valkey", "web", "worker", "node", "beat", "m
 ADDED = {"superseded", "missing"}
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """Waits until `condition()` is truthy and returns its value."""
+def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE, pause: float = 0.05) -> Any:
+    """Waits until `condition()`, asked after each `pause`, is truthy and returns its value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.05)
+        time.sleep(pause)
     raise AssertionError(f"{what}: not within {seconds:.0f} s")
 
 
