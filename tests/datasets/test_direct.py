@@ -384,6 +384,9 @@ def test_parts_that_the_file_does_not_have_get_no_address(store: S3Storage, cast
         assert sender.rest.post(f"{sender.url}/direct/{file['id']}/complete", {"sha256": digests}).status_code == 400
     refused = sender.rest.post(f"{sender.url}/direct", {"path": "a.zip", "size": 5})
     assert (refused.status_code, refused.json()["code"]) == (409, "path_taken")
+    for size in (2**60, 2**200):
+        refused = sender.rest.post(f"{sender.url}/direct", {"path": "b.zip", "size": size})
+        assert (refused.status_code, list(refused.json()["errors"])) == (400, ["size"])
     assert sender.rest.delete(f"{sender.url}/direct/{uuid4()}").status_code == 404
 
 

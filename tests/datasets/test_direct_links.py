@@ -1,16 +1,19 @@
 """D4, D9: the object store's own links to single files, against a server that verifies signatures."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 import pytest
 
+from apps.core.errors import NotFound
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.core.testing import Cast
-from apps.datasets.models import Blob, Dataset
+from apps.datasets.models import Blob, Damage, Dataset
+from apps.datasets.services import downloads
 from tests.datasets.factories.images import encoded
 from tests.datasets.test_downloads import downloaded
 from tests.factories.datasets import DatasetFactory, published, shapes
@@ -52,6 +55,7 @@ def test_a_file_comes_from_the_store_under_its_name_and_is_noted(dataset: Datase
     assert link["url"].startswith(signing.replace("127.0.0.1", "localhost"))
     assert parse_qs(urlsplit(link["url"]).query)["X-Amz-Expires"] == ["300"]
     assert [(note["path"], note["files"], note["bytes"]) for note in downloaded()] == [(NAMED, 1, len(CONTENT))]
+    assert downloaded()[0]["direct"]
     fetched = httpx.get(link["url"], trust_env=False)
     assert (fetched.status_code, fetched.content) == (200, CONTENT)
     assert httpx.put(link["url"], content=b"other", trust_env=False).status_code in (400, 403, 405)
@@ -68,14 +72,25 @@ def test_only_single_files_have_one(dataset: Dataset, cast: Cast) -> None:
     whole = asked(dataset, cast.viewer, path="")
     assert (whole.status_code, list(whole.json()["errors"])) == (400, ["direct"])
     assert asked(dataset, cast.viewer, path="absent.png").status_code == 404
+    with pytest.raises(NotFound):
+        downloads.link_sign_direct(
+            actor=cast.viewer.actor, dataset=dataset, wanted=downloads.Wanted("head", "absent.png")
+        )
 
 
-def test_what_is_damaged_or_lost_gets_none_and_is_in_quarantine_from_then_on(dataset: Dataset, cast: Cast) -> None:
-    storage().delete(key_of(dataset))
+@pytest.mark.parametrize("lost_altogether", [True, False])
+def test_what_is_damaged_or_lost_gets_none_and_is_in_quarantine_from_then_on(
+    dataset: Dataset, cast: Cast, lost_altogether: bool
+) -> None:
+    key = key_of(dataset)
+    storage().delete(key)
+    if not lost_altogether:
+        storage().put(key, BytesIO(b"shorter"))
     for _again in range(2):
         lost = asked(dataset, cast.viewer)
         assert (lost.status_code, lost.json()["code"]) == (409, "file_damaged")
-    assert Blob.objects.get(organization=dataset.organization_id, entries__item__path=NAMED).damage
+    blob = Blob.objects.get(organization=dataset.organization_id, entries__item__path=NAMED)
+    assert blob.damage == (Damage.MISSING if lost_altogether else Damage.CHANGED)
     assert downloaded() == []
 
 

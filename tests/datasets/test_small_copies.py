@@ -3,24 +3,27 @@
 import io
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from PIL import Image
 
 from apps.core.models import LooseObject
 from apps.core.storage import storage
+from apps.core.storage.locks import Family, held, number_of
 from apps.core.testing import Cast
 from apps.datasets import services, tasks
 from apps.datasets.images import decoding_process
 from apps.datasets.images.decoding import decoded, look_at, small_copies, thumbnail
-from apps.datasets.models import Blob, Dataset, Entry, Upload, UploadState
+from apps.datasets.models import Blob, Dataset, Entry, Revision, Upload, UploadState
 from apps.datasets.selectors import images as selectors
 from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key, thumbnail_of
-from apps.datasets.services import decoding, fsck
+from apps.datasets.services import decoding, fsck, messages
 from apps.organizations.services import quotas
 from tests.datasets.factories.images import encoded, oriented_jpeg, png
 from tests.factories.datasets import DatasetFactory, published
@@ -181,31 +184,103 @@ def test_a_picture_that_is_deleted_while_it_is_decoded_leaves_no_copy(
     assert [kept(blob) for blob in blobs.values()] == [[], [], []]
 
 
-def test_between_batches_uploads_that_somebody_waits_for_go_first(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def asks_always(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
+    """What stands for pausing, of a decoder that looks after each picture whether an upload waits."""
+    pause = mock.Mock()
+    monkeypatch.setattr(decoding, "ASK_SECONDS", 0)
+    monkeypatch.setattr(decoding, "time", mock.Mock(monotonic=time.monotonic, sleep=pause))
+    return pause
+
+
+def tried() -> int:
+    return Blob.objects.filter(is_sound=True).count()
+
+
+def test_uploads_that_somebody_waits_for_go_first(
+    dataset: Dataset, asks_always: mock.Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = Upload.objects.create(dataset=dataset, state=UploadState.ANALYSING)
     monkeypatch.setattr(decoding, "BATCH", 1)
     tried_when_waiting = []
 
     def pause(seconds: float) -> None:
-        tried_when_waiting.append(Blob.objects.filter(is_sound=True).count())
+        tried_when_waiting.append(tried())
         if len(tried_when_waiting) == 3:
             upload.change(state=UploadState.READY)
 
-    monkeypatch.setattr(decoding, "time", mock.Mock(monotonic=time.monotonic, sleep=pause))
+    asks_always.side_effect = pause
     assert decoding.decode_images(dataset.pk) == 0
-    assert tried_when_waiting == [1, 1, 1]
+    assert tried_when_waiting == [0, 0, 0]
     assert all(blob.is_sound for blob in blobs_of(dataset).values())
 
 
-def test_an_upload_that_was_not_heard_of_lately_holds_nothing_up(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upload = Upload.objects.create(dataset=dataset, state=UploadState.ANALYSING)
-    Upload.objects.filter(pk=upload.pk).update(updated_at=timezone.now() - timedelta(minutes=1))
-    monkeypatch.setattr(decoding, "BATCH", 1)
-    pause = mock.Mock()
-    monkeypatch.setattr(decoding, "time", mock.Mock(monotonic=time.monotonic, sleep=pause))
+def test_an_upload_that_is_always_at_it_holds_nothing_up_for_ever(dataset: Dataset, asks_always: mock.Mock) -> None:
+    Upload.objects.create(dataset=dataset, state=UploadState.PUBLISHING)
     assert decoding.decode_images(dataset.pk) == 0
-    pause.assert_not_called()
+    assert asks_always.call_count == decoding.STEP_BACK_SECONDS / decoding.PAUSE_SECONDS
+    assert tried() == len(blobs_of(dataset))
+
+
+@pytest.mark.parametrize(
+    ("state", "age"), [(UploadState.ANALYSING, timedelta(minutes=1)), (UploadState.FETCHING, timedelta())]
+)
+def test_uploads_not_heard_of_lately_or_still_on_their_way_hold_nothing_up(
+    dataset: Dataset, asks_always: mock.Mock, state: UploadState, age: timedelta
+) -> None:
+    upload = Upload.objects.create(dataset=dataset, state=state)
+    Upload.objects.filter(pk=upload.pk).update(updated_at=timezone.now() - age)
+    asks_always.side_effect = AssertionError
+    assert decoding.decode_images(dataset.pk) == 0
+    assert tried() == len(blobs_of(dataset))
+
+
+def test_a_child_is_replaced_before_its_time_is_up(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "CHILD_SECONDS", 0)
+    with mock.patch.object(decoding, "_decoder", side_effect=decoding._decoder) as decoder:
+        assert decoding.decode_images(dataset.pk) == 0
+    assert decoder.call_count == len(blobs_of(dataset)) == tried()
+
+
+def told(dataset: Dataset) -> None:
+    """What a worker's thread of its own does."""
+    try:
+        tasks.decode(str(dataset.pk))
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_are_told_one_decodes(dataset: Dataset) -> None:
+    with held("pg_advisory_lock", "pg_advisory_unlock", Family.DECODING, number_of(dataset.pk)):
+        with ThreadPoolExecutor(1) as other:
+            other.submit(told, dataset).result()
+        assert (tried(), Revision.objects.get(dataset=dataset).alike) == (0, None), "who has the lock compares, too"
+    tasks.decode(str(dataset.pk))
+    assert tried() == len(blobs_of(dataset))
+    assert Revision.objects.get(dataset=dataset).alike is not None
+
+
+def test_what_is_published_while_it_is_decoded_is_decoded_too(dataset: Dataset) -> None:
+    real = decoding._decode_waiting
+
+    def published_meanwhile(*given: Any) -> int:
+        done = real(*given)
+        if decode.call_count == 1:
+            published(dataset, {"images/train/late.png": large(3, "PNG")} | LABELS)
+        return done
+
+    with mock.patch.object(decoding, "_decode_waiting", side_effect=published_meanwhile) as decode:
+        decoding.decode_images(dataset.pk)
+    assert decode.call_count == 2
+    assert blobs_of(dataset)["late.png"].is_sound
+
+
+def test_a_decoding_that_was_lost_is_asked_for_again(dataset: Dataset) -> None:
+    with mock.patch.object(messages, "send") as send:
+        assert services.sweep()["decodings_asked_again"] == 0
+        Revision.objects.filter(dataset=dataset).update(created_at=timezone.now() - timedelta(hours=1))
+        assert services.sweep()["decodings_asked_again"] == 1
+        send.assert_called_once_with("datasets.decode", dataset.pk)
+        tasks.decode(str(dataset.pk))
+        assert services.sweep()["decodings_asked_again"] == 0

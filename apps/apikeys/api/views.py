@@ -15,6 +15,7 @@ from apps.apikeys.api import serializers
 from apps.apikeys.endpoints import catalogue
 from apps.apikeys.models import ApiKey, KeyState
 from apps.apikeys.permissions import permissions_of
+from apps.core.api.bodies import NOT_KEPT
 from apps.core.api.parameters import identifier, integer
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
@@ -111,7 +112,7 @@ class ApiKeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         fresh: Any = ApiKey.objects.visible(self.request.actor.without_scopes()).with_parts().get(pk=key.pk)
         fresh.secret = secret
         body = serializers.NewApiKeySerializer(fresh, context=self.get_serializer_context()).data
-        return Response(body, status=code, headers=etag(key) | {"Cache-Control": "no-store"})
+        return Response(body, status=code, headers=etag(key) | NOT_KEPT)
 
 
 class EndpointsView(APIView):

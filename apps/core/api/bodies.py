@@ -12,6 +12,8 @@ from apps.core.api.streaming import StreamedResponse
 
 YEAR_SECONDS = 31_536_000
 WHOLE_BYTES = 8 << 20
+#: Headers of an answer that holds what only who asked may have, such as a link or a key.
+NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 class StreamParser(BaseParser):

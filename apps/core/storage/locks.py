@@ -23,6 +23,7 @@ class Family(IntEnum):
     TRASH = 0x4D59_0007
     DEPARTURE = 0x4D59_0008
     EXPORT = 0x4D59_0009
+    DECODING = 0x4D59_000A
 
 
 def number_of(identifier: UUID) -> int:

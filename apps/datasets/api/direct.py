@@ -7,6 +7,7 @@ from rest_framework import serializers, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core.api.bodies import NOT_KEPT
 from apps.core.api.requests import ApiRequest
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import DirectFile, Upload
@@ -20,7 +21,7 @@ class DirectOpenSerializer(serializers.Serializer[Any]):
     path = serializers.CharField(
         max_length=1024, trim_whitespace=False, help_text="Of the file in the set, with forward slashes."
     )
-    size = serializers.IntegerField(min_value=1, max_value=2**62, help_text="In bytes.")
+    size = serializers.IntegerField(min_value=1, max_value=1 << 40, help_text="In bytes.")
 
 
 class DirectFileSerializer(serializers.ModelSerializer[DirectFile]):
@@ -119,7 +120,7 @@ class DirectPartsView(_DirectView):
         wanted = {row["number"]: row["md5"] for row in form.validated_data["parts"]}
         found = direct.direct_addresses(actor=request.actor, upload=self.upload(), file_id=kwargs["id"], parts=wanted)
         # Whoever has an address needs nothing else: no cache on the way keeps it.
-        return Response(PartAddressesSerializer({"parts": found}).data, headers={"Cache-Control": "no-store"})
+        return Response(PartAddressesSerializer({"parts": found}).data, headers=NOT_KEPT)
 
 
 class DirectCompleteView(_DirectView):

@@ -13,6 +13,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core.api.bodies import NOT_KEPT
 from apps.core.api.requests import ApiRequest
 from apps.core.api.streaming import StreamedResponse
 from apps.core.errors import NotAuthenticated
@@ -28,7 +29,6 @@ VERSION_HELP = "A tag, r and the number of a revision, or head."
 MANIFEST = OpenApiParameter(
     "manifest", OpenApiTypes.STR, description="Present: digests and paths as `sha256sum --check` reads them."
 )
-NOT_KEPT = {"Cache-Control": "no-store"}
 ZIP, TEXT = "application/zip", "text/plain"
 
 
@@ -120,14 +120,12 @@ class DownloadView(APIView):
         form.is_valid(raise_exception=True)
         direct = form.validated_data.pop("direct")
         wanted, key = downloads.Wanted(**form.validated_data), session_key(request)
-        whole, manifest = (
-            downloads.link_sign(
-                actor=actor, dataset=dataset, wanted=replace(wanted, manifest=manifest), session_key=key
-            )
-            for manifest in (False, True)
-        )
         if direct:
-            whole = downloads.direct_link(actor=actor, dataset=dataset, wanted=wanted)
+            whole = downloads.link_sign_direct(actor=actor, dataset=dataset, wanted=wanted)
+        else:
+            whole = downloads.link_sign(actor=actor, dataset=dataset, wanted=wanted, session_key=key)
+        described = replace(wanted, manifest=True)
+        manifest = downloads.link_sign(actor=actor, dataset=dataset, wanted=described, session_key=key)
         answer = {
             "url": request.build_absolute_uri(whole.address),
             "manifest_url": request.build_absolute_uri(manifest.address),

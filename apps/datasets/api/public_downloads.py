@@ -8,6 +8,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core.api.bodies import NOT_KEPT
 from apps.core.api.requests import ApiRequest
 from apps.core.identity import Actor
 from apps.core.identity.middleware import context_of
@@ -90,7 +91,7 @@ class PublicDownloadView(APIView):
             "expires_at": whole.expires_at,
             **measured(public_version(dataset, given["version"]), given["path"]),
         }
-        return Response(DownloadLinkSerializer(answer).data, status=status.HTTP_201_CREATED)
+        return Response(DownloadLinkSerializer(answer).data, status=status.HTTP_201_CREATED, headers=NOT_KEPT)
 
 
 def _answer(request: ApiRequest, actor: Actor, version: Version, wanted: downloads.Wanted) -> HttpResponseBase:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Count, F, Func, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, Func, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
@@ -41,6 +41,8 @@ PAIRS = frozenset(
 )
 #: How long it is remembered that a picture cannot be decoded.
 REFUSED_SECONDS = 3600
+#: Of blobs: nobody has tried to decode it, or looked at it.
+UNTRIED = Q(is_sound__isnull=True) | Q(is_sound=True, look__isnull=True)
 
 
 def images_of(dataset: Dataset, wanted: ImageFilter | None = None) -> "QuerySet[SplitEntry]":
@@ -50,6 +52,12 @@ def images_of(dataset: Dataset, wanted: ImageFilter | None = None) -> "QuerySet[
     rows = narrowed(rows, dataset, plan, wanted or ImageFilter())
     # Of the page alone: joined, they would be read from the first item on.
     return rows.prefetch_related("item", "blob", "annotation").order_by("item_id")
+
+
+def waiting_images(dataset_id: UUID) -> QuerySet[Blob]:
+    """The pictures that the dataset holds now and that are still to be decoded."""
+    blobs = Entry.objects.head(dataset_id).images().values("blob_id")
+    return Blob.objects.filter(UNTRIED, pk__in=blobs).order_by("pk")
 
 
 def counted(rows: QuerySet[Entry], most: int) -> int:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.core.operations import ingest
@@ -78,7 +79,13 @@ def _known(organization_id: UUID, digests: Sequence[str]) -> tuple[set[str], set
 def _note_whole(*, organization_id: UUID, digests: set[str]) -> None:
     """Takes files out of quarantine whose content was stored anew."""
     rows = Blob.objects.filter(organization_id=organization_id, sha256__in=digests)
+    lock_rows(rows)
     rows.update(damage="", is_sound=None, checked_at=timezone.now())
+
+
+def lock_rows(rows: QuerySet[Blob]) -> None:
+    """Locks blobs that are about to change, in one order for all who do: none of two waits for what the other holds."""
+    list(rows.select_for_update().order_by("pk").values_list("pk"))
 
 
 def _link(source: Path, key: str, *, sync: bool) -> None:

@@ -16,27 +16,29 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apps.core.connections import release_connection
 from apps.core.operations import ingest
 from apps.core.storage import ObjectNotFound, storage
 from apps.core.storage.keys import blob_key
+from apps.core.storage.locks import Family, held, number_of
 from apps.datasets.images.decoding_process import COMMAND, COPIES
 from apps.datasets.likeness import cell_of
-from apps.datasets.models import BUSY_UPLOADS, Blob, Dataset, Entry, Upload
-from apps.datasets.selectors.images import thumbnail_key
+from apps.datasets.models import Blob, Dataset, Entry, Upload, UploadState
+from apps.datasets.selectors.images import UNTRIED, thumbnail_key, waiting_images
+from apps.datasets.services.blobs import lock_rows
 from apps.datasets.services.room import RESERVE_BYTES
 
 BATCH = 2000
-UNTRIED = Q(is_sound__isnull=True) | Q(is_sound=True, look__isnull=True)
-#: Somebody waits for an upload that is being read or stored and was heard of so lately. Nobody waits for a decoder: that
-#: of a large set lets it go first, for so long.
+#: A child's processor time is bounded, so it is replaced in time: a picture is never blamed for those before it.
+CHILD_SECONDS = 120.0
+#: Somebody waits for an upload that is being read or stored and was heard of so lately. Nobody waits for a decoder, which
+#: lets such uploads go first: it asks so often, and steps back for so long in all.
+IN_HAND = (UploadState.ANALYSING, UploadState.PUBLISHING)
 LATELY = datetime.timedelta(seconds=20)
-STEP_BACK_SECONDS, PAUSE_SECONDS = 600.0, 0.5
+ASK_SECONDS, PAUSE_SECONDS, STEP_BACK_SECONDS = 2.0, 0.5, 120.0
 
-# A publication may have looked since the batch was read, and its look stays.
+# Another decoder may have looked since the batch was read, and its look stays.
 NOTE = """
 UPDATE datasets_blob b SET is_sound = tried.is_sound, look = COALESCE(b.look, tried.look),
     look_cell = CASE WHEN b.look IS NULL THEN tried.look_cell ELSE b.look_cell END
@@ -48,44 +50,61 @@ WHERE b.id = tried.id
 Answer = tuple[Blob, bytes | None, list[bytes]]
 
 
+class _StepBack:
+    """Lets uploads that somebody waits for go first: the worker's threads, and small machines' cores, are shared."""
+
+    def __init__(self) -> None:
+        self.seconds_left = STEP_BACK_SECONDS
+        self.asks_at = time.monotonic() + ASK_SECONDS
+
+    def __call__(self) -> None:
+        if time.monotonic() < self.asks_at:
+            return
+        while self.seconds_left > 0 and self._is_somebody_waiting():
+            # The connection is kept: the lock on the dataset's decoding is the connection's.
+            time.sleep(PAUSE_SECONDS)
+            self.seconds_left -= PAUSE_SECONDS
+        self.asks_at = time.monotonic() + ASK_SECONDS
+
+    @staticmethod
+    def _is_somebody_waiting() -> bool:
+        return Upload.objects.filter(state__in=IN_HAND, updated_at__gt=timezone.now() - LATELY).exists()
+
+
 def decode_images(dataset_id: UUID | str) -> int:
     """Decodes the dataset's pictures that nobody has tried yet; returns how many cannot be decoded.
 
     The decoders run in a child process whose memory and time are bounded, a batch at a time; a picture that ends the
     child is the one that cannot be decoded. Of large pictures the copies of `COPIES` are kept, where there is room.
+    One worker at a time does it for a dataset: what others were told of meanwhile, it finds before it ends.
     """
     dataset = Dataset.objects.filter(pk=dataset_id).first()
-    if dataset is None:
-        return 0
     broken = 0
-    step_back_until = time.monotonic() + STEP_BACK_SECONDS
+    # Asked again after the lock is given back: who found it taken has gone away.
+    while dataset is not None and waiting_images(dataset.pk).exists():
+        with held("pg_try_advisory_lock", "pg_advisory_unlock", Family.DECODING, number_of(dataset.pk)) as alone:
+            if not alone:
+                break
+            broken += _decode_waiting(dataset)
+    return broken
+
+
+def _decode_waiting(dataset: Dataset) -> int:
+    broken, step_back = 0, _StepBack()
     # Asked for once: to find them among a million takes a second.
-    waiting = list(_waiting(dataset).values_list("pk", flat=True))
+    waiting = list(waiting_images(dataset.pk).values_list("pk", flat=True))
     for start in range(0, len(waiting), BATCH):
-        while start and time.monotonic() < step_back_until and _is_somebody_waiting():
-            release_connection()
-            time.sleep(PAUSE_SECONDS)
-        # Another may have tried some of them meanwhile.
         batch = list(Blob.objects.filter(UNTRIED, pk__in=waiting[start : start + BATCH]).order_by("pk"))
         answers = {}
         for blob, look, copies in _tried(batch, _copies_wanted(dataset, batch)):
             answers[blob.pk] = look
             for size, copy in zip(COPIES, copies, strict=False):
                 storage().put(thumbnail_key(blob, size), io.BytesIO(copy))
+            step_back()
         _note(batch=batch, answers=answers)
         _remove_strays(batch)
         broken += sum(look is None for look in answers.values())
     return broken
-
-
-def _is_somebody_waiting() -> bool:
-    """The worker's threads, and small machines' cores, are shared with what reads and stores uploads."""
-    return Upload.objects.filter(state__in=BUSY_UPLOADS, updated_at__gt=timezone.now() - LATELY).exists()
-
-
-def _waiting(dataset: Dataset) -> QuerySet[Blob]:
-    blobs = Entry.objects.head(dataset.pk).images().values("blob_id")
-    return Blob.objects.filter(UNTRIED, pk__in=blobs).order_by("pk")
 
 
 def _copies_wanted(dataset: Dataset, batch: list[Blob]) -> dict[int, int]:
@@ -130,7 +149,8 @@ def _decoder() -> "subprocess.Popen[bytes]":
 def _asked(
     sink: IO[bytes], source: IO[bytes], waiting: deque[Blob], copies: dict[int, int]
 ) -> Generator[Answer, None, bool]:
-    """Takes from `waiting` what one child answers; returns whether it died of the next one."""
+    """Takes from `waiting` what one child answers in its time; returns whether it died of the next one."""
+    ends_at = time.monotonic() + CHILD_SECONDS
     while waiting:
         content = _content(waiting[0])
         head = len(content).to_bytes(8, "big") + bytes([copies.get(waiting[0].pk, 0)])
@@ -144,7 +164,7 @@ def _asked(
             continue
         made = _read_copies(source)
         yield waiting.popleft(), bytes.fromhex(look), made or []
-        if made is None:
+        if made is None or time.monotonic() > ends_at:
             return False
     return False
 
@@ -179,7 +199,6 @@ def _note(*, batch: list[Blob], answers: dict[int, bytes | None]) -> None:
     tried = [blob.pk for blob in batch if blob.pk in answers]
     looks = [answers[pk] for pk in tried]
     cells = [cell_of(look) if look else None for look in looks]
-    # In one order everywhere, so that two who change many never wait for each other.
-    list(Blob.objects.select_for_update().filter(pk__in=tried).order_by("pk").values_list("pk"))
+    lock_rows(Blob.objects.filter(pk__in=tried))
     with connection.cursor() as cursor:
         cursor.execute(NOTE, [tried, [look is not None for look in looks], looks, cells])

@@ -23,10 +23,10 @@ from apps.core.operations import operation
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.datasets import actions
-from apps.datasets.models import Dataset
+from apps.datasets.models import Damage, Dataset
 from apps.datasets.selectors.contents import Damaged, File, Totals, archive_of, checked_file, file_at, totals_of
 from apps.datasets.selectors.versions import Version, version_named
-from apps.datasets.services.integrity import blob_note_damage
+from apps.datasets.services.integrity import blob_check, blob_note_damage
 from apps.datasets.services.links import LINK_SECONDS, Link, link_to, opened, stale
 
 SALT = "datasets.download"
@@ -79,7 +79,7 @@ def link_open(*, token: str, dataset_id: UUID, **request: Any) -> tuple[Actor, W
     return actor, Wanted.of_link(content, dataset_id)
 
 
-def direct_link(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
+def link_sign_direct(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
     """The object store's own link to a single file, for who fetches many. The portal neither sees it used nor can take it
     back before its end: it is noted as a download when it is given.
 
@@ -100,24 +100,28 @@ def direct_link(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
             code="direct_unavailable",
             hint=_("Ask for a link of the portal: without direct."),
         )
-    if not file.damage and storage().size(key) != file.size:
-        blob_note_damage(organization_id=dataset.organization_id, sha256=file.sha256)
+    # Its digest is not taken here: whoever fetches it compares that with the manifest's.
+    if not file.damage and (size := storage().size(key)) != file.size:
+        damage = Damage.MISSING if size is None else Damage.CHANGED
+        blob_note_damage(organization_id=dataset.organization_id, sha256=file.sha256, damage=damage)
         raise damaged_error(1)
-    dataset_download(actor=actor, dataset=dataset, version=version, path=path)
+    dataset_download(actor=actor, dataset=dataset, version=version, path=path, direct=True)
     return Link(url, expires_at)
 
 
 @operation("datasets.dataset_download", permission="datasets.view_dataset", on="dataset")
 def dataset_download(
-    *, actor: Actor, dataset: Dataset, version: Version, path: str = "", partial: bool = False
+    *, actor: Actor, dataset: Dataset, version: Version, path: str = "", partial: bool = False, direct: bool = False
 ) -> Totals:
-    """Notes that a version, or a single file of it, leaves the portal. Returns how much that is.
+    """Notes that a version, or a single file of it, leaves the portal, or the store itself (`direct`). Returns how much
+    that is.
 
     Raises `Conflict` for files in quarantine, unless what is `partial` is wanted.
     """
     totals = sendable(version, path, partial=partial)
     params = {"version": version.name, "revision": version.no, "path": path, "files": totals.files}
-    auditing.record(actor, actions.DOWNLOADED, dataset, params={**params, "bytes": totals.bytes})
+    params |= {"bytes": totals.bytes, "direct": direct}
+    auditing.record(actor, actions.DOWNLOADED, dataset, params=params)
     return totals
 
 
@@ -143,7 +147,7 @@ def archive_chunks(version: Version, totals: Totals) -> Iterator[bytes]:
     try:
         yield from archive_of(version, totals)
     except Damaged as found:
-        blob_note_damage(organization_id=version.dataset.organization_id, sha256=found.sha256)
+        blob_check(organization_id=version.dataset.organization_id, sha256=found.sha256)
         raise
 
 
@@ -152,7 +156,7 @@ def file_chunks(version: Version, path: str) -> Iterable[bytes]:
     try:
         return checked_file(version, file_at(version, path))
     except Damaged as found:
-        blob_note_damage(organization_id=version.dataset.organization_id, sha256=found.sha256)
+        blob_check(organization_id=version.dataset.organization_id, sha256=found.sha256)
         raise damaged_error(1) from found
 
 

@@ -31,7 +31,7 @@ from apps.datasets.selectors.exports import Target, damaged_in, files_in, narrow
 from apps.datasets.selectors.versions import Version
 from apps.datasets.services.export_states import export_begin, export_fail, export_finish, export_note
 from apps.datasets.services.exports import archive_key
-from apps.datasets.services.integrity import blob_note_damage
+from apps.datasets.services.integrity import blob_check
 
 log = logging.getLogger(__name__)
 KIND, KIND_VERSION = "modelyard.dataset.export", 1
@@ -68,7 +68,7 @@ def export_run(export_id: UUID | str) -> None:
         except Refused as refused:
             export_fail(export=begun, failure=str(refused))
         except Damaged as found:
-            blob_note_damage(organization_id=begun.dataset.organization_id, sha256=found.sha256)
+            blob_check(organization_id=begun.dataset.organization_id, sha256=found.sha256)
             export_fail(export=begun, failure="file_damaged")
         except Exception:
             log.exception("the export %s failed", begun.pk)

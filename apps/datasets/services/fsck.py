@@ -17,7 +17,7 @@ from apps.core.storage.locks import blobs_alone
 from apps.core.storage.loose import grace as sweep_grace
 from apps.datasets.models import Blob, DirectFile
 from apps.datasets.selectors.naming import naming
-from apps.datasets.services.integrity import blob_note_damage
+from apps.datasets.services.integrity import blob_check
 from apps.organizations.models import Organization
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -86,7 +86,7 @@ def _examine_part(organization_id: UUID, prefix: str, asked: _Asked) -> Iterator
             if _is_so(organization_id, key, kind, store):
                 in_datasets = Blob._meta.label in names and store == DATASETS
                 if asked.repair and in_datasets:
-                    blob_note_damage(organization_id=organization_id, sha256=_digest(key))
+                    blob_check(organization_id=organization_id, sha256=_digest(key))
                 yield Finding(kind, key, size, names, asked.repair and in_datasets, store)
     left = {name: [row for key, row in rows.items() if key not in named] for name, rows in held.items()}
     if not any(left.values()):

@@ -38,6 +38,7 @@ from apps.datasets.models import (
     Revision,
 )
 from apps.datasets.services import messages
+from apps.datasets.services.blobs import lock_rows
 from apps.datasets.services.snapshots import root_hash
 
 log = logging.getLogger(__name__)
@@ -110,12 +111,18 @@ def check_due() -> int:
     return begun
 
 
-@ingest("datasets.blob_note_damage")
-def blob_note_damage(*, organization_id: UUID, sha256: str) -> None:
-    """Puts a file into quarantine that somebody met damaged; nothing happens when it is whole after all."""
+def blob_check(*, organization_id: UUID, sha256: str) -> None:
+    """Reads a file anew that somebody met damaged, and puts it into quarantine unless it is whole after all."""
     blob = Blob.objects.filter(organization_id=organization_id, sha256=sha256).first()
     if blob is not None:
-        Blob.objects.filter(pk=blob.pk).update(damage=damage_of(blob), checked_at=timezone.now())
+        blob_note_damage(organization_id=organization_id, sha256=sha256, damage=damage_of(blob))
+
+
+@ingest("datasets.blob_note_damage")
+def blob_note_damage(*, organization_id: UUID, sha256: str, damage: str) -> None:
+    """Puts a file into quarantine, or takes it out where the damage is ""."""
+    rows = Blob.objects.filter(organization_id=organization_id, sha256=sha256)
+    rows.update(damage=damage, checked_at=timezone.now())
 
 
 @ingest("datasets.head_hash")
@@ -180,6 +187,7 @@ def _note(*, check_id: UUID, batch: list[Blob], answers: dict[int, str]) -> None
     rows = Blob.objects.filter(pk__in=answers)
     bad = {pk: damage for pk, damage in answers.items() if damage}
     alive = dict(rows.filter(pk__in=bad).values_list("pk", "damage"))
+    lock_rows(rows)
     repaired = rows.exclude(damage="").exclude(pk__in=bad).count()
     found = [When(pk__in=[pk for pk, damage in bad.items() if damage == kind], then=Value(kind)) for kind in Damage]
     rows.update(damage=Case(*found, default=Value("")), checked_at=timezone.now())

@@ -18,6 +18,7 @@ from apps.datasets.defects import WARNING, Defect, shown
 from apps.datasets.folders import UploadFolder
 from apps.datasets.likeness import TOLD, LookGroups, LookIndex
 from apps.datasets.models import Dataset, Entry, Revision
+from apps.datasets.selectors.images import waiting_images
 from apps.datasets.selectors.splits import coming_split, split_in_force, with_split
 
 BATCH = 5000
@@ -108,7 +109,8 @@ def compare_images(dataset_id: UUID | str) -> None:
     revisions = Revision.objects.filter(dataset_id=dataset_id, alike__isnull=True).order_by("-no")
     dataset = Dataset.objects.filter(pk=dataset_id, revision_no__gt=0).first()
     revision = revisions.filter(no=dataset.revision_no).first() if dataset else None
-    if dataset is None or revision is None:
+    # While some are still to be decoded, whoever ends that compares.
+    if dataset is None or revision is None or waiting_images(dataset.pk).exists():
         return
     groups, seen = LookGroups[int](), set()
     rows = Entry.objects.at(dataset.pk, revision.no).images().filter(blob__look_cell__isnull=False).order_by("item_id")

@@ -24,7 +24,7 @@ LINK_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A signed address within the portal, and until when it is good."""
+    """A signed address, within the portal or the object store's own, and until when it is good."""
 
     address: str
     expires_at: datetime.datetime

@@ -19,6 +19,7 @@ from apps.datasets.models import (
     DirectFile,
     Export,
     ExportState,
+    Revision,
     Upload,
     UploadState,
 )
@@ -33,6 +34,7 @@ from apps.datasets.services.locks import upload_lock
 
 GIVEN_UP_AFTER = timedelta(hours=24)
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
+DECODING_ASKED_AGAIN_AFTER = timedelta(minutes=10)
 FOLDER_SECONDS = 3600.0
 TASKS = {
     UploadState.FETCHING: "datasets.fetch",
@@ -47,6 +49,7 @@ def sweep() -> dict[str, int]:
     return {
         "given_up": _give_up(before=timezone.now() - GIVEN_UP_AFTER),
         "asked_again": _ask_again(),
+        "decodings_asked_again": _ask_again_for_decodings(),
         "swept": sum(_sweep_upload(upload) for upload in _ended()),
         "folders": _remove_strays(),
         "sent": remove_files(DirectFile.objects.filter(upload__isnull=True)[:BATCH]),
@@ -67,6 +70,18 @@ def _ask_again() -> int:
     silent = Upload.objects.filter(state__in=BUSY_UPLOADS, updated_at__lt=timezone.now() - ASKED_AGAIN_AFTER)
     for upload in silent:
         messages.send(TASKS[UploadState(upload.state)], upload.pk)
+    return len(silent)
+
+
+def _ask_again_for_decodings() -> int:
+    """Newest revisions whose pictures nobody has compared for long: a worker that decoded them may have ended."""
+    newest = Revision.objects.filter(no=F("dataset__revision_no"), dataset__deleted_at__isnull=True)
+    before = timezone.now() - DECODING_ASKED_AGAIN_AFTER
+    silent = list(
+        newest.filter(alike__isnull=True, created_at__lt=before).values_list("dataset_id", flat=True)[:BATCH]
+    )
+    for dataset_id in silent:
+        messages.send("datasets.decode", dataset_id)
     return len(silent)
 
 
