@@ -1,5 +1,6 @@
 """The object store: a local folder, moto's S3 and a server that checks signatures behave alike."""
 
+import errno
 import hashlib
 import io
 import os
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -137,6 +139,40 @@ def test_a_key_never_leaves_the_local_folder(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="leaves the store"):
             store.put(key, io.BytesIO(b"x"))
     assert (tmp_path / "secret").read_text() == "secret"
+
+
+def test_a_folder_takes_a_file_without_a_copy(tmp_path: Path) -> None:
+    store, source = LocalStorage(tmp_path / "root"), tmp_path / "staged"
+    source.write_bytes(b"content")
+    assert store.take_file(source, "a/b")
+    assert os.path.samefile(source, tmp_path / "root/a/b")
+    source.unlink()
+    assert store.read("a/b") == b"content"
+
+
+def test_what_lies_under_the_name_is_replaced_and_never_followed(tmp_path: Path) -> None:
+    store, source, outside = LocalStorage(tmp_path / "root"), tmp_path / "staged", tmp_path / "outside"
+    source.write_bytes(b"content")
+    outside.write_bytes(b"of somebody else")
+    store.put("a/damaged", io.BytesIO(b"damaged"))
+    (tmp_path / "root/a/link").symlink_to(outside)
+    for key in ("a/damaged", "a/link", "a/link"):
+        assert store.take_file(source, key)
+        assert store.read(key) == b"content"
+    assert outside.read_bytes() == b"of somebody else"
+    assert sorted(store.keys("a")) == ["a/damaged", "a/link"], "and nothing is left beside them"
+    with pytest.raises(ValueError, match="leaves the store"):
+        store.take_file(source, "../b")
+
+
+def test_a_file_that_cannot_be_linked_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "staged"
+    source.write_bytes(b"content")
+    assert not s3().take_file(source, "a/b")
+    store = LocalStorage(tmp_path / "root")
+    monkeypatch.setattr(os, "link", mock.Mock(side_effect=OSError(errno.EXDEV, "another file system")))
+    assert not store.take_file(source, "a/b")
+    assert list(store.keys("")) == []
 
 
 def test_a_local_write_that_breaks_leaves_the_old_object_and_no_rest(tmp_path: Path) -> None:

@@ -339,6 +339,17 @@ def test_a_set_that_breaks_the_reader_is_not_read_again(monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db
+def test_of_many_files_the_disk_begins_while_they_are_analysed(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Event()
+    monkeypatch.setattr("apps.datasets.services.blobs.os.sync", begun.set)
+    uploaded(DatasetFactory(), dict(shapes()))
+    assert not begun.wait(0.1), "few are brought to the disk one by one"
+    monkeypatch.setattr("apps.datasets.services.blobs.SINGLE_SYNCS", 0)
+    uploaded(DatasetFactory(), dict(shapes()))
+    assert begun.wait(20)
+
+
+@pytest.mark.django_db
 def test_lost_messages_are_sent_again_and_idle_uploads_given_up() -> None:
     dataset = DatasetFactory()
     busy = uploaded(dataset, dict(shapes()))

@@ -69,6 +69,11 @@ class Storage(ABC):
         """Where the object lies when it is a file of this machine, else None."""
         return None
 
+    def take_file(self, source: Path, key: str) -> bool:
+        """Makes a file of this machine the object, without a copy: both are one file from then on, until `source` is
+        removed. An existing object is replaced. False where the store cannot, and then nothing has happened."""
+        return False
+
     def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int) -> str | None:
         """A link by which whoever has it reads this one object, to save it under that name; None where the store gives
         none."""

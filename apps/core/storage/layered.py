@@ -49,6 +49,9 @@ class LayeredStorage(Storage):
     def local_path(self, key: str) -> Path | None:
         return self._holder(key).local_path(key)
 
+    def take_file(self, source: Path, key: str) -> bool:
+        return self.own.take_file(source, key)
+
     def signed_url(self, key: str, *, filename: str, media_type: str, expires_seconds: int) -> str | None:
         return self._holder(key).signed_url(
             key, filename=filename, media_type=media_type, expires_seconds=expires_seconds

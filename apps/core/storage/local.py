@@ -1,11 +1,13 @@
 """Objects as files under one folder."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from apps.core.storage.base import CHUNK, Measured, ObjectNotFound, Storage, Stored, StoredObject
 
@@ -41,8 +43,10 @@ class LocalStorage(Storage):
         return self._chunks(file, offset, length)
 
     def size(self, key: str) -> int | None:
+        # One question to the file system, of a hundred thousand objects that are mostly absent.
         try:
-            return self._path(key).stat().st_size
+            facts = os.lstat(self._place(key))
+            return facts.st_size if not stat.S_ISLNK(facts.st_mode) else self._path(key).stat().st_size
         except FileNotFoundError:
             return None
 
@@ -78,12 +82,25 @@ class LocalStorage(Storage):
     def local_path(self, key: str) -> Path | None:
         return self._path(key)
 
-    def _path(self, key: str) -> Path:
+    def take_file(self, source: Path, key: str) -> bool:
+        # Neither linking nor renaming follows what lies under the name.
+        target = self._place(key)
+        try:
+            _linked(source, target)
+        except OSError:  # another file system, or one without links
+            return False
+        return True
+
+    def _place(self, key: str) -> Path:
+        """Where the object lies, or would; what lies there may be a link to elsewhere."""
         folder, _slash, name = key.rpartition("/")
         found = _folder(self.root, folder)
         if found is None or name == "..":
             raise ValueError(f"The key {key!r} leaves the store.")
-        path = found / name
+        return found / name
+
+    def _path(self, key: str) -> Path:
+        path = self._place(key)
         # The object itself is looked at each time.
         if path.is_symlink() and not path.resolve().is_relative_to(self.root.resolve()):
             raise ValueError(f"The key {key!r} leaves the store.")
@@ -101,6 +118,21 @@ class LocalStorage(Storage):
                 if left is not None:
                     left -= len(chunk)
                 yield chunk
+
+
+def _linked(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, target)
+    except FileExistsError:
+        # It is damaged, or somebody stores the same just now.
+        temporary = target.parent / f".incoming-{uuid4().hex}"
+        os.link(source, temporary)
+        os.replace(temporary, target)
+        # Which does nothing where both were the same file already.
+        temporary.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=4096)

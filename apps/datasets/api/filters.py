@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from apps.core.entities.validators import PLAIN
 from apps.datasets import selectors
-from apps.datasets.api.serializers import SPLIT_CHOICES
+from apps.datasets.api.serializers.datasets import SPLIT_CHOICES
 from apps.datasets.models import ImageDefect, PictureSize
 
 SIDE: dict[str, Any] = {"required": False, "min_value": 1, "max_value": 2**31 - 1}

@@ -14,7 +14,7 @@ from apps.datasets import selectors
 from apps.datasets.api.acts import ImageActs
 from apps.datasets.api.filters import ImageQuery, image_filter
 from apps.datasets.api.pictures import ThumbnailQuery, picture_response, small_picture_response
-from apps.datasets.api.serializers import DatasetImageDetailSerializer, DatasetImageSerializer
+from apps.datasets.api.serializers.datasets import DatasetImageDetailSerializer, DatasetImageSerializer
 from apps.datasets.api.views import DATASET
 from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.models import Entry

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from apps.core.api.requests import ApiRequest
 from apps.core.api.serializers import VisibleField
 from apps.datasets import services
-from apps.datasets.api.upload_serializers import FORMAT_HELP, UploadSerializer
+from apps.datasets.api.serializers.uploads import FORMAT_HELP, UploadSerializer
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.foreign import CHOICES as FORMAT_CHOICES
 from apps.datasets.models import IMPORT_SOURCES, PublishMode, ServerFolder, UploadSource

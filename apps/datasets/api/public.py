@@ -19,7 +19,7 @@ from apps.datasets import selectors
 from apps.datasets.api.filters import PictureQuery, filter_of
 from apps.datasets.api.images import ITEM, NOTHING_NEW, VERSION, ImagePages
 from apps.datasets.api.pictures import ThumbnailQuery, picture_response, small_picture_response
-from apps.datasets.api.serializers import (
+from apps.datasets.api.serializers.datasets import (
     DatasetClassSerializer,
     DatasetObjectSerializer,
 )

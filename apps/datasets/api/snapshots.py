@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from apps.core.api.requests import ApiRequest
 from apps.datasets import services
-from apps.datasets.api.serializers import SnapshotSerializer
+from apps.datasets.api.serializers.datasets import SnapshotSerializer
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import Dataset, Snapshot
 

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core.api.requests import ApiRequest
-from apps.datasets.api.serializers import SplitCountSerializer
+from apps.datasets.api.serializers.datasets import SplitCountSerializer
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.selectors import statistics
 from apps.datasets.selectors.versions import HEAD, Version, version_named

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from apps.core.api.bodies import StreamParser, body_of
 from apps.core.api.requests import ApiRequest
 from apps.datasets import services
-from apps.datasets.api.upload_serializers import ReceivedFileSerializer
+from apps.datasets.api.serializers.uploads import ReceivedFileSerializer
 from apps.datasets.api.views import DATASET
 from apps.datasets.models import Upload
 

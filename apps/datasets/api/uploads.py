@@ -11,14 +11,14 @@ from rest_framework.response import Response
 from apps.core.api.bodies import StreamParser, body_of, file_response
 from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors, services
-from apps.datasets.api.transfers import FileQuery, TransferMixin, checked
-from apps.datasets.api.upload_serializers import (
+from apps.datasets.api.serializers.uploads import (
     ReceivedFileSerializer,
     UploadAnalyzeSerializer,
     UploadDetailSerializer,
     UploadPublishSerializer,
     UploadSerializer,
 )
+from apps.datasets.api.transfers import FileQuery, TransferMixin, checked
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import Upload, UploadState
 

@@ -13,7 +13,7 @@ from apps.core import policy
 from apps.core.api.pagination import KeysetPagination
 from apps.core.api.requests import ApiRequest
 from apps.datasets import selectors, services
-from apps.datasets.api.serializers import DatasetImageDetailSerializer, SnapshotSerializer
+from apps.datasets.api.serializers.datasets import DatasetImageDetailSerializer, SnapshotSerializer
 from apps.datasets.api.views import DATASET, visible_dataset
 from apps.datasets.models import Dataset, Revision, Snapshot
 from apps.datasets.selectors import compare

@@ -12,7 +12,7 @@ from apps.core.api.bodies import StreamParser, body_of
 from apps.core.api.requests import ApiRequest
 from apps.core.api.versions import etag, expected_version
 from apps.datasets import selectors, services
-from apps.datasets.api.serializers import (
+from apps.datasets.api.serializers.datasets import (
     DatasetDetailSerializer,
     DatasetSerializer,
     ReleaseSerializer,
@@ -20,7 +20,7 @@ from apps.datasets.api.serializers import (
     SplitSetSerializer,
     TrashedDatasetSerializer,
 )
-from apps.datasets.api.upload_serializers import AnalyzeSerializer, DatasetAnalysisSerializer, analysis_answer
+from apps.datasets.api.serializers.uploads import AnalyzeSerializer, DatasetAnalysisSerializer, analysis_answer
 from apps.datasets.models import TAG_CHARACTERS, Dataset, Task, Visibility
 from apps.datasets.selectors.splits import split_view
 from apps.departures.api.serializers import PurgeSerializer

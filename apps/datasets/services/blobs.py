@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import UUID, uuid4
+from threading import Thread
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -64,6 +65,12 @@ def store_files(
         _note_whole(organization_id=organization_id, digests=damaged)
 
 
+def write_ahead(count: int) -> None:
+    """Has the disk begin with so many staged files while they are analysed: `store_files` waits until it has them."""
+    if count > SINGLE_SYNCS and storage().local_path("") is not None:
+        Thread(target=os.sync, name="write-ahead", daemon=True).start()
+
+
 def _known(organization_id: UUID, digests: Sequence[str]) -> tuple[set[str], set[str]]:
     """Those of the digests that the organization has, and those of them that are in quarantine."""
     known: set[str] = set()
@@ -90,33 +97,14 @@ def lock_rows(rows: QuerySet[Blob]) -> None:
 
 def _link(source: Path, key: str, *, sync: bool) -> None:
     """The store is a folder of this machine: the staged file itself becomes the object, without a copy."""
-    target = storage().local_path(key)
-    assert target is not None
     if sync:
         descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    try:
-        _linked(source, target)
-    except OSError:  # another file system, or one without links
+    if not storage().take_file(source, key):
         _send(source, key)
-
-
-def _linked(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(source, target)
-    except FileExistsError:
-        # It is damaged, or somebody stores the same just now.
-        temporary = target.parent / f".incoming-{uuid4().hex}"
-        os.link(source, temporary)
-        os.replace(temporary, target)
-        # Which does nothing where both were the same file already.
-        temporary.unlink(missing_ok=True)
 
 
 def _moved(sent: str, key: str) -> bool:

@@ -36,6 +36,7 @@ from apps.datasets.images import MEDIA_TYPES
 from apps.datasets.images.look_process import Looks
 from apps.datasets.models import Dataset, Entry, PublishMode, Upload, UploadSource, UploadState
 from apps.datasets.services import messages
+from apps.datasets.services.blobs import write_ahead
 from apps.datasets.services.direct import all_arrived
 from apps.datasets.services.foreign import require_format
 from apps.datasets.services.likeness import Picture, pictures_elsewhere, warn_of_known, write_looks
@@ -198,6 +199,7 @@ def _analysed(upload: Upload) -> Analysis:
     shutil.rmtree(folder.converted, ignore_errors=True)
     try:
         staged = _staged(folder, progress)
+        write_ahead(len(staged.members))
         if upload.format:
             converted = _converted(staged, folder, upload, progress)
             staged = converted.staged

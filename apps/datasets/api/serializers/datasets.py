@@ -1,4 +1,4 @@
-"""Datasets, their images, splits and snapshots. Uploads have their own: `upload_serializers`."""
+"""Datasets, their images, splits and snapshots."""
 
 from typing import Any
 

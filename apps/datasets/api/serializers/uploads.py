@@ -7,7 +7,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.identity import Actor
-from apps.datasets.api.serializers import DatasetClassSerializer, DatasetObjectSerializer, SplitCountSerializer
+from apps.datasets.api.serializers.datasets import (
+    DatasetClassSerializer,
+    DatasetObjectSerializer,
+    SplitCountSerializer,
+)
 from apps.datasets.defects import Defect, describe
 from apps.datasets.foreign import CHOICES as FORMAT_CHOICES
 from apps.datasets.models import PublishMode, Upload, UploadSource, UploadState
