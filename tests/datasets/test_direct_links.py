@@ -1,5 +1,6 @@
 """D4, D9: the object store's own links to single files, against a server that verifies signatures."""
 
+import hashlib
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -58,6 +59,7 @@ def test_a_file_comes_from_the_store_under_its_name_and_is_noted(dataset: Datase
     assert downloaded()[0]["direct"]
     fetched = httpx.get(link["url"], trust_env=False)
     assert (fetched.status_code, fetched.content) == (200, CONTENT)
+    assert hashlib.sha256(fetched.content).hexdigest() == link["sha256"]
     assert httpx.put(link["url"], content=b"other", trust_env=False).status_code in (400, 403, 405)
     wanted = parse_qs(urlsplit(link["url"]).query)["response-content-disposition"][0]
     assert wanted.startswith("attachment") and unquote(wanted).endswith(NAMED.rpartition("/")[2])

@@ -75,6 +75,7 @@ class DownloadLinkSerializer(serializers.Serializer[Any]):
     manifest_url = serializers.URLField()
     expires_at = serializers.DateTimeField()
     file_name = serializers.CharField()
+    sha256 = serializers.CharField(help_text="Of a single file as it came in; of all of them the manifest has it.")
     revision = serializers.IntegerField()
     files = serializers.IntegerField()
     damaged = serializers.IntegerField(help_text="Files in quarantine; with any, only what is partial is sent.")
@@ -140,10 +141,11 @@ def measured(version: Version, path: str) -> dict[str, Any]:
     if path:
         file = file_at(version, path)
         sizes = {"files": 1, "damaged": int(bool(file.damage)), "bytes": file.size, "size": file.size}
-        return {"file_name": path.rpartition("/")[2], "revision": version.no, **sizes}
+        name = path.rpartition("/")[2]
+        return {"file_name": name, "sha256": file.sha256, "revision": version.no, **sizes}
     totals = totals_of(version)
     sizes = {"files": totals.files, "damaged": totals.damaged, "bytes": totals.bytes, "size": totals.layout.length}
-    return {"file_name": downloads.file_name(version, "zip"), "revision": version.no, **sizes}
+    return {"file_name": downloads.file_name(version, "zip"), "sha256": "", "revision": version.no, **sizes}
 
 
 def signed_in(actor: Actor) -> Actor:

@@ -100,7 +100,7 @@ def link_sign_direct(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
             code="direct_unavailable",
             hint=_("Ask for a link of the portal: without direct."),
         )
-    # Its digest is not taken here: whoever fetches it compares that with the manifest's.
+    # Only the length is looked at: whoever fetches it compares the digest, which the answer has.
     if not file.damage and (size := storage().size(key)) != file.size:
         damage = Damage.MISSING if size is None else Damage.CHANGED
         blob_note_damage(organization_id=dataset.organization_id, sha256=file.sha256, damage=damage)

@@ -409,7 +409,7 @@ JOBS: dict[str, Any] = {
     "heartbeat_seconds": env.integer("JOBS_HEARTBEAT_SECONDS", 3, minimum=1),
     "grace_seconds": env.integer("JOBS_GRACE_SECONDS", 120, minimum=1),
     "takeover_after_seconds": env.integer("JOBS_TAKEOVER_AFTER_SECONDS", 600, minimum=1),
-    "hung_after_seconds": env.integer("JOBS_HUNG_AFTER_SECONDS", 120, minimum=1),
+    "hung_after_seconds": env.integer("JOBS_HUNG_AFTER_SECONDS", 120, minimum=5),
     "max_restarts": env.integer("JOBS_MAX_RESTARTS", 5, minimum=0),
     "log_cap_bytes": env.integer("JOBS_LOG_CAP_BYTES", 50 * 1024 * 1024, minimum=65536),
     # How long a node keeps what an attempt that is over has worked on, and its logs and journals.
