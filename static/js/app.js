@@ -87,6 +87,25 @@ function startHtmx() {
   });
 }
 
+/** Whether a list names another choice than the one that the page was drawn for. */
+function chosen(list) {
+  const drawn = [...list.options].findIndex((option) => option.defaultSelected);
+  return list.selectedIndex !== Math.max(drawn, 0);
+}
+
+/** A choice made before htmx listened would stand beside the results of another: it is asked for now. */
+function catchUp(form) {
+  if ([...form.querySelectorAll("select")].some(chosen)) form.dispatchEvent(new Event("change"));
+}
+
+/** htmx may begin before this file or after it: whichever comes second finds the choice. */
+function startFilters() {
+  document.addEventListener("htmx:after:init", ({ target }) => {
+    if (target.matches(".filters")) catchUp(target);
+  });
+  document.querySelectorAll(".filters[hx-get]").forEach(catchUp);
+}
+
 /** On a narrow screen the place where one is may lie beyond the edge of its line. */
 function showTab(tab) {
   const line = tab?.closest(".tab-line");
@@ -107,6 +126,7 @@ startConfirm();
 startTooltips();
 startCopy();
 startHtmx();
+startFilters();
 tellTimes();
 setInterval(tellTimes, 20_000);
 if (document.getElementById("palette")) startShortcuts({ openPalette: startPalette() });

@@ -233,6 +233,18 @@ def test_palette_asks_once_typing_rests_and_keys_choose_among_all(page, portal):
     page.wait_for_url("**/projects/?found")
 
 
+@pytest.mark.parametrize("late", ["htmx.min.js", "app.js"])
+def test_a_choice_made_before_the_scripts_are_there_is_not_lost(page, portal, late):
+    arrived = []
+    page.route(f"**/{late}", lambda route: arrived.append(route))
+    page.goto(portal.url, wait_until="commit")
+    page.select_option("[name=state]", "Running")
+    while not arrived:
+        page.wait_for_timeout(20)
+    with page.expect_request("**state=Running*"):
+        arrived[0].continue_()
+
+
 def test_tabs_scroll_sideways_only_and_tiles_hold_their_words(page, portal):
     page.goto(portal.url)
     page.wait_for_selector(".tab-line")
