@@ -3,16 +3,28 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
+from django.utils import timezone
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
 
 from apps.audit.models import AuditEvent
 from apps.audit.selectors import readable
 from apps.core.admin import exports
-from apps.core.testing import Cast, Person, assert_constant_queries, sample_names
+from apps.core.outbox.models import OutboxMessage
+from apps.core.testing import Cast, Person, assert_constant_queries
+from apps.departures.models import PersonErasure
 from apps.projects.models import Project
 from tests.factories.projects import ProjectFactory
 
@@ -20,6 +32,26 @@ pytestmark = pytest.mark.django_db
 PROJECTS = "/admin/projects/project/"
 LISTS = [model for model, shown in admin.site._registry.items() if shown.exportable]  # type: ignore[attr-defined]
 by_label = pytest.mark.parametrize("model", LISTS, ids=lambda model: model._meta.label)
+
+
+#: One row for each list that no sample of the cast fills.
+MADE: dict[str, Callable[[Cast], object]] = {
+    "account.EmailAddress": lambda cast: cast.owner.user,
+    "usersessions.UserSession": lambda cast: cast.owner.portal,
+    "core.OutboxMessage": lambda cast: OutboxMessage.objects.create(topic="mail", payload={}),
+    "mfa.Authenticator": lambda cast: cast.sample("guarded-user"),
+    "auth.Group": lambda cast: Group.objects.create(name="Reviewers"),
+    "departures.PersonErasure": lambda cast: PersonErasure.objects.create(person_id=cast.owner.user.pk, reason="Left"),
+    "django_celery_beat.ClockedSchedule": lambda cast: ClockedSchedule.objects.create(clocked_time=timezone.now()),
+    "django_celery_beat.CrontabSchedule": lambda cast: CrontabSchedule.objects.create(hour="4"),
+    "django_celery_beat.IntervalSchedule": lambda cast: IntervalSchedule.objects.create(every=1, period="hours"),
+    "django_celery_beat.SolarSchedule": lambda cast: SolarSchedule.objects.create(
+        event="sunrise", latitude=37.5, longitude=127
+    ),
+    "django_celery_beat.PeriodicTask": lambda cast: PeriodicTask.objects.create(
+        name="sweep", task="sweep", interval=IntervalSchedule.objects.create(every=1, period="hours")
+    ),
+}
 
 
 def address(model: Any) -> str:
@@ -44,12 +76,9 @@ def exported() -> list[Any]:
 
 @by_label
 def test_every_list_is_taken_along_with_the_columns_that_it_shows(model: Any, cast: Cast) -> None:
-    if model._meta.label in sample_names():
-        cast.sample(model._meta.label)
-    assert cast.platform.actor
+    MADE.get(model._meta.label, lambda cast: cast.sample(model._meta.label))(cast)
     rows = list(cast.platform.portal.get(address(model)).context["cl"].queryset[:20])
-    if not rows:
-        pytest.skip("this list is empty in the cast")
+    assert rows
     found = json.loads(export(cast.platform, address(model), *rows, form="json").content)
     assert {row["id"] for row in found} == {str(row.pk) for row in rows}
     shown = admin.site._registry[model].list_display
