@@ -87,18 +87,20 @@ function startHtmx() {
   });
 }
 
-/** Whether a list names another choice than the one that the page was drawn for. */
-function chosen(list) {
-  const drawn = [...list.options].findIndex((option) => option.defaultSelected);
-  return list.selectedIndex !== Math.max(drawn, 0);
+/** Whether a list, a date or a search says something else than what the page was drawn for. */
+function isChanged(field) {
+  if (field.tagName !== "SELECT") return field.value !== field.defaultValue;
+  const drawn = [...field.options].findIndex((option) => option.defaultSelected);
+  return field.selectedIndex !== Math.max(drawn, 0);
 }
 
-/** A choice made before htmx listened would stand beside the results of another: it is asked for now. */
+/** What was chosen before htmx listened would stand beside the results of something else: it is asked for now. */
 function catchUp(form) {
-  if ([...form.querySelectorAll("select")].some(chosen)) form.dispatchEvent(new Event("change"));
+  const fields = form.querySelectorAll("select, input[type=search], input[type=date]");
+  if ([...fields].some(isChanged)) form.dispatchEvent(new Event("change"));
 }
 
-/** htmx may begin before this file or after it: whichever comes second finds the choice. */
+/** htmx may begin before this file or after it: whichever comes second finds what was chosen. */
 function startFilters() {
   document.addEventListener("htmx:after:init", ({ target }) => {
     if (target.matches(".filters")) catchUp(target);

@@ -1,5 +1,6 @@
 """What pages show of pictures is made while a worker decodes them; whatever is missing is made on request."""
 
+import errno
 import io
 import time
 from collections.abc import Iterator
@@ -9,12 +10,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from PIL import Image
 
 from apps.core.models import LooseObject
 from apps.core.storage import storage
+from apps.core.storage.keys import blob_key
 from apps.core.storage.locks import Family, held, number_of
 from apps.core.testing import Cast
 from apps.datasets import services, tasks
@@ -24,6 +26,7 @@ from apps.datasets.models import Blob, Dataset, Entry, Revision, Upload, UploadS
 from apps.datasets.selectors import images as selectors
 from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key, thumbnail_of
 from apps.datasets.services import decoding, fsck, messages
+from apps.datasets.services.blobs import lock_rows
 from apps.organizations.services import quotas
 from tests.datasets.factories.images import encoded, oriented_jpeg, png
 from tests.factories.datasets import DatasetFactory, published
@@ -235,11 +238,91 @@ def test_uploads_not_heard_of_lately_or_still_on_their_way_hold_nothing_up(
     assert tried() == len(blobs_of(dataset))
 
 
-def test_a_child_is_replaced_before_its_time_is_up(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lost", [False, True], ids=["sound", "lost"])
+def test_a_child_is_replaced_before_its_time_is_up(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    blobs = blobs_of(dataset).values()
+    if lost:
+        for blob in blobs:
+            storage().delete(blob_key(blob.organization_id, blob.sha256))
     monkeypatch.setattr(decoding, "CHILD_SECONDS", 0)
     with mock.patch.object(decoding, "_decoder", side_effect=decoding._decoder) as decoder:
+        assert decoding.decode_images(dataset.pk) == (len(blobs) if lost else 0)
+    assert decoder.call_count == len(blobs) >= 2
+
+
+def fails_at(blobs: list[Blob], error: Exception) -> Any:
+    """A store that cannot read these."""
+    keys = {blob_key(blob.organization_id, blob.sha256) for blob in blobs}
+    real = storage().read
+
+    def read(key: str) -> bytes:
+        if key in keys:
+            raise error
+        return real(key)
+
+    return mock.patch.object(storage(), "read", side_effect=read)
+
+
+def test_a_picture_that_cannot_be_read_now_holds_no_other_up_and_is_tried_again(dataset: Dataset) -> None:
+    first, *others = Blob.objects.filter(pk__in=[blob.pk for blob in blobs_of(dataset).values()]).order_by("pk")
+    with fails_at([first], PermissionError(errno.EACCES, "not now")):
         assert decoding.decode_images(dataset.pk) == 0
-    assert decoder.call_count == len(blobs_of(dataset)) == tried()
+    first.refresh_from_db()
+    assert (first.is_sound, tried()) == (None, len(others))
+    assert decoding.decode_images(dataset.pk) == 0
+    assert tried() == 1 + len(others)
+
+
+def test_a_store_that_goes_on_failing_ends_the_work_and_what_was_decoded_stays(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "MOST_FAILED", 0)
+    first, *others = Blob.objects.filter(pk__in=[blob.pk for blob in blobs_of(dataset).values()]).order_by("pk")
+    with fails_at(others, PermissionError(errno.EACCES, "not now")), pytest.raises(PermissionError):
+        decoding.decode_images(dataset.pk)
+    first.refresh_from_db()
+    assert first.is_sound
+
+
+def test_a_picture_that_the_disk_cannot_read_any_more_is_not_sound(dataset: Dataset) -> None:
+    first, *others = blobs_of(dataset).values()
+    with fails_at([first], OSError(errno.EIO, "bad block")):
+        assert decoding.decode_images(dataset.pk) == 1
+    first.refresh_from_db()
+    assert (first.is_sound, tried()) == (False, len(others))
+
+
+def test_a_copy_that_cannot_be_kept_says_nothing_against_its_picture(dataset: Dataset) -> None:
+    with mock.patch.object(storage(), "put", side_effect=OSError(errno.ENOSPC, "full")):
+        assert decoding.decode_images(dataset.pk) == 0
+    assert tried() == len(blobs_of(dataset))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_notes_what_pictures_are_like_and_who_publishes_them_elsewhere_do_not_wait_for_each_other(
+    dataset: Dataset,
+) -> None:
+    low, high = sorted(blob.pk for blob in blobs_of(dataset).values())[:2]
+
+    def refers(pk: int) -> None:
+        """Locks a blob as a row that refers to it does."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM datasets_blob WHERE id = %s FOR KEY SHARE", [pk])
+
+    def noted() -> int:
+        try:
+            with transaction.atomic():
+                lock_rows(Blob.objects.filter(pk__in=[low, high]))
+                return Blob.objects.filter(pk__in=[low, high]).update(is_sound=True)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other, transaction.atomic():
+        refers(high)
+        assert other.submit(noted).result(30) == 2
+        refers(low)
 
 
 def told(dataset: Dataset) -> None:
@@ -281,6 +364,6 @@ def test_a_decoding_that_was_lost_is_asked_for_again(dataset: Dataset) -> None:
         assert services.sweep()["decodings_asked_again"] == 0
         Revision.objects.filter(dataset=dataset).update(created_at=timezone.now() - timedelta(hours=1))
         assert services.sweep()["decodings_asked_again"] == 1
-        send.assert_called_once_with("datasets.decode", dataset.pk)
+        send.assert_called_once_with("datasets.decode", dataset.pk, expires=60)
         tasks.decode(str(dataset.pk))
         assert services.sweep()["decodings_asked_again"] == 0

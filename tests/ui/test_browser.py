@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import override_settings
@@ -239,9 +240,21 @@ def test_a_choice_made_before_the_scripts_are_there_is_not_lost(page, portal, la
     page.route(f"**/{late}", lambda route: arrived.append(route))
     page.goto(portal.url, wait_until="commit")
     page.select_option("[name=state]", "Running")
+    page.fill(".filters [name=q]", "caps")
     while not arrived:
         page.wait_for_timeout(20)
-    with page.expect_request("**state=Running*"):
+    with page.expect_request(lambda made: {"q=caps", "state=Running"} <= set(urlsplit(made.url).query.split("&"))):
+        arrived[0].continue_()
+
+
+def test_words_typed_before_the_scripts_are_there_are_not_lost(page, portal):
+    arrived = []
+    page.route("**/htmx.min.js", lambda route: arrived.append(route))
+    page.goto(portal.url, wait_until="commit")
+    page.fill(".filters [name=q]", "caps")
+    while not arrived:
+        page.wait_for_timeout(20)
+    with page.expect_request(lambda made: "q=caps" in urlsplit(made.url).query):
         arrived[0].continue_()
 
 

@@ -130,9 +130,11 @@ def _linked(source: Path, target: Path) -> None:
         # It is damaged, or somebody stores the same just now.
         temporary = target.parent / f".incoming-{uuid4().hex}"
         os.link(source, temporary)
-        os.replace(temporary, target)
-        # Which does nothing where both were the same file already.
-        temporary.unlink(missing_ok=True)
+        try:
+            os.replace(temporary, target)
+        finally:
+            # Replacing does nothing where both were the same file already.
+            temporary.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=4096)

@@ -29,11 +29,11 @@ def read_webp(data: bytes, limits: ImageLimits, warn: Warn) -> Header:
         if kind == b"VP8X" and length >= 10:
             width, height = int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
             header = Header(width, height, "RGBA" if body[0] & 0x10 else "RGB")
-        elif kind == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
+        elif kind == b"VP8 " and len(body) >= 10 and body[3:6] == b"\x9d\x01\x2a":
             width, height = struct.unpack_from("<HH", body, 6)
             header = header or Header(width & 0x3FFF, height & 0x3FFF, "RGB")
             has_pixels = True
-        elif kind == b"VP8L" and body[:1] == b"\x2f":
+        elif kind == b"VP8L" and len(body) >= 5 and body[:1] == b"\x2f":
             packed = int.from_bytes(body[1:5], "little")
             mode = "RGBA" if packed >> 28 & 1 else "RGB"
             header = header or Header((packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1, mode)

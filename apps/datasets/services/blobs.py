@@ -91,8 +91,11 @@ def _note_whole(*, organization_id: UUID, digests: set[str]) -> None:
 
 
 def lock_rows(rows: QuerySet[Blob]) -> None:
-    """Locks blobs that are about to change, in one order for all who do: none of two waits for what the other holds."""
-    list(rows.select_for_update().order_by("pk").values_list("pk"))
+    """Locks blobs that are about to change, in one order for all who do: none of two waits for what the other holds.
+
+    Keys stay as they are, so publications, which refer to blobs in an order of their own, wait for none of it.
+    """
+    list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
 
 
 def _link(source: Path, key: str, *, sync: bool) -> None:

@@ -21,6 +21,7 @@ from apps.core.storage.loose import grace, note_loose
 from apps.datasets.models import AnnotationDocument, Blob, Entry
 from apps.datasets.selectors.images import THUMBNAIL_SIZES, thumbnail_key
 from apps.datasets.selectors.naming import digests_named
+from apps.datasets.services.blobs import lock_rows
 
 BATCH = 1000
 #: A pass that is not done by then is followed by another.
@@ -67,7 +68,9 @@ def _forget_blobs(*, organization_id: UUID, position: str) -> tuple[str | None, 
     quarantine."""
     rows = Blob.objects.filter(~Exists(Entry.objects.filter(blob=OuterRef("pk"))), organization_id=organization_id)
     found = list(rows.filter(sha256__gt=position).order_by("sha256").only("sha256", "damage")[:BATCH])
-    Blob.objects.filter(pk__in=[blob.pk for blob in found]).delete()
+    gone = Blob.objects.filter(pk__in=[blob.pk for blob in found])
+    lock_rows(gone)
+    gone.delete()
     note_loose((organization_id, blob.sha256) for blob in found)
     damaged = {blob.sha256 for blob in found if blob.damage}
     return (found[-1].sha256 if len(found) == BATCH else None), damaged

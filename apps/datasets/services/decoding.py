@@ -4,7 +4,9 @@ those look like that the analysis of their upload did not get to. The small copi
 
 import contextlib
 import datetime
+import errno
 import io
+import logging
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,8 @@ from apps.datasets.selectors.images import UNTRIED, thumbnail_key, waiting_image
 from apps.datasets.services.blobs import lock_rows
 from apps.datasets.services.room import RESERVE_BYTES
 
+log = logging.getLogger(__name__)
+
 BATCH = 2000
 #: A child's processor time is bounded, so it is replaced in time: a picture is never blamed for those before it.
 CHILD_SECONDS = 120.0
@@ -37,6 +41,8 @@ CHILD_SECONDS = 120.0
 IN_HAND = (UploadState.ANALYSING, UploadState.PUBLISHING)
 LATELY = datetime.timedelta(seconds=20)
 ASK_SECONDS, PAUSE_SECONDS, STEP_BACK_SECONDS = 2.0, 0.5, 120.0
+#: Reads of the store that may fail while the pictures of a dataset are decoded.
+MOST_FAILED = 5
 
 # Another decoder may have looked since the batch was read, and its look stays.
 NOTE = """
@@ -71,6 +77,30 @@ class _StepBack:
         return Upload.objects.filter(state__in=IN_HAND, updated_at__gt=timezone.now() - LATELY).exists()
 
 
+class _Reader:
+    """Reads pictures. A store that fails costs the picture at which it fails, which is tried again another time; one
+    that goes on failing ends the work."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+
+    def __call__(self, blob: Blob) -> bytes | None:
+        """None for what cannot be read now; b"", which no decoder takes, for what is lost, or lies where the disk cannot
+        read any more."""
+        try:
+            return storage().read(blob_key(blob.organization_id, blob.sha256))
+        except ObjectNotFound:
+            return b""
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EIO:
+                return b""
+            self.failed += 1
+            if self.failed > MOST_FAILED:
+                raise
+            log.exception("the picture %s cannot be read now", blob.sha256)
+            return None
+
+
 def decode_images(dataset_id: UUID | str) -> int:
     """Decodes the dataset's pictures that nobody has tried yet; returns how many cannot be decoded.
 
@@ -79,32 +109,45 @@ def decode_images(dataset_id: UUID | str) -> int:
     One worker at a time does it for a dataset: what others were told of meanwhile, it finds before it ends.
     """
     dataset = Dataset.objects.filter(pk=dataset_id).first()
-    broken = 0
+    broken, step_back = 0, _StepBack()
     # Asked again after the lock is given back: who found it taken has gone away.
     while dataset is not None and waiting_images(dataset.pk).exists():
         with held("pg_try_advisory_lock", "pg_advisory_unlock", Family.DECODING, number_of(dataset.pk)) as alone:
-            if not alone:
-                break
-            broken += _decode_waiting(dataset)
+            looks = _decode_waiting(dataset, step_back) if alone else []
+        if not looks:
+            break
+        broken += looks.count(None)
     return broken
 
 
-def _decode_waiting(dataset: Dataset) -> int:
-    broken, step_back = 0, _StepBack()
+def _decode_waiting(dataset: Dataset, step_back: _StepBack) -> list[bytes | None]:
+    """What those look like that could be read; None for each that cannot be decoded."""
+    looks: list[bytes | None] = []
+    read = _Reader()
     # Asked for once: to find them among a million takes a second.
     waiting = list(waiting_images(dataset.pk).values_list("pk", flat=True))
     for start in range(0, len(waiting), BATCH):
         batch = list(Blob.objects.filter(UNTRIED, pk__in=waiting[start : start + BATCH]).order_by("pk"))
-        answers = {}
-        for blob, look, copies in _tried(batch, _copies_wanted(dataset, batch)):
-            answers[blob.pk] = look
-            for size, copy in zip(COPIES, copies, strict=False):
-                storage().put(thumbnail_key(blob, size), io.BytesIO(copy))
-            step_back()
-        _note(batch=batch, answers=answers)
+        answers: dict[int, bytes | None] = {}
+        try:
+            for blob, look, copies in _tried(batch, _copies_wanted(dataset, batch), read):
+                answers[blob.pk] = look
+                _keep(blob, copies)
+                step_back()
+        finally:
+            _note(batch=batch, answers=answers)
         _remove_strays(batch)
-        broken += sum(look is None for look in answers.values())
-    return broken
+        looks += answers.values()
+    return looks
+
+
+def _keep(blob: Blob, copies: list[bytes]) -> None:
+    """A copy that cannot be kept says nothing against its picture: it is made when it is asked for."""
+    try:
+        for size, copy in zip(COPIES, copies, strict=False):
+            storage().put(thumbnail_key(blob, size), io.BytesIO(copy))
+    except Exception:
+        log.exception("no copies of the picture %s", blob.sha256)
 
 
 def _copies_wanted(dataset: Dataset, batch: list[Blob]) -> dict[int, int]:
@@ -120,8 +163,8 @@ def _copies_wanted(dataset: Dataset, batch: list[Blob]) -> dict[int, int]:
     return {blob.pk: 1 + (blob.pk == first) for blob in batch if not blob.damage}
 
 
-def _tried(batch: list[Blob], copies: dict[int, int]) -> Iterator[Answer]:
-    """The child answers line by line, so its death costs one picture."""
+def _tried(batch: list[Blob], copies: dict[int, int], read: _Reader) -> Iterator[Answer]:
+    """The child answers line by line, so its death costs one picture. None of what cannot be read now."""
     waiting = deque(batch)
     while waiting:
         blamed = True
@@ -129,7 +172,7 @@ def _tried(batch: list[Blob], copies: dict[int, int]) -> Iterator[Answer]:
         with contextlib.suppress(BrokenPipeError), _decoder() as child:
             assert child.stdin is not None and child.stdout is not None
             try:
-                blamed = yield from _asked(child.stdin, child.stdout, waiting, copies)
+                blamed = yield from _asked(child.stdin, child.stdout, waiting, copies, read)
             finally:
                 child.kill()
         if waiting and blamed:
@@ -147,23 +190,24 @@ def _decoder() -> "subprocess.Popen[bytes]":
 
 
 def _asked(
-    sink: IO[bytes], source: IO[bytes], waiting: deque[Blob], copies: dict[int, int]
+    sink: IO[bytes], source: IO[bytes], waiting: deque[Blob], copies: dict[int, int], read: _Reader
 ) -> Generator[Answer, None, bool]:
     """Takes from `waiting` what one child answers in its time; returns whether it died of the next one."""
     ends_at = time.monotonic() + CHILD_SECONDS
     while waiting:
-        content = _content(waiting[0])
+        content = read(waiting[0])
+        if content is None:
+            waiting.popleft()
+            continue
         head = len(content).to_bytes(8, "big") + bytes([copies.get(waiting[0].pk, 0)])
         sink.write(head + content)
         sink.flush()
         if not (answer := source.readline()):
             return True
         sound, _space, look = answer.strip().decode().partition(" ")
-        if sound != "sound":
-            yield waiting.popleft(), None, []
-            continue
-        made = _read_copies(source)
-        yield waiting.popleft(), bytes.fromhex(look), made or []
+        is_sound = sound == "sound"
+        made = _read_copies(source) if is_sound else []
+        yield waiting.popleft(), bytes.fromhex(look) if is_sound else None, made or []
         if made is None or time.monotonic() > ends_at:
             return False
     return False
@@ -184,13 +228,6 @@ def _remove_strays(batch: list[Blob]) -> None:
         if blob.pk not in left:
             for size in COPIES:
                 storage().delete(thumbnail_key(blob, size))
-
-
-def _content(blob: Blob) -> bytes:
-    try:
-        return storage().read(blob_key(blob.organization_id, blob.sha256))
-    except ObjectNotFound:
-        return b""
 
 
 @ingest("datasets.blobs_note_decoding")

@@ -23,10 +23,10 @@ from apps.core.operations import operation
 from apps.core.storage import storage
 from apps.core.storage.keys import blob_key
 from apps.datasets import actions
-from apps.datasets.models import Damage, Dataset
+from apps.datasets.models import Dataset
 from apps.datasets.selectors.contents import Damaged, File, Totals, archive_of, checked_file, file_at, totals_of
 from apps.datasets.selectors.versions import Version, version_named
-from apps.datasets.services.integrity import blob_check, blob_note_damage
+from apps.datasets.services.integrity import blob_check
 from apps.datasets.services.links import LINK_SECONDS, Link, link_to, opened, stale
 
 SALT = "datasets.download"
@@ -100,11 +100,10 @@ def link_sign_direct(*, actor: Actor, dataset: Dataset, wanted: Wanted) -> Link:
             code="direct_unavailable",
             hint=_("Ask for a link of the portal: without direct."),
         )
-    # Only the length is looked at: whoever fetches it compares the digest, which the answer has.
-    if not file.damage and (size := storage().size(key)) != file.size:
-        damage = Damage.MISSING if size is None else Damage.CHANGED
-        blob_note_damage(organization_id=dataset.organization_id, sha256=file.sha256, damage=damage)
-        raise damaged_error(1)
+    # Only the length is looked at: whoever fetches it compares the digest, which the answer has. What is not that long
+    # is read, and refused below when it is damaged.
+    if not file.damage and storage().size(key) != file.size:
+        blob_check(organization_id=dataset.organization_id, sha256=file.sha256)
     dataset_download(actor=actor, dataset=dataset, version=version, path=path, direct=True)
     return Link(url, expires_at)
 

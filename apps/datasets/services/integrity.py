@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -115,14 +115,15 @@ def blob_check(*, organization_id: UUID, sha256: str) -> None:
     """Reads a file anew that somebody met damaged, and puts it into quarantine unless it is whole after all."""
     blob = Blob.objects.filter(organization_id=organization_id, sha256=sha256).first()
     if blob is not None:
-        blob_note_damage(organization_id=organization_id, sha256=sha256, damage=damage_of(blob))
+        begun = timezone.now()
+        _note_damage(blob_id=blob.pk, damage=damage_of(blob), begun=begun)
 
 
 @ingest("datasets.blob_note_damage")
-def blob_note_damage(*, organization_id: UUID, sha256: str, damage: str) -> None:
-    """Puts a file into quarantine, or takes it out where the damage is ""."""
-    rows = Blob.objects.filter(organization_id=organization_id, sha256=sha256)
-    rows.update(damage=damage, checked_at=timezone.now())
+def _note_damage(*, blob_id: int, damage: str, begun: datetime) -> None:
+    """Puts a file into quarantine, or takes it out where the damage is "", unless it was stored anew or checked since."""
+    since = Q(checked_at__isnull=True) | Q(checked_at__lt=begun)
+    Blob.objects.filter(since, pk=blob_id).update(damage=damage, checked_at=timezone.now())
 
 
 @ingest("datasets.head_hash")

@@ -7,9 +7,9 @@ from apps.core.broker import hint_on_commit, send_hint
 QUEUE = "io"
 
 
-def send(name: str, identifier: UUID) -> None:
-    """Sends a task at once."""
-    send_hint(name, str(identifier), queue=QUEUE)
+def send(name: str, identifier: UUID, *, expires: float | None = None) -> None:
+    """Sends a task at once; it is dropped when it still waits after so many seconds."""
+    send_hint(name, str(identifier), queue=QUEUE, expires=expires)
 
 
 def sweep_exports_on_commit() -> None:

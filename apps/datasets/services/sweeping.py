@@ -36,6 +36,8 @@ GIVEN_UP_AFTER = timedelta(hours=24)
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
 DECODING_ASKED_AGAIN_AFTER = timedelta(minutes=10)
 FOLDER_SECONDS = 3600.0
+#: As often as beat asks for a pass.
+PASS_SECONDS = 60.0
 TASKS = {
     UploadState.FETCHING: "datasets.fetch",
     UploadState.ANALYSING: "datasets.read",
@@ -77,12 +79,12 @@ def _ask_again_for_decodings() -> int:
     """Newest revisions whose pictures nobody has compared for long: a worker that decoded them may have ended."""
     newest = Revision.objects.filter(no=F("dataset__revision_no"), dataset__deleted_at__isnull=True)
     before = timezone.now() - DECODING_ASKED_AGAIN_AFTER
-    silent = list(
-        newest.filter(alike__isnull=True, created_at__lt=before).values_list("dataset_id", flat=True)[:BATCH]
-    )
-    for dataset_id in silent:
-        messages.send("datasets.decode", dataset_id)
-    return len(silent)
+    silent = newest.filter(alike__isnull=True, created_at__lt=before).order_by("created_at")
+    found = list(silent.values_list("dataset_id", flat=True)[:BATCH])
+    for dataset_id in found:
+        # The next pass asks again: nothing piles up ahead of uploads while all workers are at it.
+        messages.send("datasets.decode", dataset_id, expires=PASS_SECONDS)
+    return len(found)
 
 
 def _ask_again_for_exports() -> int:

@@ -93,11 +93,20 @@ def tiff_seeds() -> Iterator[bytes]:
     yield b"MM\0*" + struct.pack(">LHHHLLL", 8, 1, 256, 4, 1, 5, 0)
 
 
+def riff(kind: bytes, body: bytes) -> bytes:
+    """A WebP file of one chunk."""
+    chunk = kind + struct.pack("<L", len(body)) + body + bytes(len(body) & 1)
+    return b"RIFF" + struct.pack("<L", 4 + len(chunk)) + b"WEBP" + chunk
+
+
 def webp_seeds() -> Iterator[bytes]:
     for mode in ("RGB", "RGBA"):
         for lossless in (False, True):
             yield images.encoded("WEBP", 8, 8, mode, lossless=lossless)
     yield images.encoded("WEBP", 8, 8, exif=b"Exif\0\0" + tiff_of_exif())
+    # The head of a frame that ends before its sizes.
+    yield riff(b"VP8 ", b"\x08\0\0\x9d\x01\x2a\x07\0\x46")
+    yield riff(b"VP8L", b"\x2f\x07")
     target = io.BytesIO()
     images.picture(8, 8).save(target, "WEBP", save_all=True, append_images=[images.picture(8, 8, seed=2)])
     yield target.getvalue()
