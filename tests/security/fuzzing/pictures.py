@@ -62,6 +62,9 @@ def jpeg_seeds() -> Iterator[bytes]:
     yield images.encoded(width=8, height=8, mode="CMYK")
     yield images.oriented_jpeg(6, gps=True, width=8, height=8)
     yield images.encoded(width=8, height=8) + b"more"
+    # Bytes that fill, between segments and in a picture's data.
+    whole = images.encoded(width=8, height=8)
+    yield whole[:2] + b"\xff" * 99 + whole[2:-2] + b"\xff" * 99 + whole[-2:]
 
 
 def png_seeds() -> Iterator[bytes]:
