@@ -92,6 +92,13 @@ def test_millions_of_bytes_that_only_fill_are_each_looked_at_once(place):
     assert (facts, defect.code) == (None, "image.truncated")
 
 
+@pytest.mark.parametrize(("place", "count", "sound"), [(2, 9000, True), (2, 10_000, False), (-2, 10_000, False)])
+def test_a_picture_of_endless_segments_is_refused(place, count, sound):
+    whole, segments = images.encoded(width=8, height=8), b"\xff\xfe\x00\x02" * count
+    facts, defects = inspect(whole[:place] + segments + whole[place:], name="a.jpg")
+    assert (facts is not None, [defect.code for defect in defects]) == (sound, [] if sound else ["image.corrupt"])
+
+
 def test_bytes_after_the_end_are_a_warning():
     facts, defects = inspect(images.encoded("JPEG") + b"camera's own trailer", name="a.jpg")
     assert facts is not None

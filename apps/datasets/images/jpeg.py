@@ -17,6 +17,8 @@ SCAN, END, EXIF, ADOBE = 0xDA, 0xD9, 0xE1, 0xEE
 BETWEEN_SCANS = frozenset({0xC4, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
 #: Each scan is decoded over the whole picture, however few bytes it has; encoders make about ten.
 SCANS = 100
+#: Cameras write some dozens, and a colour profile 255 at most.
+SEGMENTS = 10_000
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
@@ -25,7 +27,7 @@ def read_header(data: bytes, limits: ImageLimits, warn: Warn) -> Header:
     header: Header | None = None
     orientation = 1
     at = 2
-    while True:
+    for _ in range(SEGMENTS):
         marker, at = _marker(data, at)
         if marker == SCAN:
             break
@@ -39,6 +41,8 @@ def read_header(data: bytes, limits: ImageLimits, warn: Warn) -> Header:
         elif marker == EXIF and data[at + 2 : at + 8] == b"Exif\0\0":
             orientation = orientation_of(data[at + 8 : at + length], warn)
         at += length
+    else:
+        raise BadInput("image.corrupt", detail="too many JPEG segments")
     if header is None:
         raise BadInput("image.corrupt", detail="JPEG without a frame")
     end = _walk_scans(data, at)
@@ -86,7 +90,7 @@ def _walk_scans(data: bytes, at: int) -> int:
     """Follow the scans from the first scan's header at `at`; return the place after the end marker."""
     at += _length(data, at)
     scans = 1
-    while True:
+    for _ in range(SEGMENTS):
         found = MARKER.search(data, at)
         if found is None:
             raise BadInput("image.truncated")
@@ -99,3 +103,4 @@ def _walk_scans(data: bytes, at: int) -> int:
         if scans > SCANS:
             raise BadInput("image.corrupt", detail="too many JPEG scans")
         at += _length(data, at)
+    raise BadInput("image.corrupt", detail="too many JPEG segments")
