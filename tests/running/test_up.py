@@ -6,6 +6,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -132,6 +133,7 @@ def test_it_answers_is_alone_on_its_home_and_ctrl_c_leaves_nothing(up):
     assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
     assert (up.home / "run" / "portal.url").read_text().strip() == url
     assert "starting" in up.lines[0]
+    assert stat.S_IMODE((up.home / "mail").stat().st_mode) == 0o700
     pids = up.pids()
     assert set(pids) == PARTS | {"supervisor"}
     # Forking is safe only from a process without other threads.

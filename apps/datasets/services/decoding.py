@@ -136,7 +136,7 @@ def _decode_waiting(dataset: Dataset, step_back: _StepBack) -> list[bytes | None
                 step_back()
         finally:
             _note(batch=batch, answers=answers)
-        _remove_strays(batch)
+            _remove_strays(batch)
         looks += answers.values()
     return looks
 

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.identity.context_processors import FOLDER
 from modelyard.embedded import EmbeddedError
+from modelyard.embedded.paths import make_home
 from modelyard.supervisor.address import AddressInUseError
 from modelyard.supervisor.portal import AlreadyRunningError, Options, Portal, StartFailedError
 
@@ -33,6 +34,12 @@ class Command(BaseCommand):
 
         portal = Portal(settings.HOME, Options(host, port, with_mlflow=not no_mlflow), say)
         say("home", str(settings.HOME))
+        if settings.EMAIL_BACKEND == FOLDER:
+            # Their links sign people up; those who may pass through the home, as root's database must, read none.
+            make_home(settings.HOME)
+            folder = settings.EMAIL_FILE_PATH
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
         try:
             portal.start()
             self.stdout.write(self.style.SUCCESS(f"Modelyard is ready at {portal.url}/"))
