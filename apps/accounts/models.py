@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.validators import RegexValidator
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 # Kinds of allauth's authenticators that are one; recovery codes only stand in for them.
 SECOND_FACTORS = ("totp", "webauthn")
+
+
+def portal_time_zone() -> str:
+    """The time zone that people have who have not chosen one: the portal's (`TIME_ZONE`)."""
+    return settings.TIME_ZONE
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -60,7 +66,7 @@ class User(Entity, AbstractBaseUser, PermissionsMixin):
     language = models.CharField(
         _("language"), max_length=5, choices=[("en", "English"), ("ko", "한국어")], default="en"
     )
-    time_zone = models.CharField(_("time zone"), max_length=60, default="Asia/Seoul")
+    time_zone = models.CharField(_("time zone"), max_length=60, default=portal_time_zone)
     theme = models.CharField(_("theme"), max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may enter the admin"), default=False)

@@ -84,7 +84,7 @@ def base(cast: Cast) -> str:
 
 
 class Sender:
-    """A program that sends a file, as docs/guides/datasets.md has one."""
+    """A program that sends a file, as docs/guides/datasets-for-programs.md has one."""
 
     def __init__(self, rest: Any, base: str) -> None:
         self.rest = rest
@@ -563,7 +563,7 @@ def test_no_address_and_no_signature_gets_into_the_log(
 def test_the_program_of_the_guide_sends_an_archive_and_goes_on_after_a_break(
     store: S3Storage, cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guide = Path(__file__).resolve().parents[2] / "docs" / "guides" / "datasets.md"
+    guide = Path(__file__).resolve().parents[2] / "docs" / "guides" / "datasets-for-programs.md"
     program = (
         guide.read_text().partition("## Straight to the store")[2].partition("```python\n")[2].partition("```")[0]
     )
@@ -571,7 +571,7 @@ def test_the_program_of_the_guide_sends_an_archive_and_goes_on_after_a_break(
     archive.write_bytes(set_of(PICTURE))
     monkeypatch.setattr("sys.argv", ["send.py", str(cast.sample("dataset").pk), str(archive)])
     monkeypatch.setenv("PORTAL", "http://testserver")
-    monkeypatch.setenv("TOKEN", cast.editor.token)
+    monkeypatch.setenv("MODELYARD_KEY", cast.editor.token)
 
     def portal(request: httpx.Request) -> httpx.Response:
         headers = {"Authorization": request.headers["Authorization"]}

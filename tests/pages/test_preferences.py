@@ -12,6 +12,7 @@ from django.test import RequestFactory
 from django.utils import timezone, translation
 from modelyard.profile import PreferencesMiddleware, organizations
 
+from apps.accounts.models import User
 from apps.audit.models import AuditEvent
 from apps.core.identity import Role
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
@@ -97,6 +98,11 @@ def test_profile_refuses_what_is_not_there(wrong, cast, page_of):
     assert answer.status_code == 422
     assert 'role="alert"' in answer.content.decode()
     assert (cast.owner.user.time_zone, cast.owner.user.name, cast.owner.user.language) == before
+
+
+def test_who_has_chosen_no_zone_has_the_portals(settings):
+    settings.TIME_ZONE = "Europe/Lisbon"
+    assert User().time_zone == "Europe/Lisbon"
 
 
 def request_of(user, cookies):

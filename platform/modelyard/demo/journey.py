@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email import message_from_bytes
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class Journey:
 
     def _dataset(self, project: str) -> str:
         content = sample_archive()
-        name = f"Shapes {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        name = self._free_name("/datasets", "Shapes")
         dataset = self.client.post("/datasets", {"name": name, "project_id": project})["id"]
         upload = f"/datasets/{dataset}/uploads/{self.client.post(f'/datasets/{dataset}/uploads')['id']}"
         self.client.put_bytes(f"{upload}/files?path=shapes.zip", content)
@@ -97,13 +98,18 @@ class Journey:
         self.say("dataset", f"{name}: {len(content) / 1e6:.1f} MB uploaded, analysed and published")
         return dataset
 
+    def _free_name(self, path: str, name: str) -> str:
+        """`name`, or with the next number where a demo before has taken it."""
+        taken = {found["name"] for found in self.client.get(path, search=name, page_size=200)["results"]}
+        return next(free for number in count(1) if (free := f"{name} {number}" if number > 1 else name) not in taken)
+
     def _train(self, project: str, dataset: str) -> str:
         schema = self.client.get("/trainers/ultralytics/config-schema")
         preset = next(found for found in schema["x-presets"] if found["name"] == "quick")
         job = self.client.post(
             "/training-jobs",
             {
-                "name": f"First training {time.strftime('%H:%M:%S')}",
+                "name": self._free_name("/training-jobs", "Shapes, quick"),
                 "project_id": project,
                 "dataset_id": dataset,
                 "trainer": "ultralytics",

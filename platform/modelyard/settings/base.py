@@ -423,6 +423,9 @@ MLFLOW: dict[str, Any] = {
     "url": env.text("MLFLOW_TRACKING_URL", ""),
 }
 
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+# A line for each task that comes, ends, or is due: several a second, even while nothing happens.
+ROUTINE_LOG_LEVEL = "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -434,11 +437,14 @@ LOGGING = {
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         # It tells, at its finest, the signatures of addresses that are given to others.
         "botocore": {"level": "INFO"},
         "httpx": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": ROUTINE_LOG_LEVEL},
+        "celery.app.trace": {"level": ROUTINE_LOG_LEVEL},
+        "celery.beat": {"level": ROUTINE_LOG_LEVEL},
         "django.security.DisallowedHost": {"level": "ERROR"},
     },
 }
