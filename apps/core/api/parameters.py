@@ -1,6 +1,7 @@
 """Numbers and ids in the query of an address."""
 
 import math
+import re
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -8,14 +9,19 @@ from rest_framework.request import Request
 
 from apps.core.errors import Invalid
 
+# Python itself also reads `1_000`, digits of other scripts, and spaces around them.
+WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
+DECIMAL = re.compile(r"[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,4})?")
+
 
 def integer(request: Request, name: str, default: int, low: int, high: int) -> int:
     """A whole number, moved into the range `low` … `high`. Raises `Invalid` for anything else."""
-    try:
-        value = int(request.query_params.get(name, default))
-    except ValueError as error:
-        raise _invalid(name, _("Not a whole number.")) from error
-    return max(low, min(high, value))
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not WHOLE.fullmatch(text):
+        raise _invalid(name, _("Not a whole number."))
+    return max(low, min(high, int(text)))
 
 
 def number(request: Request, name: str) -> float | None:
@@ -23,10 +29,7 @@ def number(request: Request, name: str) -> float | None:
     text = request.query_params.get(name)
     if text is None:
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = float(text) if DECIMAL.fullmatch(text) else math.nan
     if not math.isfinite(value):
         raise _invalid(name, _("Not a number."))
     return value
