@@ -73,8 +73,23 @@ class DatasetForm(forms.ModelForm):
         self.fields["task"].help_text = _("What the labels are for. It can be changed until files are published.")
         if not self.instance._state.adding:
             del self.fields["project"]
+        elif (
+            not self.initial.get("project")
+            and len(few := projects.filter(organization=actor.organization_id)[:2]) == 1
+        ):
+            self.initial["project"] = few[0].pk
         if self.instance.revision_no:
             del self.fields["task"]
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Fields that a new dataset does without, so that the page begins with what it needs."""
+        return tuple(HELP) if self.instance._state.adding else ()
+
+    @property
+    def opens_further(self) -> bool:
+        """Whether something stands in them already."""
+        return any(self[name].errors or self[name].value() for name in self.further)
 
     @property
     def licences(self) -> tuple[str, ...]:

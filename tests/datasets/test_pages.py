@@ -9,6 +9,7 @@ from apps.core.testing import Cast, assert_constant_queries
 from apps.datasets.models import Blob, Dataset, SplitMethod, Upload, UploadState
 from apps.datasets.services import snapshot_for_training
 from apps.datasets.services.reading import refused_error, upload_analyse, upload_read
+from apps.projects.services import project_create
 from tests.factories.datasets import SYSTEM, DatasetFactory, published, shapes, uploaded
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +49,20 @@ def test_a_dataset_is_created_and_leads_to_the_drop_zone(cast: Cast) -> None:
         {"project": cast.sample("project").pk, "name": "gears", "description": "", "visibility": "project"},
     )
     assert again.status_code == 422 and "dataset of this name" in again.content.decode()
+
+
+def test_a_new_dataset_begins_with_the_only_project_and_folds_what_can_wait(cast: Cast) -> None:
+    only = cast.editor.portal.get(reverse("datasets:create")).context["form"]
+    assert only["project"].value() == cast.sample("project").pk
+    assert not only.opens_further and only.further == ("description", "tags", "licence", "people", "consent")
+    project_create(actor=cast.editor.actor, organization=cast.sample("project").organization, name="A second")
+    assert not cast.editor.portal.get(reverse("datasets:create")).context["form"]["project"].value()
+    page = cast.editor.portal.post(reverse("datasets:create"), {"name": "", "licence": "MIT"})
+    assert page.status_code == 422 and page.context["form"].opens_further
+    assert (
+        cast.editor.portal.get(reverse("datasets:change", args=[cast.sample("dataset").pk])).context["form"].further
+        == ()
+    )
 
 
 def test_viewers_see_no_way_to_change(cast: Cast) -> None:
@@ -100,6 +115,13 @@ def test_a_lenient_analysis_is_not_advised_again(cast: Cast) -> None:
     assert "leniently" not in str(refused_error(upload).hint)
 
 
+def test_an_archive_that_cannot_be_opened_is_not_offered_another_reading(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    page = get(cast, "upload-detail", dataset.pk, uploaded(dataset, {"photos.zip": b"no archive at all"}).pk)
+    assert "The archive itself could not be opened" in page and "Upload again" in page
+    assert "leniently" not in page and "Read it as another format" not in page and "Unknown" not in page
+
+
 def test_the_splits_of_a_report_stand_in_their_own_order(cast: Cast) -> None:
     dataset = cast.sample("dataset")
     upload = uploaded(dataset, dict(shapes(seed=2)))
@@ -125,7 +147,8 @@ def test_a_watched_upload_that_is_published_loads_the_whole_page_anew(cast: Cast
 def test_an_upload_is_published_from_its_report(cast: Cast) -> None:
     dataset = cast.sample("dataset")
     upload = cast.sample("analysed-upload")
-    assert "Publish" in get(cast, "upload-detail", dataset.pk, upload.pk)
+    page = get(cast, "upload-detail", dataset.pk, upload.pk)
+    assert 'href="#publish"' in page and 'id="publish"' in page
     address = reverse("datasets:upload-publish", args=[dataset.pk, upload.pk])
     cast.editor.portal.post(address, {"mode": "replace", "note": "second try"})
     upload.refresh_from_db()

@@ -174,6 +174,7 @@ def _report(upload: Upload) -> dict[str, Any]:
     preview = f"/api/v1/datasets/{upload.dataset_id}/uploads/{upload.pk}/preview"
     return {
         "analysis": analysis,
+        "opened": bool(analysis["images"]) or not any(d["code"].startswith("archive.") for d in analysis["defects"]),
         "reason": REASONS.get(analysis["reason"], ""),
         "format_name": FORMAT_NAMES.get(analysis["format"], analysis["format"]),
         "task_label": dict(Task.choices).get(analysis["task"] or "", ""),
