@@ -78,8 +78,9 @@ def states_of(capability: str) -> list[str]:
 
 
 def progress_text(job: Job) -> str:
+    """What it is at, or was at when it ended before its end."""
     detail = job.progress_detail
-    if not detail or job.progress is None:
+    if not detail or job.progress is None or job.state == JobState.SUCCEEDED:
         return ""
     sentence = UNITS.get(detail.get("unit", ""))
     if sentence is None or not detail.get("total"):

@@ -57,7 +57,7 @@ def training_create(request: PortalRequest) -> HttpResponse:
     config, errors = (config_of(chosen, "train", request.POST) if request.method == "POST" else {}), {}
     if request.method == "POST" and form.is_valid():
         fields = {**form.cleaned_data, "trainer": chosen.name, "config": config}
-        with form_errors(form):
+        with form_errors(form, beside="config."):
             try:
                 return redirect(_saved(request, fields))
             except Invalid as error:
@@ -80,7 +80,7 @@ def training_change(request: PortalRequest, pk: str) -> HttpResponse:
     form = TrainingForm(posted, actor=request.actor, trainer=chosen, training=training)
     config, errors = (config_of(chosen, "train", request.POST) if form.is_bound else training.config), {}
     if form.is_valid():
-        with form_errors(form):
+        with form_errors(form, beside="config."):
             try:
                 return redirect(_changed(request, training, {**form.cleaned_data, "config": config}))
             except Invalid as error:
@@ -330,11 +330,13 @@ def _possible(training: TrainingJob) -> list[dict[str, Any]]:
     stopping = _("The training is stopping: it writes its checkpoint.")
     edit, delete = reverse("training:change", args=[training.pk]), _("Delete this draft?")
     return [
-        {"name": "start", "url": f"{api}/start", "label": _("Start"), "icon": "player-play", "variant": "primary"},
+        {"name": "start", "url": f"{api}/start", "label": _("Start"), "icon": "player-play", "variant": "primary"}
+        | {"done": _("The training is in the queue.")},
         {"name": "change", "href": edit, "label": _("Edit"), "icon": "edit"},
         {"name": "stop", "url": f"{api}/stop", "label": _("Stop"), "icon": "player-stop", "confirm": stop}
         | {"danger": True, "done": stopping, "done_state": JobState.STOPPING.value},
-        {"name": "resume", "url": f"{api}/resume", "label": _("Resume"), "icon": "player-play", "variant": "primary"},
+        {"name": "resume", "url": f"{api}/resume", "label": _("Resume"), "icon": "player-play", "variant": "primary"}
+        | {"done": _("The training goes on from its last checkpoint.")},
         {"name": "retry", "url": f"{api}/retry", "label": _("Retry"), "icon": "refresh", "next": detail},
         {"name": "clone", "url": f"{api}/clone", "label": _("Clone"), "icon": "copy", "next": detail},
         {"name": "delete", "url": api, "method": "DELETE", "label": _("Delete"), "icon": "trash", "confirm": delete}

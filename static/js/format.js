@@ -68,14 +68,31 @@ function words(unit) {
   }[unit];
 }
 
-/** Hours, minutes and seconds of a moment. @param {number} time Unix seconds */
-export function clock(time) {
-  return new Date(time * 1000).toLocaleTimeString(language(), { hour12: false });
+/** The zone in which the page writes times; the browser's own where it says none. */
+const ownZone = () => globalThis.document?.documentElement?.dataset.timeZone || undefined;
+
+/** Year to second of a moment, as digits. @param {number} time Unix seconds @param {string|undefined} timeZone */
+function parts(time, timeZone) {
+  const two = "2-digit";
+  const format = new Intl.DateTimeFormat("en", { timeZone, hourCycle: "h23", year: "numeric", month: two, day: two, hour: two, minute: two, second: two });
+  return Object.fromEntries(format.formatToParts(time * 1000).map(({ type, value }) => [type, value]));
 }
 
-/** Day and time of a moment, as pages write it. @param {number} time Unix seconds */
-export function moment(time) {
-  const at = new Date(time * 1000);
-  const two = (value) => String(value).padStart(2, "0");
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+/** Hours, minutes and seconds of a moment. @param {number} time Unix seconds @param {string} [timeZone] */
+export function clock(time, timeZone = ownZone()) {
+  const { hour, minute, second } = parts(time, timeZone);
+  return `${hour}:${minute}:${second}`;
+}
+
+/** Day and time of a moment, as pages write it. @param {number} time Unix seconds @param {string} [timeZone] */
+export function moment(time, timeZone = ownZone()) {
+  const { year, month, day, hour, minute, second } = parts(time, timeZone);
+  return `${year}-${month}-${day} ${hour}:${minute}:${second}`;
+}
+
+/** A moment at an axis: no more of it than tells it from its neighbours. @param {number} time Unix seconds @param {string} [timeZone] */
+export function tick(time, timeZone = ownZone()) {
+  const { month, day, hour, minute, second } = parts(time, timeZone);
+  if (`${hour}${minute}${second}` === "000000") return `${month}-${day}`;
+  return second === "00" ? `${hour}:${minute}` : `${hour}:${minute}:${second}`;
 }

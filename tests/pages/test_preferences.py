@@ -130,6 +130,11 @@ def test_page_is_in_the_persons_zone_and_language(db):
     assert timezone.get_current_timezone() == ZoneInfo("Asia/Seoul")
 
 
+def test_the_page_tells_its_scripts_the_zone(cast):
+    cast.owner.user.change(time_zone="Europe/Berlin")
+    assert 'data-time-zone="Europe/Berlin"' in cast.owner.portal.get("/projects/").content.decode()
+
+
 def test_language_chosen_in_the_browser_wins(db):
     user = UserFactory(language="ko")
     assert seen_by(request_of(user, {"sessionid": "x", "django_language": "en"}))["language"] == "en"

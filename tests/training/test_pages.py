@@ -36,7 +36,10 @@ def test_the_form_in_korean_uses_the_trainers_korean_titles(cast: Cast) -> None:
 def test_a_form_with_wrong_settings_keeps_what_was_typed_and_says_what_is_wrong(cast: Cast) -> None:
     page = cast.owner.portal.post("/training/new/?trainer=reference", _posted(cast, **{"config.steps": "0"}))
     assert page.status_code == 422
-    assert 'value="0"' in page.content.decode()
+    text = page.content.decode()
+    assert 'value="0"' in text
+    # Beside the setting, not above the form, where nothing says which setting is meant.
+    assert text.count("Must be at least 1.") == 1 and "Some settings are not valid." in text
     assert not TrainingJob.objects.exists()
 
 

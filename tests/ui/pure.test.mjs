@@ -8,7 +8,7 @@ import { shares } from "../../static/js/charts/heatmap.js";
 import { between, stepped } from "../../static/js/choose.js";
 import { clipRange, pairs, smooth, tableRows, toCsv } from "../../static/js/charts/series.js";
 import { isWorth, WORTH } from "../../static/js/direct.js";
-import { ago, bytes, duration, figure } from "../../static/js/format.js";
+import { ago, bytes, clock, duration, figure, moment, tick } from "../../static/js/format.js";
 import { Logbook, passes } from "../../static/js/logbook.js";
 import { baseOf, MetricStore, Series, toNumber } from "../../static/js/metrics.js";
 import { complaint, sameValue } from "../../static/js/schema-form.js";
@@ -332,6 +332,14 @@ test("figures in words", () => {
   assert.equal(duration(3725), "1 h 2 min");
   assert.equal(ago(120), "2 minutes ago");
   assert.equal(ago(-7200), "in 2 hours");
+});
+
+test("times are those of the zone in which the page writes its own, wherever the browser is", () => {
+  const time = Date.UTC(2026, 10, 23, 15, 0, 0) / 1000;
+  assert.equal(moment(time + 5, "Asia/Seoul"), "2026-11-24 00:00:05");
+  assert.equal(moment(time, "America/New_York"), "2026-11-23 10:00:00");
+  assert.equal(clock(time, "Asia/Seoul"), "00:00:00");
+  assert.deepEqual([0, 60, 65].map((later) => tick(time + later, "Asia/Seoul")), ["11-24", "00:01", "00:01:05"]);
 });
 
 test("a range of choices holds both of its ends, in either direction", () => {

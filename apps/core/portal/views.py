@@ -94,15 +94,19 @@ def _cursor(found: list[Any], size: int) -> str | None:
 
 
 @contextmanager
-def form_errors(form: BaseForm) -> Iterator[None]:
-    """Turns a domain error raised inside into errors of the form."""
+def form_errors(form: BaseForm, beside: str = "") -> Iterator[None]:
+    """Turns a domain error raised inside into errors of the form.
+
+    What is wrong with inputs whose names begin with `beside` the page itself shows by them.
+    """
     try:
         yield
     except DomainError as error:
-        for name, texts in error.fields.items():
+        told = {name: texts for name, texts in error.fields.items() if not (beside and name.startswith(beside))}
+        for name, texts in told.items():
             for text in texts:
                 form.add_error(name if name in form.fields else None, text)
-        if not error.fields:
+        if not error.fields or len(told) < len(error.fields):
             form.add_error(None, error.message)
         if error.hint:
             form.add_error(None, error.hint)

@@ -2,7 +2,7 @@
  * Curves of one group of series. Train is solid, validation dashed, one hue per quantity. Shared by the charts of a page:
  * the settings (axis, log, smoothing, clipping) and the crosshair.
  */
-import { figure, moment } from "../format.js";
+import { figure, moment, tick } from "../format.js";
 import { gettext } from "../i18n.js";
 import { baseOf } from "../metrics.js";
 import { download, el, svg } from "../dom.js";
@@ -134,6 +134,7 @@ export class LineChart {
           ...style, type: axis === "time" ? "time" : "value", name: axisName(axis), nameLocation: "middle", nameGap: 24,
           min: axis === "time" ? undefined : "dataMin", max: axis === "time" ? undefined : "dataMax", splitLine: { show: false }, minInterval: axis === "step" ? 1 : 0,
           axisPointer: { snap: true, label: { show: false } },
+          axisLabel: { ...style.axisLabel, formatter: axis === "time" ? (value) => tick(value / 1000) : null },
         },
         yAxis: {
           ...style, type: log ? "log" : "value", scale: true, min: range?.[0], max: range?.[1],

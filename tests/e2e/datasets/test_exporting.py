@@ -44,6 +44,22 @@ def test_a_version_is_converted_and_fetched_in_every_form(shelf: Shelf, engineer
     assert set(pictures.values()) == {content for name, content in members(archive).items() if name.endswith(".jpg")}
 
 
+def test_nothing_is_exported_in_the_former_format_while_another_is_on_its_way(shelf: Shelf, engineer: Window) -> None:
+    archive = sample_archive(train=6, val=2)
+    engineer.go(f"{shelf.dataset('Shapes in two minds', archive)}exports/")
+    page, held = engineer.page, []
+    page.route("**/exports/?*format=coco*", lambda route: held.append(route))
+    export = page.locator("main form:has(input[name=format]) button[type=submit]")
+    expect(export).to_be_enabled()
+    with page.expect_request("**format=coco**"):
+        page.select_option("#export-format", "coco")
+    expect(export).to_be_disabled()
+    held.pop().continue_()
+    page.wait_for_url("**format=coco**")
+    expect(export).to_be_enabled()
+    expect(page.locator("#export input[name=format]")).to_have_value("coco")
+
+
 def test_chosen_images_are_exported_by_themselves(shelf: Shelf, engineer: Window, language: str) -> None:
     archive = sample_archive(train=6, val=2)
     engineer.go(shelf.dataset({"en": "Shapes to pick from", "ko": "골라 낼 도형"}[language], archive))
