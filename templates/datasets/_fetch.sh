@@ -1,7 +1,7 @@
 url="{{ address }}"
 curl -fLH "Authorization: Bearer $MODELYARD_KEY" \
-  -o "{{ archive }}" "$url"
-unzip -q "{{ archive }}" -d dataset
-curl -fsLH "Authorization: Bearer $MODELYARD_KEY" \
+  -o "{{ archive }}" "$url" &amp;&amp;
+  unzip -q "{{ archive }}" -d dataset &amp;&amp;
+  curl -fsLH "Authorization: Bearer $MODELYARD_KEY" \
   "$url&amp;manifest" |
-  (cd dataset && sha256sum --check --quiet)
+  (cd dataset &amp;&amp; sha256sum --check --quiet)

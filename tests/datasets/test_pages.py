@@ -65,6 +65,12 @@ def test_a_new_dataset_begins_with_the_only_project_and_folds_what_can_wait(cast
     )
 
 
+def test_who_may_add_to_no_project_is_led_to_one_of_their_own(cast: Cast) -> None:
+    empty = get(cast, "list", person="stranger").split('id="datasets"')[1]
+    assert reverse("projects:create") in empty and reverse("datasets:create") not in empty
+    assert reverse("datasets:create") in get(cast, "list", person="editor")
+
+
 def test_viewers_see_no_way_to_change(cast: Cast) -> None:
     dataset = cast.sample("dataset")
     page = get(cast, "detail", dataset.pk, person="viewer")

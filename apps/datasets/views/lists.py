@@ -55,6 +55,7 @@ def dataset_list(request: PortalRequest) -> HttpResponse:
         "filtered": bool(search or form.wanted),
         "tabs": list_tabs("own"),
         "may_add": _may_add(request),
+        "may_add_project": request.actor.organization_id not in {None, *request.actor.closing},
         "has_trash": trash.filter(organization=request.actor.organization_id).exists(),
     }
     return render(request, "datasets/list.html", context)
