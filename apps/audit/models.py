@@ -171,7 +171,7 @@ class AuditCheck(models.Model):
         indexes = [models.Index(fields=["chain", "-id"], name="audit_check_of_chain")]
 
     def __str__(self) -> str:
-        return f"{self.chain} · {self.requested_at:%Y-%m-%d %H:%M}"
+        return f"{self.chain} · {self.requested_at:%Y-%m-%d %H:%M} UTC"
 
     @property
     def state_label(self) -> Any:

@@ -92,7 +92,7 @@ class OrganizationExport(Entity):
         ]
 
     def __str__(self) -> str:
-        return f"{self.organization} · {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.organization} · {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     @property
     def key(self) -> str:

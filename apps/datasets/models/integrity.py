@@ -56,7 +56,7 @@ class IntegrityCheck(Entity):
         ]
 
     def __str__(self) -> str:
-        return f"{self.dataset} · {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.dataset} · {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     @property
     def organization_id(self) -> Any:
