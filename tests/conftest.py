@@ -6,7 +6,7 @@ import gc
 import importlib
 import os
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -139,12 +139,19 @@ def _empty_what_is_filled(test_case: TransactionTestCase) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_cache() -> Iterator[None]:
-    """Every test has its own keys in the shared cache: rate limits and tickets of others do not reach it."""
+def own_cache() -> Iterator[Callable[[], None]]:
+    """Every test has its own keys in the shared cache: rate limits and tickets of others do not reach it.
+
+    The function given forgets the test's own; `cache.clear()` would empty the cache under the tests beside it.
+    """
     options = caches.settings["default"]
     before = options.get("KEY_PREFIX", "")
-    options["KEY_PREFIX"] = caches["default"].key_prefix = f"test-{uuid4().hex}"
-    yield
+
+    def forget() -> None:
+        options["KEY_PREFIX"] = caches["default"].key_prefix = f"test-{uuid4().hex}"
+
+    forget()
+    yield forget
     options["KEY_PREFIX"] = caches["default"].key_prefix = before
 
 

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.urls import reverse
 
 from apps.core.testing import Cast, captured_queries
@@ -98,7 +97,6 @@ def test_counting_costs_as_many_statements_for_many_images(dataset: Dataset) -> 
 def test_a_version_is_counted_once_and_whoever_asks_first_sends_a_worker(
     cast: Cast, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache.clear()
     sent: list[tuple[Any, ...]] = []
     monkeypatch.setattr("apps.datasets.services.statistics.send_hint", lambda *args, **options: sent.append(args))
     address = f"/datasets/{dataset.pk}/statistics"
