@@ -30,6 +30,8 @@ DUPLICATES_LISTED = 100
 #: Nobody waits for the looks of 100,000.
 LOOKED_AT = 20_000
 NO_SPLIT = ""
+#: Reasons of an analysis that took the set for nothing.
+NOTHING, UNREAD = "set.nothing", "set.unread"
 #: NUL and halves of characters: JSON may write them, and neither the database nor an answer takes them as text.
 NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
@@ -54,12 +56,13 @@ class Analysis:
     look alike, as far as they were `compared`, of `compared_of` different ones.
     `known_images` counts those that the dataset has under another path already, or one that looks alike, and
     `known_leaks` those among them that would be in another split. `elsewhere`, how many pictures other datasets of the
-    organization have too, by id, is no part of the document: who reads it may not see them all.
+    organization have too, by id, is no part of the document: who reads it may not see them all. The reason `set.unread`
+    says that the files were refused before any of them was read as a set.
     """
 
     format: str = "unknown"
     confidence: float = 0.0
-    reason: str = "set.nothing"
+    reason: str = NOTHING
     task: str | None = None
     classes: list[dict[str, Any]] = field(default_factory=list)
     images: int = 0

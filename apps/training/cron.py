@@ -8,6 +8,7 @@ from celery.schedules import ParseException
 from django.utils.translation import gettext as _
 from django_celery_beat.tzcrontab import TzAwareCrontab
 
+from apps.core import time_zones
 from apps.core.errors import Invalid
 
 FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
@@ -17,7 +18,7 @@ MAX_LENGTH = 100
 
 def parsed(cron: str, time_zone: str) -> tuple[dict[str, str], TzAwareCrontab]:
     """The fields by name, and the schedule. Raises `Invalid` for what is no expression, or never comes to pass."""
-    if time_zone not in zoneinfo.available_timezones():
+    if time_zone not in time_zones.names():
         message = _("There is no such time zone.")
         raise Invalid(message, code="time_zone", fields={"time_zone": [message]})
     parts = cron.split()

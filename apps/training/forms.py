@@ -1,12 +1,12 @@
 """The form of a training: everything but the trainer's settings, which `apps.trainers.forms` draws."""
 
-import zoneinfo
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.core import time_zones
 from apps.core.identity import Actor
 from apps.core.portal import RowChoiceField
 from apps.datasets.forms import SplitForm
@@ -222,7 +222,7 @@ class ScheduleForm(forms.Form):
     )
     time_zone = forms.ChoiceField(
         label=_("Time zone"),
-        choices=lambda: [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())],
+        choices=time_zones.choices,
     )
 
     @property

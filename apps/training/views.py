@@ -57,7 +57,7 @@ def training_create(request: PortalRequest) -> HttpResponse:
     config, errors = (config_of(chosen, "train", request.POST) if request.method == "POST" else {}), {}
     if request.method == "POST" and form.is_valid():
         fields = {**form.cleaned_data, "trainer": chosen.name, "config": config}
-        with form_errors(form, beside="config."):
+        with form_errors(form, beside=_settings_of(chosen)):
             try:
                 return redirect(_saved(request, fields))
             except Invalid as error:
@@ -80,7 +80,7 @@ def training_change(request: PortalRequest, pk: str) -> HttpResponse:
     form = TrainingForm(posted, actor=request.actor, trainer=chosen, training=training)
     config, errors = (config_of(chosen, "train", request.POST) if form.is_bound else training.config), {}
     if form.is_valid():
-        with form_errors(form, beside="config."):
+        with form_errors(form, beside=_settings_of(chosen)):
             try:
                 return redirect(_changed(request, training, {**form.cleaned_data, "config": config}))
             except Invalid as error:
@@ -264,6 +264,11 @@ def _plan(request: PortalRequest, chosen: Trainer, given: dict[str, Any]) -> Pla
     )
 
 
+def _settings_of(chosen: Trainer) -> set[str]:
+    """Names of the inputs that the form draws from the trainer's schema."""
+    return {f"config.{key}" for key in chosen.schema("train")["properties"]}
+
+
 def _by_name(error: Invalid) -> dict[str, list[str]]:
     return {name: [str(text) for text in texts] for name, texts in error.fields.items()}
 
@@ -290,11 +295,13 @@ def _chosen_trainer(request: PortalRequest) -> Trainer:
 
 
 def _form_context(chosen: Trainer, form: TrainingForm, config: dict[str, Any], errors: Any) -> dict[str, Any]:
+    fields = schema_fields(chosen, "train", config, errors)
     return {
         "form": form,
         "trainer": chosen,
         "description": chosen.text(chosen.descriptor.description),
-        "fields": schema_fields(chosen, "train", config, errors),
+        "fields": fields,
+        "opens_advanced": any(field["errors"] for field in fields if field["group"] == "advanced"),
         "presets": schema_presets(chosen, "train"),
     }
 

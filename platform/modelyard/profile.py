@@ -23,6 +23,7 @@ from django.views.i18n import set_language
 
 from apps.accounts.models import Theme, User
 from apps.accounts.services import profile_update
+from apps.core import time_zones
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import form_errors, signed_in
@@ -35,7 +36,7 @@ class ProfileForm(forms.ModelForm):
     time_zone = forms.ChoiceField(
         label=gettext_lazy("Time zone"),
         help_text=gettext_lazy("Times on pages are shown in it; pointing at one shows UTC."),
-        choices=lambda: [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())],
+        choices=time_zones.choices,
     )
 
     class Meta:

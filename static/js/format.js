@@ -68,8 +68,16 @@ function words(unit) {
   }[unit];
 }
 
-/** The zone in which the page writes times; the browser's own where it says none. */
-const ownZone = () => globalThis.document?.documentElement?.dataset.timeZone || undefined;
+/** The zone in which the page writes times; the browser's own where it says none, or one that the browser does not know. */
+function ownZone() {
+  const name = globalThis.document?.documentElement?.dataset.timeZone || undefined;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return name;
+  } catch {
+    return undefined; // a zone that is younger than this browser
+  }
+}
 
 /** Year to second of a moment, as digits. @param {number} time Unix seconds @param {string|undefined} timeZone */
 function parts(time, timeZone) {
@@ -90,9 +98,9 @@ export function moment(time, timeZone = ownZone()) {
   return `${year}-${month}-${day} ${hour}:${minute}:${second}`;
 }
 
-/** A moment at an axis: no more of it than tells it from its neighbours. @param {number} time Unix seconds @param {string} [timeZone] */
-export function tick(time, timeZone = ownZone()) {
+/** A moment at an axis, with its day where the axis spans more than one. @param {number} time Unix seconds @param {boolean} withDay @param {string} [timeZone] */
+export function tick(time, withDay, timeZone = ownZone()) {
   const { month, day, hour, minute, second } = parts(time, timeZone);
-  if (`${hour}${minute}${second}` === "000000") return `${month}-${day}`;
+  if (withDay) return `${month}-${day} ${hour}:${minute}`;
   return second === "00" ? `${hour}:${minute}` : `${hour}:${minute}:${second}`;
 }

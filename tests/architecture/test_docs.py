@@ -8,13 +8,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-#: `tests/…` in backticks, with what a run of several begins with: `tests/datasets/test_coco.py`.
+#: A path in backticks that begins with `tests/`; names that follow it without their folder are passed over.
 TEST = re.compile(r"`(tests/[\w/.]+)`")
 
 
 def anchors(page: Path) -> set[str]:
     """What the headings of a page are called in addresses."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)  # `#` is a comment in a shell
+    headings = re.findall(r"^#+ (.+)$", prose, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower().strip()).replace(" ", "-") for heading in headings}
 
 

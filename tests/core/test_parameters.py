@@ -12,14 +12,12 @@ def request(value: str | None) -> Request:
     return Request(APIRequestFactory().get("/", {} if value is None else {"n": value}))
 
 
-@pytest.mark.parametrize(
-    ("value", "found"), [(None, 7), ("5", 5), ("-3", 0), ("+9", 9), ("007", 7), ("10", 9), ("9" * 30, 9)]
-)
+@pytest.mark.parametrize(("value", "found"), [(None, 7), ("5", 5), ("-3", 0), ("007", 7), ("10", 9), ("9" * 30, 9)])
 def test_a_whole_number_is_moved_into_its_range(value: str | None, found: int) -> None:
     assert integer(request(value), "n", 7, 0, 9) == found
 
 
-@pytest.mark.parametrize("value", ["", "x", "1.0", "1_0", "٣", " 1", "1\n", "0x1", "9" * 5000])
+@pytest.mark.parametrize("value", ["", "x", "1.0", "1_0", "+9", "٣", " 1", "1\n", "0x1", "9" * 5000])
 def test_another_text_is_no_whole_number(value: str) -> None:
     with pytest.raises(Invalid) as refused:
         integer(request(value), "n", 7, 0, 9)

@@ -11,7 +11,7 @@ from django.conf import settings
 from PIL import Image
 
 from apps.datasets import defects as defects_module
-from apps.datasets.analysis import analyse
+from apps.datasets.analysis import NOTHING, UNREAD, analyse
 from apps.datasets.archives import unpack
 from apps.datasets.defects import ERROR, LENIENT, REASONS, WARNING, WORDINGS, BadInput, Defect, DefectLog, describe
 from apps.datasets.foreign.conversion import FAILURES, LOSSES
@@ -148,7 +148,7 @@ def test_every_wording_can_be_written_out_even_without_parameters():
         assert hint.endswith(".")
     sentence, _ = describe(Defect("path.collision", ERROR, "A", None, {"other": "100%s"}))
     assert "“100%s”" in sentence
-    assert {"yolo.description", "set.nothing"} <= set(REASONS)
+    assert {"yolo.description", NOTHING, UNREAD} <= set(REASONS)
 
 
 def test_parameters_of_defects_are_short_printable_text():

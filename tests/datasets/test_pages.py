@@ -10,6 +10,7 @@ from apps.datasets.models import Blob, Dataset, SplitMethod, Upload, UploadState
 from apps.datasets.services import snapshot_for_training
 from apps.datasets.services.reading import refused_error, upload_analyse, upload_read
 from apps.projects.services import project_create
+from tests.datasets.factories.archives import zip_of
 from tests.factories.datasets import SYSTEM, DatasetFactory, published, shapes, uploaded
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,10 @@ def test_a_new_dataset_begins_with_the_only_project_and_folds_what_can_wait(cast
 def test_who_may_add_to_no_project_is_led_to_one_of_their_own(cast: Cast) -> None:
     empty = get(cast, "list", person="stranger").split('id="datasets"')[1]
     assert reverse("projects:create") in empty and reverse("datasets:create") not in empty
+    guest = get(cast, "list", person="guest").split('id="datasets"')[1]
+    assert reverse("projects:create") not in guest, "a project of their own would not help"
+    page = get(cast, "create", person="guest")
+    assert "Engineers of the organization make datasets" in page and "First a project" not in page
     assert reverse("datasets:create") in get(cast, "list", person="editor")
 
 
@@ -121,11 +126,26 @@ def test_a_lenient_analysis_is_not_advised_again(cast: Cast) -> None:
     assert "leniently" not in str(refused_error(upload).hint)
 
 
-def test_an_archive_that_cannot_be_opened_is_not_offered_another_reading(cast: Cast) -> None:
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"photos.zip": b"no archive at all"},
+        {**dict(shapes(seed=2)), "images/more.zip": zip_of({"a.txt": b"x"})},
+        {"set.zip": zip_of({"../images/a.jpg": b"x"})},
+    ],
+    ids=["no archive", "a packed file inside", "a path that leads out"],
+)
+def test_what_was_refused_unread_is_not_offered_another_reading(cast: Cast, files: dict[str, bytes]) -> None:
     dataset = cast.sample("dataset")
-    page = get(cast, "upload-detail", dataset.pk, uploaded(dataset, {"photos.zip": b"no archive at all"}).pk)
-    assert "The archive itself could not be opened" in page and "Upload again" in page
+    page = get(cast, "upload-detail", dataset.pk, uploaded(dataset, files).pk)
+    assert "refused before they were read" in page and "Upload again" in page
     assert "leniently" not in page and "Read it as another format" not in page and "Unknown" not in page
+
+
+def test_what_was_read_and_is_nothing_is_offered_another_reading(cast: Cast) -> None:
+    dataset = cast.sample("dataset")
+    page = get(cast, "upload-detail", dataset.pk, uploaded(dataset, {"set.zip": zip_of({"notes.txt": b"x"})}).pk)
+    assert "refused before they were read" not in page and "Read it as another format" in page
 
 
 def test_the_splits_of_a_report_stand_in_their_own_order(cast: Cast) -> None:

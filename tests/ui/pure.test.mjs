@@ -339,7 +339,16 @@ test("times are those of the zone in which the page writes its own, wherever the
   assert.equal(moment(time + 5, "Asia/Seoul"), "2026-11-24 00:00:05");
   assert.equal(moment(time, "America/New_York"), "2026-11-23 10:00:00");
   assert.equal(clock(time, "Asia/Seoul"), "00:00:00");
-  assert.deepEqual([0, 60, 65].map((later) => tick(time + later, "Asia/Seoul")), ["11-24", "00:01", "00:01:05"]);
+  assert.deepEqual([60, 65].map((later) => tick(time + later, false, "Asia/Seoul")), ["00:01", "00:01:05"]);
+  assert.deepEqual([0, 86400].map((later) => tick(time + later, true, "Asia/Seoul")), ["11-24 00:00", "11-25 00:00"]);
+});
+
+test("a page in a zone that the browser does not know has times all the same", () => {
+  for (const timeZone of ["Factory", "Mars/Olympus", ""]) {
+    globalThis.document = { documentElement: { dataset: { timeZone } } };
+    assert.match(moment(0), /^19(69|70)-\d\d-\d\d \d\d:\d\d:\d\d$/);
+  }
+  delete globalThis.document;
 });
 
 test("a range of choices holds both of its ends, in either direction", () => {

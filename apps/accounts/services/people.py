@@ -1,6 +1,5 @@
 """Writes on people."""
 
-import zoneinfo
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -13,7 +12,7 @@ from django.utils.translation import gettext as _
 from apps.accounts import actions
 from apps.accounts.models import User
 from apps.accounts.services.sessions import end_everything
-from apps.core import auditing
+from apps.core import auditing, time_zones
 from apps.core.auditing import Personal
 from apps.core.errors import Conflict, Forbidden, Invalid, refuse_unknown
 from apps.core.errors.inputs import invalid_of
@@ -114,7 +113,7 @@ def _require_platform(actor: Actor) -> None:
 def profile_update(*, actor: Actor, user: User, **fields: Any) -> User:
     """Changes one's own name (by no word of an organization's provider), language, time zone or theme."""
     refuse_unknown(fields, PROFILE_FIELDS)
-    if "time_zone" in fields and fields["time_zone"] not in zoneinfo.available_timezones():
+    if "time_zone" in fields and fields["time_zone"] not in time_zones.names():
         raise Invalid(_("The input is not valid."), fields={"time_zone": [_("There is no such time zone.")]})
     user = User.objects.select_for_update().get(pk=user.pk)
     changes = user.change(**fields)

@@ -9,9 +9,9 @@ from rest_framework.request import Request
 
 from apps.core.errors import Invalid
 
-# Python itself also reads `1_000`, digits of other scripts, and spaces around them.
-WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
-DECIMAL = re.compile(r"[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,4})?")
+# Python itself also reads `1_000`, digits of other scripts, and spaces around them, which a `+` in an address is.
+WHOLE = re.compile(r"-?[0-9]{1,30}")
+DECIMAL = re.compile(r"-?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,4})?")
 
 
 def integer(request: Request, name: str, default: int, low: int, high: int) -> int:

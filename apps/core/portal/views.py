@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -94,15 +94,15 @@ def _cursor(found: list[Any], size: int) -> str | None:
 
 
 @contextmanager
-def form_errors(form: BaseForm, beside: str = "") -> Iterator[None]:
+def form_errors(form: BaseForm, beside: Collection[str] = ()) -> Iterator[None]:
     """Turns a domain error raised inside into errors of the form.
 
-    What is wrong with inputs whose names begin with `beside` the page itself shows by them.
+    What is wrong with inputs named in `beside` the page itself shows by them.
     """
     try:
         yield
     except DomainError as error:
-        told = {name: texts for name, texts in error.fields.items() if not (beside and name.startswith(beside))}
+        told = {name: texts for name, texts in error.fields.items() if name not in beside}
         for name, texts in told.items():
             for text in texts:
                 form.add_error(name if name in form.fields else None, text)

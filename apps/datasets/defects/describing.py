@@ -46,6 +46,7 @@ REASONS: dict[str, str | Promise] = {
     "datumaro.read": _("It was chosen, or told by datumaro, which has read it."),
     "images.only": _("There are images without labels."),
     "set.nothing": _("Nothing was recognised."),
+    "set.unread": _("The files were refused before they were read."),
 }
 
 

@@ -23,7 +23,7 @@ from apps.core.errors import Conflict, Invalid, TooLarge, TooManyRequests
 from apps.core.identity import Actor
 from apps.core.operations import ingest, operation
 from apps.datasets import actions
-from apps.datasets.analysis import Analysis, analyse
+from apps.datasets.analysis import NOTHING, UNREAD, Analysis, analyse
 from apps.datasets.archives import Limits, Staged, archive_kind, unpack, walk
 from apps.datasets.archives.staging import Stage
 from apps.datasets.defects import WARNING, BadInput, Defect
@@ -200,11 +200,14 @@ def _analysed(upload: Upload) -> Analysis:
     try:
         staged = _staged(folder, progress)
         write_ahead(len(staged.members))
+    except BadInput as refused:
+        return _refused_whole(refused, UNREAD)
+    try:
         if upload.format:
             converted = _converted(staged, folder, upload, progress)
             staged = converted.staged
     except BadInput as refused:
-        return Analysis(errors=1, defects=[refused.defect], defect_counts={refused.code: 1})
+        return _refused_whole(refused)
     temporary = folder.items.with_suffix(".part")
     warned: set[str] = set()
     with temporary.open("w", encoding="utf-8") as target, Looks(LOOK_SECONDS) as looks:
@@ -262,6 +265,10 @@ def _converted(
     if reason_off():
         raise BadInput("datumaro.off")
     return convert(staged, folder.converted, upload.format, task=upload.dataset.task, progress=progress)
+
+
+def _refused_whole(refused: BadInput, reason: str = NOTHING) -> Analysis:
+    return Analysis(errors=1, defects=[refused.defect], defect_counts={refused.code: 1}, reason=reason)
 
 
 def _staged(folder: UploadFolder, progress: Callable[[int, int | None, int], None]) -> Staged:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core.errors import NotFound
+from apps.core.identity import Role
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, form_errors, page_of, search_of, shown_tabs, signed_in
 from apps.datasets import selectors, services
@@ -23,6 +24,12 @@ from apps.projects.models import Project
 def _may_add(request: PortalRequest) -> bool:
     rows = Project.objects.permitted(request.actor, "datasets.add_dataset")
     return rows.filter(organization=request.actor.organization_id).exists()
+
+
+def _may_add_project(request: PortalRequest) -> bool:
+    """Whether a project of one's own would be one in which datasets may be made: guests own one, and make none."""
+    organization_id, actor = request.actor.organization_id, request.actor
+    return organization_id in actor.organizations(Role.ENGINEER_I) and organization_id not in actor.closing
 
 
 def list_tabs(active: str) -> list[dict[str, Any]]:
@@ -55,7 +62,7 @@ def dataset_list(request: PortalRequest) -> HttpResponse:
         "filtered": bool(search or form.wanted),
         "tabs": list_tabs("own"),
         "may_add": _may_add(request),
-        "may_add_project": request.actor.organization_id not in {None, *request.actor.closing},
+        "may_add_project": _may_add_project(request),
         "has_trash": trash.filter(organization=request.actor.organization_id).exists(),
     }
     return render(request, "datasets/list.html", context)
@@ -70,7 +77,8 @@ def dataset_create(request: PortalRequest) -> HttpResponse:
             dataset = services.dataset_create(actor=request.actor, **form.cleaned_data)
             return redirect("datasets:upload", pk=dataset.pk)
     status = 422 if form.errors else 200
-    return render(request, "datasets/form.html", {"form": form, "may_add": _may_add(request)}, status=status)
+    context = {"form": form, "may_add": _may_add(request), "may_add_project": _may_add_project(request)}
+    return render(request, "datasets/form.html", context, status=status)
 
 
 @signed_in

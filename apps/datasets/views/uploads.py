@@ -17,7 +17,7 @@ from apps.core import policy
 from apps.core.identity.requests import PortalRequest
 from apps.core.portal import error_messages, page_of, signed_in
 from apps.datasets import selectors, services
-from apps.datasets.analysis import NO_SPLIT
+from apps.datasets.analysis import NO_SPLIT, UNREAD
 from apps.datasets.defects import REASONS, Defect, describe
 from apps.datasets.foreign import FORMATS
 from apps.datasets.forms import FormatForm, PublishForm
@@ -174,7 +174,7 @@ def _report(upload: Upload) -> dict[str, Any]:
     preview = f"/api/v1/datasets/{upload.dataset_id}/uploads/{upload.pk}/preview"
     return {
         "analysis": analysis,
-        "opened": bool(analysis["images"]) or not any(d["code"].startswith("archive.") for d in analysis["defects"]),
+        "was_read": analysis["reason"] != UNREAD,
         "reason": REASONS.get(analysis["reason"], ""),
         "format_name": FORMAT_NAMES.get(analysis["format"], analysis["format"]),
         "task_label": dict(Task.choices).get(analysis["task"] or "", ""),

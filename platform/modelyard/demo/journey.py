@@ -102,8 +102,9 @@ class Journey:
 
     def _free_name(self, path: str, name: str) -> str:
         """`name`, or with the next number where a demo before has taken it."""
-        taken = {found["name"] for found in self.client.get(path, search=name, page_size=200)["results"]}
-        return next(free for number in count(1) if (free := f"{name} {number}" if number > 1 else name) not in taken)
+        taken = {found["name"].lower() for found in self.client.get(path, search=name, page_size=200)["results"]}
+        names = (f"{name} {number}" if number > 1 else name for number in count(1))
+        return next(free for free in names if free.lower() not in taken)
 
     def _train(self, project: str, dataset: str) -> str:
         schema = self.client.get("/trainers/ultralytics/config-schema")

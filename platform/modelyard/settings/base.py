@@ -423,9 +423,9 @@ MLFLOW: dict[str, Any] = {
     "url": env.text("MLFLOW_TRACKING_URL", ""),
 }
 
-LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+LOG_LEVEL = env.one_of("LOG_LEVEL", "info", ("debug", "info", "warning", "error", "critical")).upper()
 # A line for each task that comes, ends, or is due: several a second, even while nothing happens.
-ROUTINE_LOG_LEVEL = "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"
+ROUTINE_LOG_LEVEL = "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -69,14 +69,23 @@ def node() -> Program:
 def _work(name: str, queues: str) -> None:
     os.environ["CELERY_SKIP_CHECKS"] = "1"  # `up` has run the system checks
     celery.worker_main(
-        ["worker", "-Q", queues, "-n", name, "--pool=threads", f"--concurrency={THREADS}", "--loglevel=INFO"]
+        [
+            "worker",
+            "-Q",
+            queues,
+            "-n",
+            name,
+            "--pool=threads",
+            f"--concurrency={THREADS}",
+            f"--loglevel={settings.LOG_LEVEL}",
+        ]
         + ["--without-gossip", "--without-mingle"]
     )
 
 
 def beat() -> Program:
     def run() -> None:
-        celery.Beat(loglevel="INFO", scheduler=settings.CELERY_BEAT_SCHEDULER, pidfile=None).run()
+        celery.Beat(loglevel=settings.LOG_LEVEL, scheduler=settings.CELERY_BEAT_SCHEDULER, pidfile=None).run()
 
     return Program("beat", run=run)
 

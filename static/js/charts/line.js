@@ -9,6 +9,9 @@ import { download, el, svg } from "../dom.js";
 import { clipRange, pairs, smooth, tableRows, toCsv } from "./series.js";
 import { axisStyle, baseOption, fade, mount } from "./theme.js";
 
+/** Milliseconds of an axis of times from which on hours alone say too little. */
+const DAY = 20 * 3_600_000;
+
 /** @typedef {{axis: import("./series.js").Axis, log: boolean, smoothing: number, clip: boolean}} LineSettings */
 
 const DASH = { val: [6, 4], test: [2, 3] };
@@ -105,10 +108,12 @@ export class LineChart {
     const hues = [...new Set(this.list.map((series) => baseOf(series.info.name)))];
     const drawn = [];
     const visible = [];
+    const ends = [];
     for (const series of this.list) {
       const color = colors.series[hues.indexOf(baseOf(series.info.name)) % colors.series.length];
       const raw = pairs(series.points, { axis, log, start });
       const label = this.#label(series);
+      if (raw.length) ends.push(raw[0][0], raw.at(-1)[0]);
       if (!this.hidden.has(label)) visible.push(...raw.map(([, y]) => y));
       const shared = { type: "line", sampling: "minmax", connectNulls: false, showSymbol: raw.length === 1, symbolSize: 6, emphasis: { disabled: true } };
       const line = { color, width: 1.75, type: DASH[series.info.split] || "solid" };
@@ -117,6 +122,7 @@ export class LineChart {
       }
       drawn.push({ ...shared, name: label, id: series.info.name, data: smoothing > 0 ? smooth(raw, smoothing) : raw, lineStyle: line, itemStyle: { color }, z: 2 });
     }
+    const withDay = Math.max(...ends) - Math.min(...ends) > DAY;
     const range = clip && !log ? clipRange(visible) : null;
     const style = axisStyle(colors);
     chart.setOption(
@@ -134,7 +140,7 @@ export class LineChart {
           ...style, type: axis === "time" ? "time" : "value", name: axisName(axis), nameLocation: "middle", nameGap: 24,
           min: axis === "time" ? undefined : "dataMin", max: axis === "time" ? undefined : "dataMax", splitLine: { show: false }, minInterval: axis === "step" ? 1 : 0,
           axisPointer: { snap: true, label: { show: false } },
-          axisLabel: { ...style.axisLabel, formatter: axis === "time" ? (value) => tick(value / 1000) : null },
+          axisLabel: { ...style.axisLabel, formatter: axis === "time" ? (value) => tick(value / 1000, withDay) : null },
         },
         yAxis: {
           ...style, type: log ? "log" : "value", scale: true, min: range?.[0], max: range?.[1],

@@ -54,6 +54,10 @@ def test_nothing_is_exported_in_the_former_format_while_another_is_on_its_way(sh
     with page.expect_request("**format=coco**"):
         page.select_option("#export-format", "coco")
     expect(export).to_be_disabled()
+    # A second change of mind gives the first up, and what it shut stays shut.
+    with page.expect_request("**format=voc**"):
+        page.select_option("#export-format", "voc")
+    expect(export).to_be_disabled()
     held.pop().continue_()
     page.wait_for_url("**format=coco**")
     expect(export).to_be_enabled()
