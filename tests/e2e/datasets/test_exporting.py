@@ -47,21 +47,19 @@ def test_a_version_is_converted_and_fetched_in_every_form(shelf: Shelf, engineer
 def test_nothing_is_exported_in_the_former_format_while_another_is_on_its_way(shelf: Shelf, engineer: Window) -> None:
     archive = sample_archive(train=6, val=2)
     engineer.go(f"{shelf.dataset('Shapes in two minds', archive)}exports/")
-    page, held = engineer.page, []
-    page.route("**/exports/?*format=coco*", lambda route: held.append(route))
+    page, held = engineer.page, {}
+    page.route("**/exports/?*format=*", lambda route: held.update({route.request.url: route}))
     export = page.locator("main form:has(input[name=format]) button[type=submit]")
     expect(export).to_be_enabled()
-    with page.expect_request("**format=coco**"):
-        page.select_option("#export-format", "coco")
-    expect(export).to_be_disabled()
-    # A second change of mind gives the first up, and what it shut stays shut.
-    with page.expect_request("**format=voc**"):
-        page.select_option("#export-format", "voc")
-    expect(export).to_be_disabled()
-    held.pop().continue_()
-    page.wait_for_url("**format=coco**")
+    # A second change of mind gives the first up, and what the first has shut stays shut.
+    for format in ("coco", "pascal_voc"):
+        with page.expect_request(f"**format={format}**") as asked:
+            page.select_option("#export-format", format)
+        expect(export).to_be_disabled()
+    held[asked.value.url].continue_()
+    page.wait_for_url("**format=pascal_voc**")
     expect(export).to_be_enabled()
-    expect(page.locator("#export input[name=format]")).to_have_value("coco")
+    expect(page.locator("#export input[name=format]")).to_have_value("pascal_voc")
 
 
 def test_chosen_images_are_exported_by_themselves(shelf: Shelf, engineer: Window, language: str) -> None:
