@@ -299,6 +299,17 @@ def test_a_key_gets_no_secret_of_a_mightier_key_and_does_not_prolong_itself(cast
     assert client.patch(f"/api-keys/{own.pk}", later).json()["code"] == "above_own_key"
 
 
+def test_a_key_with_a_limit_of_calls_neither_lifts_it_nor_makes_a_key_above_it(cast: Cast) -> None:
+    own, client = managing(cast, calls_per_minute=5)
+    body = {"name": "child", "scopes": ["projects.view_project"], "expires_at": own.expires_at.isoformat()}
+    for wanted, code in ((None, "above_own_key"), (6, "above_own_key"), (5, None)):
+        assert client.patch(f"/api-keys/{own.pk}", {"calls_per_minute": wanted}).json().get("code") == code
+    ApiKey.objects.filter(pk=own.pk).update(calls_per_minute=1000)
+    for wanted, status in ((None, 403), (1001, 403), (1000, 201)):
+        made = client.post("/api-keys", {**body, "name": f"child {wanted}", "calls_per_minute": wanted})
+        assert made.status_code == status, made.content
+
+
 def test_a_key_limited_to_projects_makes_no_keys(cast: Cast) -> None:
     own, client = managing(cast, projects=[cast.sample("project")])
     body = {"name": "child", "scopes": ["projects.view_project"], "expires_at": own.expires_at.isoformat()}

@@ -340,12 +340,23 @@ def test_a_key_exports_the_log_with_the_permissions_for_it_and_not_without(
     scopes: tuple[str, ...], status: int, cast: Cast
 ) -> None:
     client = RestClient(key_of(cast.admin, *scopes, "organizations.view_organization")[1])
+    assert client.get("/audit-logs/organization").status_code == status
     answer = client.get("/audit-logs/organization/export")
     assert answer.status_code == status
     exported = AuditEvent.objects.filter(action="audit.exported")
     assert exported.count() == (status == 200)
     if status == 200:
         assert exported.get().via == "key"
+
+
+@pytest.mark.parametrize("what", ["me", "entity/datasets.dataset/{dataset}", "project/{project}"])
+def test_a_key_reads_no_log_without_the_permission_to_read_logs(what: str, cast: Cast) -> None:
+    path = "/audit-logs/" + cast.path(what)
+    scopes = ("datasets.view_dataset", "projects.view_project", "audit.follow_project")
+    for more, status in (((), 403), (("audit.view_auditevent",), 200)):
+        client = RestClient(key_of(cast.owner, *scopes, *more)[1])
+        assert client.get(path).status_code == status
+        assert client.get(f"{path}/export").status_code == status
 
 
 def test_what_its_owner_did_or_is_in_another_organization_is_not_told(cast: Cast) -> None:

@@ -234,18 +234,21 @@ def _given_projects(
 
 
 def _check_not_above_own_key(actor: Actor, key: ApiKey, projects: list[Project] | None) -> None:
-    """Where a key makes or changes keys: none may do more, reach more or last longer than the one at hand."""
+    """Where a key makes or changes keys: none may do more, reach more, call more often or last longer than
+    the one at hand."""
     if actor.key_id is None:
         return
     own = ApiKey.objects.get(pk=actor.key_id)
     reach = _projects(own)
     more = set(key.scopes) - set(own.scopes)
     wider = reach is not None and (projects is None or {row.pk for row in projects} - {row.pk for row in reach})
-    if more or wider or key.expires_at > own.expires_at:
+    most, given = own.calls_per_minute, key.calls_per_minute
+    faster = most is not None and (given is None or given > most)
+    if more or wider or faster or key.expires_at > own.expires_at:
         raise Forbidden(
             _("A key cannot give more than it has itself."),
             code="above_own_key",
-            hint=_("Permissions, projects and expiry are limited to its own."),
+            hint=_("Permissions, projects, expiry and calls per minute are limited to its own."),
             params={"permissions": sorted(more)},
         )
 

@@ -28,6 +28,7 @@ from apps.audit.selectors import (
     rows_of,
 )
 from apps.audit.services.exporting import Format
+from apps.core import policy
 from apps.core.api.requests import ApiRequest
 from apps.core.errors import Invalid, NotFound
 
@@ -152,6 +153,7 @@ class AuditLogViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[AuditEvent]
         return super().perform_content_negotiation(request, force=True)
 
     def _listed(self, scope: Scope) -> Response:
+        policy.require_scope(self.request.actor, "audit.view_auditevent")
         self.scope = scope
         return self.list(self.request)
 
