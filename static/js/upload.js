@@ -62,6 +62,9 @@ export class Upload {
     this.mayDirect = "direct" in root.dataset && canDigest();
     this.partBytes = canDigest() ? Number(root.dataset.partBytes || 0) : 0;
     this.direct = false;
+    this.sending = 0;
+    /** @type {(() => void)[]} one of each worker that has nothing to do */
+    this.idle = [];
     this.abort = new AbortController();
     this.paint = throttle(() => this.#paint(), 150);
     this.#listen();
@@ -108,6 +111,7 @@ export class Upload {
   #retry(path) {
     this.plan.retry(path);
     this.#paint();
+    this.#tell();
     this.run();
   }
 
@@ -134,7 +138,7 @@ export class Upload {
     } catch (error) {
       if (error instanceof StoreUnreachable) return await this.#throughPortal();
       if (error.name !== "AbortError") this.#say(error.message, error.hint);
-      this.abort.abort();
+      this.#halt();
       this.plan.rest();
     }
     this.part("retry").hidden = this.plan.items.size === 0;
@@ -201,7 +205,7 @@ export class Upload {
 
   /** The store does not let this page in: what was begun there is given up, and everything goes the other way. */
   async #throughPortal() {
-    this.abort.abort();
+    this.#halt();
     this.mayDirect = false;
     await call("DELETE", `${this.url}/${this.id}`).catch(() => null);
     this.id = null;
@@ -209,12 +213,35 @@ export class Upload {
     await this.#run();
   }
 
+  /** Sends one file after the other. While others are on their way it waits for one that is to be tried again. */
   async #worker() {
-    for (let item = this.plan.next(); item && !this.abort.signal.aborted; item = this.plan.next()) {
+    while (!this.abort.signal.aborted) {
+      const item = this.plan.next();
+      if (!item && !this.sending) return;
+      if (!item) {
+        await new Promise((resolve) => this.idle.push(resolve));
+        continue;
+      }
       item.state = "sending";
-      await this.#send(item);
+      this.sending += 1;
+      try {
+        await this.#send(item);
+      } finally {
+        this.sending -= 1;
+        this.#tell();
+      }
       this.paint();
     }
+  }
+
+  #halt() {
+    this.abort.abort();
+    this.#tell();
+  }
+
+  /** Has idle workers look again. */
+  #tell() {
+    for (const resolve of this.idle.splice(0)) resolve();
   }
 
   async #send(item) {
@@ -267,7 +294,7 @@ export class Upload {
   async cancel() {
     if ((this.id !== null || this.task) && !(await this.#isMeant())) return;
     this.stopped = true;
-    this.abort.abort();
+    this.#halt();
     await this.task;
     this.stopped = false;
     if (this.id !== null && !(await this.#remove(this.id))) return;
