@@ -1,9 +1,8 @@
 """Putting files of an upload into the store, before any row names them and outside of every transaction."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from uuid import UUID
@@ -22,17 +21,14 @@ BATCH = 1000
 SINGLE_SYNCS = 2000
 
 
-@contextmanager
-def storing_files(
+def store_files(
     organization_id: UUID, files: Mapping[str, Path], noted: Path, *, sent: Mapping[str, str] | None = None
-) -> Iterator[Callable[[], None]]:
-    """Stores the files (digest → where it lies) that the organization does not have yet, beside what the block does:
-    the disk is waited for while the database works. The function given waits until all are stored, and raises what
-    went wrong; no row may name them before. The block ends with no file on its way, however it ends.
+) -> None:
+    """Stores the files (digest → where it lies) that the organization does not have yet. Those that were `sent`
+    (digest → key) lie in the store already, and are moved to their place there.
 
-    Those that were `sent` (digest → key) lie in the store already, and are moved to their place there. Digests that
-    were not in the store before are appended to the file `noted`, ahead of the writing, so that a publication that
-    fails can be swept. What is in quarantine is written anew, and is whole again.
+    Digests that were not in the store before are appended to the file `noted`, ahead of the writing, so that a
+    publication that fails can be swept. What is in quarantine is written anew, and is whole again.
     """
     known, damaged = _known(organization_id, list(files))
     absent = [
@@ -42,25 +38,12 @@ def storing_files(
     ]
     with noted.open("a", encoding="ascii") as target:
         target.writelines(f"{sha256}\n" for sha256 in absent)
-    with ThreadPoolExecutor(1) as beside:
-        stored = beside.submit(_put_all, organization_id, absent, files, sent or {})
-
-        def wait() -> None:
-            stored.result()
-            if damaged:
-                _note_whole(organization_id=organization_id, digests=damaged)
-
-        yield wait
-
-
-def _put_all(organization_id: UUID, absent: list[str], files: Mapping[str, Path], sent: Mapping[str, str]) -> None:
-    """Files alone: a thread beside the publication has no part in its connection to the database."""
     local = storage().local_path("") is not None
     singly = local and len(absent) <= SINGLE_SYNCS
 
     def put(sha256: str) -> None:
         key = blob_key(organization_id, sha256)
-        if sha256 in sent and _moved(sent[sha256], key):
+        if sent and sha256 in sent and _moved(sent[sha256], key):
             return
         if local:
             _link(files[sha256], key, sync=singly)
@@ -78,10 +61,12 @@ def _put_all(organization_id: UUID, absent: list[str], files: Mapping[str, Path]
         with ThreadPoolExecutor(AT_ONCE) as workers:
             for _done in workers.map(put, absent):
                 pass
+    if damaged:
+        _note_whole(organization_id=organization_id, digests=damaged)
 
 
 def write_ahead(count: int) -> None:
-    """Has the disk begin with so many staged files while they are analysed: `storing_files` waits until it has them."""
+    """Has the disk begin with so many staged files while they are analysed: `store_files` waits until it has them."""
     if count > SINGLE_SYNCS and storage().local_path("") is not None:
         Thread(target=os.sync, name="write-ahead", daemon=True).start()
 

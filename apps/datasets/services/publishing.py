@@ -1,8 +1,7 @@
 """Publishing an upload as a new revision: everything or nothing.
 
-A worker puts the files into the store and, beside that, the rows into a temporary table, both outside of transactions;
-then one transaction under the dataset's lock turns the table into entries, with a handful of statements whatever the
-size.
+A worker puts the files into the store and the rows into a temporary table, both outside of transactions; then one
+transaction under the dataset's lock turns the table into entries, with a handful of statements whatever the size.
 """
 
 import hashlib
@@ -29,7 +28,7 @@ from apps.datasets.formats.model import Annotation
 from apps.datasets.likeness import cell_of
 from apps.datasets.models import Dataset, PublishMode, Revision, Upload, UploadState
 from apps.datasets.services import messages, statements
-from apps.datasets.services.blobs import storing_files
+from apps.datasets.services.blobs import store_files
 from apps.datasets.services.direct import sent_objects
 from apps.datasets.services.likeness import read_looks
 from apps.datasets.services.locks import upload_lock
@@ -162,16 +161,13 @@ def _stored(upload: Upload) -> None:
     if not folder.items.is_file():
         raise Invalid(_("The files of the upload are gone."), code="upload_gone", hint=_("Upload them again."))
     organization_id = upload.dataset.organization_id
-    with (
-        blobs_shared(organization_id),
-        storing_files(organization_id, _sources(folder), folder.stored, sent=sent_objects(upload)) as stored,
-    ):
+    with blobs_shared(organization_id):
+        store_files(organization_id, _sources(folder), folder.stored, sent=sent_objects(upload))
         for attempt in range(TRIES):
             dataset = Dataset.objects.get(pk=upload.dataset_id)
             classes = _merged(upload, dataset)
             try:
                 with statements.incoming(_rows(folder, classes.ids)):
-                    stored()
                     dataset_publish(
                         actor=_actor(upload),
                         dataset=dataset,
