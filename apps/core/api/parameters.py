@@ -15,7 +15,8 @@ DECIMAL = re.compile(r"-?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0
 
 
 def integer(request: Request, name: str, default: int, low: int, high: int) -> int:
-    """A whole number, moved into the range `low` … `high`. Raises `Invalid` for anything else."""
+    """The whole number that is given, moved into the range `low` … `high`; `default` where none is. Raises `Invalid`
+    for anything else."""
     text = request.query_params.get(name)
     if text is None:
         return default

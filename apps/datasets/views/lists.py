@@ -18,6 +18,7 @@ from apps.datasets.models import Dataset
 from apps.datasets.services.purging import purge_obstacle
 from apps.datasets.views.frame import visible
 from apps.departures.views import purge_page
+from apps.organizations.models import Organization
 from apps.projects.models import Project
 
 
@@ -28,8 +29,9 @@ def _may_add(request: PortalRequest) -> bool:
 
 def _may_add_project(request: PortalRequest) -> bool:
     """Whether a project of one's own would be one in which datasets may be made: guests own one, and make none."""
-    organization_id, actor = request.actor.organization_id, request.actor
-    return organization_id in actor.organizations(Role.ENGINEER_I) and organization_id not in actor.closing
+    actor = request.actor
+    rows = Organization.objects.permitted(actor, "projects.add_project").filter(pk=actor.organization_id)
+    return rows.filter(pk__in=actor.organizations(Role.ENGINEER_I)).exists()
 
 
 def list_tabs(active: str) -> list[dict[str, Any]]:

@@ -69,17 +69,8 @@ def node() -> Program:
 def _work(name: str, queues: str) -> None:
     os.environ["CELERY_SKIP_CHECKS"] = "1"  # `up` has run the system checks
     celery.worker_main(
-        [
-            "worker",
-            "-Q",
-            queues,
-            "-n",
-            name,
-            "--pool=threads",
-            f"--concurrency={THREADS}",
-            f"--loglevel={settings.LOG_LEVEL}",
-        ]
-        + ["--without-gossip", "--without-mingle"]
+        ["worker", "-Q", queues, "-n", name, "--pool=threads", f"--concurrency={THREADS}"]
+        + [f"--loglevel={settings.LOG_LEVEL}", "--without-gossip", "--without-mingle"]
     )
 
 
