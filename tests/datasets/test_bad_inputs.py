@@ -138,6 +138,7 @@ ARCHIVES = [
     ),
     case("D23", lambda: b"7z\xbc\xaf\x27\x1c" + bytes(100), "archive.not_archive", None, "7z"),
     case("D23", lambda: b"\x7fELF" + bytes(100), "archive.not_archive", None, "elf"),
+    case("D23", lambda: b"hello " * 50, "archive.unrecognised", None, "text"),
     case("D23", lambda: b"<!doctype html><p>Sign in", "archive.not_archive", None, "html"),
     case("D23", lambda: images.encoded() + archives.zip_of(GOOD), "archive.not_archive", None, "polyglot"),
     case("D23", lambda: archives.zip_of(GOOD) + images.encoded(), "archive.foreign_bytes", None, "appended"),

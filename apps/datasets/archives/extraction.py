@@ -21,12 +21,12 @@ SIGNATURES = (
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\x7fELF", "a program"),
-    (b"MZ", "a program"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\x89PNG", "a PNG image"),
+    (b"\x7fELF", "ELF"),
+    (b"MZ", "EXE"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG", "PNG"),
     (b"%PDF", "PDF"),
-    (b"\x80", "a pickle"),
+    (b"\x80", "pickle"),
 )
 
 
@@ -45,10 +45,10 @@ def archive_kind(stream: BinaryIO) -> str:
     if head[257:262] == b"ustar":
         return "tar"
     if head.lstrip()[:1] == b"<":
-        raise BadInput("archive.not_archive", kind="HTML or XML")
+        raise BadInput("archive.not_archive", kind="HTML/XML")
     if not head.strip(b"\0"):
         raise BadInput("archive.no_members" if len(head) == tar_reader.BLOCK else "archive.truncated")
-    raise BadInput("archive.not_archive", kind="something else")
+    raise BadInput("archive.unrecognised")
 
 
 def unpack(archive: Path, root: Path, *, limits: Limits | None = None, progress: Progress | None = None) -> Staged:

@@ -39,6 +39,9 @@ FILE_WORDS: dict[str, Wording] = {
     "archive.not_archive": Wording(
         _("This is not an archive; it looks like %(kind)s."), _("Upload a ZIP, TAR or TAR.GZ file, or a folder.")
     ),
+    "archive.unrecognised": Wording(
+        _("This is not an archive that can be read."), _("Upload a ZIP, TAR or TAR.GZ file, or a folder.")
+    ),
     "archive.truncated": Wording(_("The archive ends too early."), _("The upload or the file is cut off: try again.")),
     "archive.corrupt": Wording(_("The archive is damaged (%(detail)s)."), REPACK),
     "archive.crc": Wording(_("The member's checksum is wrong: its content is damaged."), REPACK),

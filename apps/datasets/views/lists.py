@@ -30,8 +30,8 @@ def _may_add(request: PortalRequest) -> bool:
 def _may_add_project(request: PortalRequest) -> bool:
     """Whether a project of one's own would be one in which datasets may be made: guests own one, and make none."""
     actor = request.actor
-    rows = Organization.objects.permitted(actor, "projects.add_project").filter(pk=actor.organization_id)
-    return rows.filter(pk__in=actor.organizations(Role.ENGINEER_I)).exists()
+    chosen = [pk for pk in actor.organizations(Role.ENGINEER_I) if pk == actor.organization_id]
+    return Organization.objects.permitted(actor, "projects.add_project").filter(pk__in=chosen).exists()
 
 
 def list_tabs(active: str) -> list[dict[str, Any]]:
