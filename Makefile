@@ -141,11 +141,12 @@ static/vendor/icons.svg: package-lock.json static/vendor.json static/icons.json 
 .PHONY: chromium
 chromium: ## a browser for the browser tests
 	@if [ -n "$${MODELYARD_CHROMIUM:-}" ]; then test -x "$$MODELYARD_CHROMIUM"; \
-	elif ! command -v chromium >/dev/null; then \
+	elif ! command -v chromium-headless-shell >/dev/null && ! command -v chromium >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk; \
+	    apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium-headless-shell fonts-noto-cjk; \
 	  else \
-	    echo "The browser tests need Chromium: install the packages chromium and fonts-noto-cjk," \
+	    echo "The browser tests need Chromium: install the packages chromium-headless-shell and fonts-noto-cjk," \
 	      "or set MODELYARD_CHROMIUM to the path of a Chromium or Chrome program." >&2; exit 1; \
 	  fi; \
 	fi

@@ -5,6 +5,7 @@ PostgreSQL and Valkey in a temporary home and points `MODELYARD_HOME` at it; xdi
 start nothing. At the end both servers are stopped and the home is removed.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -28,6 +29,9 @@ from modelyard.embedded.postgres import Postgres
 from modelyard.embedded.valkey import Valkey
 
 PREFIX = "modelyard-tests-"
+#: Files there lie in memory. A run writes some 3 GiB, most of it the database's log.
+MEMORY = "/dev/shm"
+ROOM = 8 * 1024**3
 #: A person's own settings must not leak into tests, nor tests into a person's servers.
 FOREIGN_VARIABLES = (
     "DATABASE_URL",
@@ -59,11 +63,25 @@ PORTALS_STATIC_ROOT = "PORTALS_STATIC_ROOT"
 SERVICES = pytest.StashKey["Services"]()
 
 
+def _place() -> str:
+    """In memory where there is plenty: no disk has to take what a run writes and throws away."""
+    has_room = Path(MEMORY).is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
+    return MEMORY if has_room and _free_memory() >= ROOM else "/tmp"
+
+
+def _free_memory() -> int:
+    """Bytes that programs may still take, as Linux counts them; 0 where it is not told."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
+    return 0
+
+
 class Services:
     """The servers of one test run."""
 
     def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+        self.home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_place()))
         # As root the database runs under another account, which must be able to pass.
         self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
         self.children: list[subprocess.Popen[bytes]] = []

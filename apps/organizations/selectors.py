@@ -1,12 +1,14 @@
 """Reads that other layers need."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db.models import Model, Q
 
 from apps.accounts.models import User
+from apps.core.entities import Question
 from apps.core.identity import Actor, Role, Standing
 from apps.organizations.models import Closure, Membership, Organization
 
@@ -17,9 +19,19 @@ MOST_NAMED = 5
 def active_memberships(user_id: UUID, proven: UUID | None = None) -> dict[UUID, Standing]:
     """Organization id → standing, oldest membership first, without those that demand a second factor which the person
     does not have and which was not `proven` to them by their provider. One query."""
-    rows = Membership.objects.active().filter(user_id=user_id).exclude_locked(proven).order_by("created_at")
-    found = rows.values_list("organization_id", "role", "organization__max_calls_per_minute", "organization__closure")
+    found = _standings(proven is not None).ask(*([user_id, proven] if proven else [user_id]))
     return {pk: Standing(Role(role), calls, closure != Closure.OPEN) for pk, role, calls, closure in found}
+
+
+@cache
+def _standings(by_proof: bool) -> Question:
+    """Asked with every request: of the person, and of the organization that a factor was proven to."""
+    person, proven = uuid4(), uuid4()
+    rows = Membership.objects.active().filter(user_id=person).exclude_locked(proven if by_proof else None)
+    found = rows.order_by("created_at").values_list(
+        "organization_id", "role", "organization__max_calls_per_minute", "organization__closure"
+    )
+    return Question.of(found, [person, proven] if by_proof else [person])
 
 
 def is_closing(obj: Model) -> bool:

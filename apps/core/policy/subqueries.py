@@ -14,6 +14,7 @@ from django.db import connections
 from django.db.models import Model, Q, QuerySet, UUIDField
 from django.db.models.expressions import RawSQL
 
+from apps.core.entities import Question
 from apps.core.identity import Actor
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ NUMBERED = 2**31 - 1 - MARK.int % 1000
 
 _subqueries: dict[Hashable, Composed] = {}
 _conditions: dict[Hashable, Q] = {}
-_questions: dict[Hashable, tuple[Composed, int] | tuple[()]] = {}
+_questions: dict[Hashable, Question | tuple[()]] = {}
 
 
 def forget() -> None:
@@ -82,25 +83,17 @@ def kept_answer(name: Hashable, actor: Actor, obj: Model, model: type[Model], co
         question = _keep(_questions, key, _question(model, condition))
     if not question:
         return False
-    (sql, values), place = question
-    using = model._default_manager.db
-    row = _key(model).get_db_prep_value(obj.pk, connections[using])
-    with connections[using].cursor() as cursor:
-        cursor.execute(sql, (*values[:place], row, *values[place + 1 :]))
-        return cursor.fetchone() is not None
+    return bool(question.ask(_key(model).get_db_prep_value(obj.pk, connections[question.using])))
 
 
-def _question(model: type[Model], condition: Q) -> tuple[Composed, int] | tuple[()]:
-    """SQL with its values, and where among them the row stands; nothing when no row can meet the condition."""
-    using = model._default_manager.db
+def _question(model: type[Model], condition: Q) -> Question | tuple[()]:
+    """Nothing when no row can meet the condition."""
     mark = MARK if isinstance(_key(model), UUIDField) else NUMBERED
-    query = model._default_manager.filter(pk=mark).filter(condition).query.exists()
+    rows = model._default_manager.filter(pk=mark).filter(condition)
     try:
-        sql, values = query.get_compiler(using).as_sql()
+        return Question.of(rows, [mark], rows.query.exists())
     except EmptyResultSet:
         return ()
-    (place,) = (number for number, value in enumerate(values) if value == mark)
-    return (sql, tuple(values)), place
 
 
 def _key(model: type[Model]) -> Any:
