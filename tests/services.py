@@ -29,9 +29,9 @@ from modelyard.embedded.postgres import Postgres
 from modelyard.embedded.valkey import Valkey
 
 PREFIX = "modelyard-tests-"
-#: Files there lie in memory. A run writes some 3 GiB, most of it the database's log.
+#: Files there lie in memory. A run leaves 1.1 GiB there at the end, most of it the database's log.
 MEMORY = "/dev/shm"
-ROOM = 8 * 1024**3
+ROOM = 4 * 1024**3
 #: A person's own settings must not leak into tests, nor tests into a person's servers.
 FOREIGN_VARIABLES = (
     "DATABASE_URL",
