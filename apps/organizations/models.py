@@ -156,23 +156,25 @@ class Membership(Entity):
 
 class Barring(models.Model):
     """A person whom somebody took out of an organization, or who left it while suspended: nothing but somebody there lets
-    them in again. It goes when somebody does, and with the person."""
+    them in again. It goes when somebody does, and outlives the account: a new one of the same address is theirs too."""
 
     id = models.BigAutoField(primary_key=True)
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, related_name="barrings", verbose_name=_("organization")
     )
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name=_("person")
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("person")
     )
+    # Keyed by the installation's secret and by the organization: it tells nobody the address.
+    address = models.CharField(_("digest of the address"), max_length=64)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("barring")
         verbose_name_plural = _("barrings")
         constraints: ClassVar[list[Any]] = [
-            models.UniqueConstraint(fields=["organization", "user"], name="barring_unique")
+            models.UniqueConstraint(fields=["organization", "address"], name="barring_unique")
         ]
 
     def __str__(self) -> str:
-        return f"{self.organization} · {self.user}"
+        return f"{self.organization} · {self.user or self.address[:8]}"

@@ -10,7 +10,8 @@ from apps.audit.models import AuditEvent
 from apps.core.errors import Forbidden
 from apps.core.identity import Actor, Role
 from apps.core.testing import Cast, RestClient
-from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
+from apps.departures.services import account_delete
+from apps.organizations.models import Barring, JoinPolicy, Membership, MembershipState, Organization
 from apps.organizations.services import membership_approve, membership_remove, organization_ask
 from apps.organizations.services.asking import MOST_A_DAY
 from apps.organizations.services.memberships import MOST_FOUNDED
@@ -168,3 +169,30 @@ def test_whom_a_manager_took_out_waits_for_one_who_lets_them_in(cast: Cast) -> N
         actor=Actor.of(cast.editor.user), membership=Membership.objects.get(user=cast.editor.user, organization=there)
     )
     assert asked(cast, company="Open").json()["state"] == "active"
+
+
+def test_who_was_suspended_does_not_come_back_with_a_new_account_of_the_address(cast: Cast) -> None:
+    """The account goes, and what the organization decided about its person stays, without the address."""
+    user, email = cast.editor.user, cast.editor.user.email
+    there = OrganizationFactory(company="Open", join_policy=JoinPolicy.DOMAIN, join_domains=[email.partition("@")[2]])
+    head = Actor.of(MembershipFactory(organization=there, role=Role.ADMIN).user)
+    MembershipFactory(organization=there, user=user, state=MembershipState.SUSPENDED)
+    account_delete(actor=cast.editor.actor, user=user, email=email, heirs={})
+    (kept,) = Barring.objects.filter(organization=there)
+    assert kept.user is None and email.partition("@")[0] not in kept.address
+    again = UserFactory(email=email, address=True)
+    membership = organization_ask(actor=Actor.of(again), company="Open")
+    assert membership is not None and membership.state == MembershipState.PENDING
+    membership_approve(actor=head, membership=membership)
+    assert not Barring.objects.filter(organization=there).exists()
+
+
+def test_who_deletes_an_account_in_good_standing_is_barred_nowhere(cast: Cast) -> None:
+    user, email = cast.editor.user, cast.editor.user.email
+    there = OrganizationFactory(company="Open", join_policy=JoinPolicy.DOMAIN, join_domains=[email.partition("@")[2]])
+    MembershipFactory(organization=there, user=user)
+    account_delete(actor=cast.editor.actor, user=user, email=email, heirs={})
+    assert not Barring.objects.exists()
+    again = UserFactory(email=email, address=True)
+    membership = organization_ask(actor=Actor.of(again), company="Open")
+    assert membership is not None and membership.state == MembershipState.ACTIVE

@@ -15,8 +15,8 @@ from apps.core.errors import Conflict, Forbidden, Invalid, NotFound, refuse_unkn
 from apps.core.identity import Actor, Role
 from apps.core.operations import operation
 from apps.organizations import actions
-from apps.organizations.models import Barring, JoinPolicy, Membership, MembershipState, Organization
-from apps.organizations.services import quotas
+from apps.organizations.models import JoinPolicy, Membership, MembershipState, Organization
+from apps.organizations.services import barring, quotas
 from apps.organizations.services.domains import domain_by_which, domains_taken, require_domain
 from apps.organizations.services.handing_over import chooses_heir, hand_over, oldest_administrators
 
@@ -108,7 +108,7 @@ def _joined(actor: Actor, user: User, company: str, division: str) -> Membership
         auditing.record(actor, actions.MEMBERSHIP_REQUESTED, None, organization_id=found.pk, name=name)
         return None
     domain = domain_by_which(found, user)
-    at_once = domain != "" and quotas.has_seat(found) and not is_barred(found.pk, user)
+    at_once = domain != "" and quotas.has_seat(found) and not barring.is_barred(found.pk, user)
     defaults = {"role": found.join_role, "state": MembershipState.ACTIVE} if at_once else {"role": Role.ENGINEER_I}
     membership, created = Membership.objects.get_or_create(organization=found, user=user, defaults=defaults)
     if created and at_once:
@@ -165,7 +165,7 @@ def membership_add(*, actor: Actor, organization: Organization, user: User, role
     )
     if not created:
         raise Conflict(_("This person is a member already."), code="already_member")
-    _let_in(membership)
+    barring.let_in(membership)
     auditing.record(
         actor, actions.MEMBERSHIP_ADDED, membership, name=Personal(user.name, user.pk), after={"role": role}
     )
@@ -181,7 +181,7 @@ def membership_approve(*, actor: Actor, membership: Membership, role: Role = Rol
     require_grantable(actor, membership.organization, role)
     quotas.require_seat(membership.organization_id)
     changes = membership.change(state=MembershipState.ACTIVE, role=role)
-    _let_in(membership)
+    barring.let_in(membership)
     auditing.record(actor, actions.MEMBERSHIP_APPROVED, membership, name=_person(membership), changes=changes)
     return membership
 
@@ -258,19 +258,8 @@ def membership_remove(*, actor: Actor, membership: Membership, heir: User | None
         after={"heir": taker} if taker and handed else None,
     )
     sessions.end_vouched(membership.organization_id, membership.user)
-    if membership.user_id != actor.user_id or membership.state == MembershipState.SUSPENDED:
-        Barring.objects.get_or_create(organization_id=membership.organization_id, user=membership.user)
+    barring.bar(actor, membership)
     membership.delete()
-
-
-def is_barred(organization_id: UUID, user: User) -> bool:
-    """Whether the person comes back only when somebody lets them in: no domain and no provider does it at once."""
-    return Barring.objects.filter(organization_id=organization_id, user=user).exists()
-
-
-def _let_in(membership: Membership) -> None:
-    """Somebody has; from now on it is the person's own to go and to come."""
-    Barring.objects.filter(organization_id=membership.organization_id, user_id=membership.user_id).delete()
 
 
 def _is_heir(membership: Membership, heir: User) -> bool:

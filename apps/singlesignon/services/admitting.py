@@ -25,7 +25,7 @@ from apps.core.operations import operation
 from apps.organizations.domains import domain_of
 from apps.organizations.models import Membership, MembershipState, Organization
 from apps.organizations.services import membership_add
-from apps.organizations.services.memberships import is_barred
+from apps.organizations.services.barring import is_barred
 from apps.singlesignon import actions
 from apps.singlesignon.models import Admission, Connection
 from apps.singlesignon.reasons import Refused
