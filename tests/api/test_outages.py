@@ -37,6 +37,8 @@ def exhausted() -> Iterator[None]:
     """Every connection of the process is at work elsewhere."""
     connection.close()
     pool = connection.pool
+    # A connection may outlive the pool that it came from; the next pool opens with its first connection.
+    pool.open()
     patience, pool.timeout = pool.timeout, PATIENCE
     held = []
     try:
