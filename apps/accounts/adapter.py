@@ -7,6 +7,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils import translation
 from django.utils.text import format_lazy
 
 from apps.accounts.services import lockout, verification
@@ -48,6 +49,12 @@ class AccountAdapter(DefaultAccountAdapter):
         if user is not None:
             lockout.forget(credentials.get("email", ""), self.get_client_ip(request))
         return user
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Greets in the language of the page that comes next: the profile's, unless the browser chose one."""
+        super().login(request, user)
+        if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
+            translation.activate(user.language)
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
         """After a reset of the password, which the mailed link proves."""

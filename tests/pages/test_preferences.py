@@ -16,6 +16,7 @@ from apps.accounts.models import User
 from apps.audit.models import AuditEvent
 from apps.core.identity import Role
 from apps.core.identity.middleware import CHOSEN_ORGANIZATION
+from apps.core.testing import PortalClient
 from apps.resources.models import ResourceGroup
 from tests.factories.accounts import PASSWORD, UserFactory
 from tests.factories.jobs import JobFactory
@@ -138,6 +139,18 @@ def test_the_page_tells_its_scripts_the_zone(cast):
 def test_language_chosen_in_the_browser_wins(db):
     user = UserFactory(language="ko")
     assert seen_by(request_of(user, {"sessionid": "x", "django_language": "en"}))["language"] == "en"
+
+
+@pytest.mark.parametrize(("cookie", "greeting"), [(None, "계정으로 로그인했습니다"), ("en", "signed in as")])
+def test_greeting_is_in_the_language_of_the_page_that_comes_next(db, catalogues, cookie, greeting):
+    user, client = UserFactory(language="ko"), PortalClient()
+    if cookie:
+        client.cookies["django_language"] = cookie
+    answer = client.post(
+        "/account/login/", {"login": user.email, "password": PASSWORD}, headers={"accept-language": "en"}
+    )
+    assert answer.status_code == 302
+    assert greeting in client.get(answer["location"], follow=True).content.decode()
 
 
 def test_zone_that_this_machine_does_not_know_is_the_portals(db):
