@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin import PolicyAdmin, PolicyInline
 from apps.core.identity.requests import PortalRequest
@@ -16,9 +17,13 @@ class NodeInline(PolicyInline):
 
 class NodeSampleInline(PolicyInline):
     model = NodeSample
-    fields = readonly_fields = ("time", "cpu_percent", "memory_used_mb", "disk_used_percent", "gpus")
+    fields = readonly_fields = ("time", "cpu_percent", "memory_used_mb", "disk_used_percent", "gpu_load")
     max_num = 0
     ordering = ("-time",)
+
+    @admin.display(description=_("GPU"))
+    def gpu_load(self, sample: NodeSample) -> str | None:
+        return " · ".join(f"{gpu.get('index')}: {gpu.get('percent')} %" for gpu in sample.gpus) or None
 
 
 @admin.register(ResourceGroup)
@@ -49,9 +54,13 @@ class NodeAdmin(PolicyAdmin):
     list_filter = ("state", "group")
     list_select_related = ("group",)
     search_fields = ("name",)
-    readonly_fields = ("name", "memory_mb", "gpus", "boot_id", "last_seen_at", "usage")
+    readonly_fields = ("name", "memory_mb", "accelerators", "boot_id", "last_seen_at", "usage")
     fields = ("name", "group", "state", "cpus", *readonly_fields[1:])
     inlines = (NodeSampleInline,)
+
+    @admin.display(description=_("accelerators"))
+    def accelerators(self, node: Node) -> str | None:
+        return " · ".join(f"{gpu.get('index')}: {gpu.get('name')}" for gpu in node.gpus) or None
 
     def has_add_permission(self, request: PortalRequest) -> bool:
         return False

@@ -90,6 +90,7 @@ def _search(request: HttpRequest) -> HttpResponse:
     return answer
 
 
+admin.site.empty_value_display = "–"
 admin.site.autocomplete_view = _search  # type: ignore[method-assign]
 admin.site.login = _sign_in  # type: ignore[method-assign]
 admin.site.password_change = _change_password  # type: ignore[method-assign, assignment]

@@ -143,3 +143,12 @@ def test_only_a_nodes_own_worker_reports(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not reporter.include_if(None)
     monkeypatch.setenv("MODELYARD_NODE_WORKER", "1")
     assert reporter.include_if(None)
+
+
+def test_the_admin_names_accelerators_and_their_load(cast: Cast) -> None:
+    gpu = {"index": 0, "name": "Model X", "memory_mb": 8_000}
+    node = services.node_register(name="first", **{**CAPACITY, "gpus": [gpu]})
+    services.node_report(name=node.name, usage=USAGE | {"gpus": [{"index": 0, "percent": 37}]}, keep=True)
+    page = cast.platform.portal.get(f"/admin/resources/node/{node.pk}/change/").content.decode()
+    assert "0: Model X" in page
+    assert "0: 37 %" in page
