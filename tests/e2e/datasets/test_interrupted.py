@@ -38,21 +38,26 @@ class Traffic:
     arrived: set[str | int] = field(default_factory=set)
     opened: int = 0
     removed: int = 0
+    held: Callable[[str | int], bool] | None = None
 
     def __post_init__(self) -> None:
         self.page.on("request", self._sent)
         self.page.on("response", self._answered)
 
     def hold(self, held: Callable[[str | int], bool]) -> None:
-        def decide(route: Route) -> None:
-            if (sent := named(route.request)) is None or not held(sent):
-                route.continue_()
+        """From here on. What was held stays so: a route taken away would let it go."""
+        if self.held is None:
+            self.page.route("**/uploads/*/*", self._decide)
+        self.held = held
 
-        self.page.route("**/uploads/*/*", decide)
+    def _decide(self, route: Route) -> None:
+        if (sent := named(route.request)) is None or self.held is None or not self.held(sent):
+            route.continue_()
 
     def forget(self) -> None:
         """From here on nothing is held, and all is counted anew."""
         self.page.unroute_all(behavior="ignoreErrors")
+        self.held = None
         self.files, self.parts, self.arrived, self.opened, self.removed = [], [], set(), 0, 0
 
     def wait(self, done: Callable[[], bool]) -> None:
@@ -151,7 +156,6 @@ def test_a_file_that_failed_is_sent_again_alone_and_a_cancelled_upload_is_gone(
     engineer.refused(400)
     engineer.fits()
     page.unroute(refuse)
-    traffic.page.unroute_all(behavior="ignoreErrors")
     traffic.hold(lambda sent: sent == held or isinstance(sent, int))
     row.locator("button").click()
     traffic.wait(lambda: failing in traffic.arrived)
